@@ -1,0 +1,65 @@
+import { createHash, type Hash } from 'node:crypto';
+import { RegistryError } from './errors.ts';
+
+declare const brand: unique symbol;
+
+export type Algorithm = 'sha256' | 'sha512';
+
+/**
+ * `algorithm:hex`, lower case, of the right length (image-spec descriptor.md "Digests"). Only
+ * `parseDigest` and `digestOf` make one, so it is always safe in a path, a key or a header.
+ */
+export type Digest = `${Algorithm}:${string}` & { readonly [brand]: 'Digest' };
+
+const GRAMMAR = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
+
+export function isDigest(text: string): text is Digest {
+  return GRAMMAR.test(text);
+}
+
+/** @throws RegistryError DIGEST_INVALID */
+export function parseDigest(text: string): Digest {
+  if (isDigest(text)) return text;
+  throw new RegistryError(
+    'DIGEST_INVALID',
+    `not a digest: ${JSON.stringify(text.slice(0, 160))}; sha256:<64 hex> or sha512:<128 hex>, lower case`,
+  );
+}
+
+export function algorithmOf(digest: Digest): Algorithm {
+  return digest.startsWith('sha256:') ? 'sha256' : 'sha512';
+}
+
+export function hexOf(digest: Digest): string {
+  return digest.slice(digest.indexOf(':') + 1);
+}
+
+/** A running hash; `copy` lets several readers go on from the same position. */
+export class Hasher {
+  readonly algorithm: Algorithm;
+  #hash: Hash;
+
+  constructor(algorithm: Algorithm, hash: Hash = createHash(algorithm)) {
+    this.algorithm = algorithm;
+    this.#hash = hash;
+  }
+
+  update(bytes: Uint8Array): void {
+    this.#hash.update(bytes);
+  }
+
+  copy(): Hasher {
+    return new Hasher(this.algorithm, this.#hash.copy());
+  }
+
+  /** The digest of what has been seen so far; the hash goes on. */
+  digest(): Digest {
+    return `${this.algorithm}:${this.#hash.copy().digest('hex')}` as Digest;
+  }
+}
+
+export function digestOf(bytes: Uint8Array, algorithm: Algorithm = 'sha256'): Digest {
+  const hasher = new Hasher(algorithm);
+  hasher.update(bytes);
+  return hasher.digest();
+}

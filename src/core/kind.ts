@@ -1,0 +1,2 @@
+/** What a request is about: the one label that splits traffic, bounded by design. */
+export type Kind = 'manifest' | 'blob' | 'tags' | 'referrers';
