@@ -1,0 +1,19 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A folder of our own that goes away with everything in it. */
+export interface Scratch extends AsyncDisposable {
+  readonly path: string;
+  at(...parts: string[]): string;
+}
+
+export async function scratch(): Promise<Scratch> {
+  // Sockets inside must stay under the 108 bytes of a Unix socket path.
+  const path = await mkdtemp(join(tmpdir(), 'layover-e2e-'));
+  return {
+    path,
+    at: (...parts) => join(path, ...parts),
+    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 5 }),
+  };
+}
