@@ -16,16 +16,20 @@ export interface Content {
   readonly mediaType: string;
   readonly digest: string;
   readonly size: number;
-  readonly bytes: Buffer;
+  readonly bytes: Uint8Array;
 }
 
 /** A manifest with the blobs it needs, or an index with its manifests. */
 export interface Image extends Content {
   readonly blobs: readonly Content[];
   readonly children: readonly Image[];
+  /** What it prints when it runs; empty for what cannot run. */
+  readonly message: string;
+  /** The files of its layers and their sha256 as `sha256:<hex>`. */
+  readonly files: ReadonlyMap<string, string>;
 }
 
-export function content(mediaType: string, bytes: Buffer): Content {
+export function content(mediaType: string, bytes: Uint8Array): Content {
   const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
   return { mediaType, digest, size: bytes.length, bytes };
 }
@@ -55,20 +59,17 @@ export interface ImageOptions {
 /** An image that runs `/hello`, which prints the message. */
 export function image(options: ImageOptions): Image {
   const architecture = options.architecture ?? hostArchitecture();
-  const hello = program(architecture, options.message);
-  const tars = [
-    tar([{ path: 'hello', bytes: hello, mode: 0o755 }]),
-    tar([{ path: 'etc-message', bytes: Buffer.from(options.message), mode: 0o644 }]),
-    ...(options.layers ?? []).map((size, at) => {
-      const file: TarFile = {
-        path: `noise-${at}`,
-        bytes: noise(size, `${options.message} ${architecture} ${at}`),
-        mode: 0o644,
-      };
-      return tar([file]);
-    }),
+  const files: TarFile[] = [
+    { path: 'hello', bytes: program(architecture, options.message), mode: 0o755 },
+    { path: 'message', bytes: Buffer.from(options.message), mode: 0o644 },
+    ...(options.layers ?? []).map((size, at) => ({
+      path: `noise-${at}`,
+      bytes: noise(size, `${options.message} ${architecture} ${at}`),
+      mode: 0o644,
+    })),
   ];
-  const layers = tars.map((bytes) => content(TYPES.layer, gzipSync(bytes, { level: 1 })));
+  const tars = files.map((file) => tar([file]));
+  const layers = tars.map(compressed);
   const config = json(TYPES.config, {
     architecture,
     os: 'linux',
@@ -76,7 +77,16 @@ export function image(options: ImageOptions): Image {
     rootfs: { type: 'layers', diff_ids: tars.map((bytes) => content('', bytes).digest) },
     history: tars.map((_, at) => ({ created_by: `layer ${at}` })),
   });
-  return manifest(config, layers);
+  return {
+    ...manifest(config, layers),
+    message: options.message,
+    files: new Map(files.map(({ path, bytes }) => [path, content('', bytes).digest])),
+  };
+}
+
+/** Noise does not shrink: storing it spares the processor, small files are really compressed. */
+function compressed(bytes: Uint8Array): Content {
+  return content(TYPES.layer, gzipSync(bytes, { level: bytes.length > 4096 ? 0 : 9 }));
 }
 
 function manifest(config: Content, layers: readonly Content[], more: object = {}): Image {
@@ -87,7 +97,7 @@ function manifest(config: Content, layers: readonly Content[], more: object = {}
     config: descriptor(config),
     layers: layers.map((layer) => descriptor(layer)),
   });
-  return { ...whole, blobs: [config, ...layers], children: [] };
+  return { ...whole, blobs: [config, ...layers], children: [], message: '', files: new Map() };
 }
 
 /** The same image for both processors, behind an index. */
@@ -101,7 +111,7 @@ export function multiPlatform(options: Omit<ImageOptions, 'architecture'>): Imag
       descriptor(child, { platform: { os: 'linux', architecture: architectures[at] } }),
     ),
   });
-  return { ...whole, blobs: [], children };
+  return { ...whole, blobs: [], children, message: options.message, files: new Map() };
 }
 
 /** An artifact about another manifest: image-spec manifest.md "Guidelines for Artifact Usage". */
@@ -115,7 +125,7 @@ export function artifact(subject: Image, artifactType: string, text: string): Im
 export function referrersIndex(artifactType: string, artifacts: readonly Image[]): Image {
   const manifests = artifacts.map((one) => descriptor(one, { artifactType }));
   const whole = json(TYPES.index, { schemaVersion: 2, mediaType: TYPES.index, manifests });
-  return { ...whole, blobs: [], children: [...artifacts] };
+  return { ...whole, blobs: [], children: [...artifacts], message: '', files: new Map() };
 }
 
 export function hostArchitecture(): Architecture {

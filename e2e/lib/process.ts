@@ -118,7 +118,9 @@ async function lineOf(pattern: RegExp, output: Output): Promise<RegExpMatchArray
   output.closed.then(
     () =>
       reject(
-        new Error(`${output.command} ended without ${pattern}:\n${output.seen.slice(-20).join('\n')}`),
+        new Error(
+          `${output.command} ended without ${pattern}:\n${output.seen.slice(-20).join('\n')}`,
+        ),
       ),
     reject,
   );

@@ -29,7 +29,10 @@ export interface RegistryOptions {
 
 const ACCESS = /"(?<method>[A-Z]+) (?<path>\S+) HTTP\/[\d.]+" (?<status>\d{3}) (?<bytes>\d+)/;
 
-export async function dockerRegistry(scratch: Scratch, options: RegistryOptions): Promise<Registry> {
+export async function dockerRegistry(
+  scratch: Scratch,
+  options: RegistryOptions,
+): Promise<Registry> {
   const config = scratch.at(`${options.name}.yml`);
   await writeFile(
     config,

@@ -8,12 +8,15 @@ export interface Scratch extends AsyncDisposable {
   at(...parts: string[]): string;
 }
 
+/** Patient: what a client leaves to finish in the background may still be writing. */
+export const REMOVE = { recursive: true, force: true, maxRetries: 20, retryDelay: 50 } as const;
+
 export async function scratch(): Promise<Scratch> {
   // Sockets inside must stay under the 108 bytes of a Unix socket path.
   const path = await mkdtemp(join(tmpdir(), 'layover-e2e-'));
   return {
     path,
     at: (...parts) => join(path, ...parts),
-    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 5 }),
+    [Symbol.asyncDispose]: () => rm(path, REMOVE),
   };
 }

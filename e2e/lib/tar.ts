@@ -27,6 +27,10 @@ function header(file: TarFile): Buffer {
   octal(0, 136, 12);
   block.write('        0', 148, 'latin1');
   block.write('ustar\x0000', 257, 'latin1');
-  octal(block.reduce((sum, byte) => sum + byte, 0), 148, 7);
+  octal(
+    block.reduce((sum, byte) => sum + byte, 0),
+    148,
+    7,
+  );
   return block;
 }
