@@ -1,8 +1,9 @@
-import type { Descriptor } from './descriptor.ts';
-import { digestOf, isDigest, type Algorithm } from './digest.ts';
+import { parseDescriptor, type Descriptor } from './descriptor.ts';
+import { digestOf, type Algorithm } from './digest.ts';
 import { RegistryError } from './errors.ts';
 import { bareType, MANIFEST_TYPES, MEDIA_TYPES } from './media-type.ts';
 import type { Answered } from './served.ts';
+import { isRecord } from './shape.ts';
 
 /** What a name or digest stands for, without the bytes. */
 export interface Resolution extends Answered {
@@ -42,7 +43,9 @@ export function mediaTypeOf(bytes: Uint8Array): string | undefined {
     return 'signatures' in value ? MEDIA_TYPES.dockerSchema1Signed : MEDIA_TYPES.dockerSchema1;
   }
   if (Array.isArray(value['manifests'])) return MEDIA_TYPES.ociIndex;
-  if (isRecord(value['config']) || Array.isArray(value['layers'])) return MEDIA_TYPES.ociManifest;
+  if (parseDescriptor(value['config']) !== undefined || Array.isArray(value['layers'])) {
+    return MEDIA_TYPES.ociManifest;
+  }
   return undefined;
 }
 
@@ -74,29 +77,5 @@ export function isManifestType(type: string | undefined): type is string {
 /** The descriptors listed under `manifests` (an index, a referrers answer); malformed entries are left out. */
 export function childrenOf(bytes: Uint8Array): readonly Descriptor[] {
   const listed = parseManifest(bytes)['manifests'];
-  return Array.isArray(listed) ? listed.flatMap((entry) => toDescriptor(entry) ?? []) : [];
-}
-
-function toDescriptor(value: unknown): Descriptor | undefined {
-  if (!isRecord(value)) return undefined;
-  const { mediaType, digest, size, artifactType, annotations } = value;
-  if (typeof mediaType !== 'string' || typeof digest !== 'string' || !isDigest(digest)) {
-    return undefined;
-  }
-  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) return undefined;
-  return {
-    mediaType,
-    digest,
-    size,
-    ...(typeof artifactType === 'string' && { artifactType }),
-    ...(isTextRecord(annotations) && { annotations }),
-  };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isTextRecord(value: unknown): value is Record<string, string> {
-  return isRecord(value) && Object.values(value).every((text) => typeof text === 'string');
+  return Array.isArray(listed) ? listed.flatMap((entry) => parseDescriptor(entry) ?? []) : [];
 }

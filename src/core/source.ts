@@ -23,7 +23,7 @@ export interface Blob extends Answered, AsyncDisposable {
    */
   readonly body: AsyncIterable<Uint8Array>;
   /** The same bytes by way of reused buffers, where the source has them; the promise is that of `body`. */
-  pour?(write: Write): Promise<void>;
+  readonly pour?: (write: Write) => Promise<void>;
 }
 
 /** What is known of a blob without opening it. */

@@ -2,12 +2,6 @@ import type { Digest, Hasher } from '../core/digest.ts';
 import type { Range } from '../core/range.ts';
 import type { Blob } from '../core/source.ts';
 
-/** What an ingest will hold, as far as it is known. A push learns its digest at the end. */
-export interface Expected {
-  readonly digest?: Digest;
-  readonly size?: number;
-}
-
 export interface OpenOptions {
   readonly range?: Range | undefined;
   /** Bytes; content of another size is set aside and counts as absent. */
@@ -25,50 +19,62 @@ export interface ContentStore {
   size(digest: Digest): Promise<number | undefined>;
   /**
    * Starts to take content in, or goes on with what an earlier attempt for the same digest left.
-   * @throws RegistryError STORAGE_UNAVAILABLE
+   * One at a time for each digest: the caller sees to that. Never fails for want of room.
    */
-  ingest(expected?: Expected): Promise<Ingest>;
+  ingest(digest: Digest): Promise<Ingest>;
   /** Takes content that turned out to be wrong out of sight, keeping it for people to look at. */
-  setAside(digest: Digest): Promise<void>;
+  setAside(digest: Digest, reason: DamageReason): Promise<void>;
   remove(digest: Digest): Promise<void>;
 }
 
+export type DamageReason = 'size' | 'digest';
+
 /**
- * Content being taken in. Disposed uncommitted: with a digest expected it stays resumable, else it
- * is gone, and in both cases its readers fail. One writer, any number of readers.
+ * Content being taken in. One writer, any number of readers. Disposed uncommitted it stays
+ * resumable, and its readers fail.
  */
 export interface Ingest extends AsyncDisposable {
-  /** Bytes there already: the writer goes on from here. */
-  readonly offset: number;
-  /** States the size once it is known; `offset` beyond it throws what was there away. */
+  /** Bytes that readers can have by now; at first, what an earlier attempt left to go on from. */
+  readonly length: number;
+  /** Whether what is written is kept; `false` once there is no room. */
+  readonly storing: boolean;
+  /**
+   * States the size, in bytes, before the first `write` and `read`. If more is there already it
+   * cannot be right: it is thrown away, and `length` is 0.
+   */
   expect(size: number): Promise<void>;
   /**
-   * Copies the chunk before it returns. A promise means: wait before writing more. Never fails for
-   * want of room: what cannot be stored is passed on to readers through a bounded window of memory.
+   * Takes a chunk, which may be reused once the promise settles, or at once when there is none.
+   * Never fails for want of room: what cannot be stored is passed on to readers through a bounded
+   * window of memory.
+   * @throws RegistryError SIZE_INVALID for bytes beyond the size
    */
   write(chunk: Uint8Array): Promise<void> | undefined;
   /**
-   * Checks size and digest and lets readers finish, then makes the content visible. `stored` tells
-   * whether it did (there may have been no room).
-   * @throws RegistryError DIGEST_INVALID, SIZE_INVALID; what was written is gone then
+   * Checks size and digest, lets readers finish, then makes the content visible. `stored` tells
+   * whether it did: there may have been no room.
+   * @throws RegistryError DIGEST_INVALID, SIZE_INVALID; readers have failed and the bytes are gone
    */
-  commit(digest: Digest): Promise<{ readonly stored: boolean }>;
-  /** Fails readers with `reason` now; what was written stays resumable. */
+  commit(): Promise<{ readonly stored: boolean }>;
+  /** Fails readers with `reason` now. */
   fail(reason: Error): void;
-  /** Follows the bytes as they come; needs the size to be known. The last byte is held back until the digest is checked. */
+  /**
+   * Follows the bytes as they come. The last one is held back until the digest is checked.
+   * @throws RegistryError RANGE_INVALID; while reading, the reason of the failure, or `LeftBehind`
+   */
   read(range?: Range): Blob;
 }
 
 /**
  * Thrown to a reader that was too slow while there was no room to store: its bytes have left the
- * memory window. It can go on alone from `position`, hashing onwards with `hasher`.
+ * memory window. It can go on alone: content from `position` on, hashed onwards with `hasher`.
  */
 export class LeftBehind extends Error {
   readonly position: number;
   readonly hasher: Hasher;
 
   constructor(position: number, hasher: Hasher) {
-    super(`the reader fell behind at byte ${position} while there was no room to store`);
+    super(`the bytes from ${position} on have left the memory window`);
     this.name = 'LeftBehind';
     this.position = position;
     this.hasher = hasher;

@@ -1,0 +1,49 @@
+import { LRUCache } from 'lru-cache';
+import type { Digest } from '../core/digest.ts';
+import { formatRepository, type Repository } from '../core/reference.ts';
+import { isCount, isRecord } from '../core/shape.ts';
+import type { Paths } from './paths.ts';
+import { readRecord, replaceFile } from './small-file.ts';
+
+/** That a repository is known to hold content. */
+export interface Link {
+  /** Bytes. */
+  readonly size: number;
+  /** Of a manifest, as it is to be answered. */
+  readonly mediaType?: string;
+}
+
+/** What each repository may serve: content is shared by all, the right to read it is not. */
+export interface LinkStore {
+  get(repository: Repository, digest: Digest): Promise<Link | undefined>;
+  set(repository: Repository, digest: Digest, link: Link): Promise<void>;
+}
+
+/** Links remembered in memory; each costs some 300 bytes. */
+const REMEMBERED = 20_000;
+
+export function diskLinks(paths: Paths): LinkStore {
+  const remembered = new LRUCache<string, Link>({ max: REMEMBERED });
+  const keyOf = (repository: Repository, digest: Digest): string =>
+    `${formatRepository(repository)}@${digest}`;
+  return {
+    async get(repository, digest) {
+      const key = keyOf(repository, digest);
+      const known = remembered.get(key);
+      if (known !== undefined) return known;
+      const link = await readRecord(paths.link(repository, digest), parseLink);
+      if (link !== undefined) remembered.set(key, link);
+      return link;
+    },
+    async set(repository, digest, link) {
+      remembered.set(keyOf(repository, digest), link);
+      await replaceFile(paths.link(repository, digest), JSON.stringify(link));
+    },
+  };
+}
+
+function parseLink(value: unknown): Link | undefined {
+  if (!isRecord(value) || !isCount(value['size'])) return undefined;
+  const { size, mediaType } = value;
+  return { size, ...(typeof mediaType === 'string' && { mediaType }) };
+}

@@ -1,0 +1,47 @@
+import { DatabaseSync } from 'node:sqlite';
+import { RegistryError, systemCode } from '../core/errors.ts';
+import type { Paths } from './paths.ts';
+
+/** Who serves a store. */
+export interface Holder {
+  readonly pid: number;
+  /** Where its administration listens. */
+  readonly admin: string;
+}
+
+/**
+ * Claims the store for this process until it is disposed or the process ends, however it ends. The
+ * lock is SQLite's, and so the operating system's own: it works across containers on one machine,
+ * and nothing stale is ever left behind.
+ * @throws RegistryError STORAGE_UNAVAILABLE naming the process that has it
+ */
+export function lockStore(paths: Paths, holder: Holder): Disposable {
+  const database = new DatabaseSync(paths.lock);
+  try {
+    database.exec('CREATE TABLE IF NOT EXISTS holder (pid INTEGER, admin TEXT)');
+    database.exec('BEGIN IMMEDIATE');
+    database.exec('DELETE FROM holder');
+    database.prepare('INSERT INTO holder VALUES (?, ?)').run(holder.pid, holder.admin);
+    database.exec('COMMIT');
+    database.exec('BEGIN IMMEDIATE');
+  } catch (cause) {
+    const held = readHolder(database);
+    database.close();
+    const who = held === undefined ? String(cause) : `process ${held.pid} serves it`;
+    throw new RegistryError('STORAGE_UNAVAILABLE', `cannot lock the store ${paths.root}: ${who}`, {
+      cause,
+    });
+  }
+  return { [Symbol.dispose]: () => database.close() };
+}
+
+function readHolder(database: DatabaseSync): Holder | undefined {
+  try {
+    const row = database.prepare('SELECT pid, admin FROM holder').get();
+    if (row === undefined || typeof row['pid'] !== 'number') return undefined;
+    return { pid: row['pid'], admin: String(row['admin']) };
+  } catch (error) {
+    if (systemCode(error) === 'ERR_SQLITE_ERROR') return undefined;
+    throw error;
+  }
+}

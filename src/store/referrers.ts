@@ -1,0 +1,33 @@
+import { parseDescriptor, type Descriptor } from '../core/descriptor.ts';
+import type { Digest } from '../core/digest.ts';
+import type { Repository } from '../core/reference.ts';
+import { isCount, isRecord } from '../core/shape.ts';
+import type { Paths } from './paths.ts';
+import { readRecord, replaceFile } from './small-file.ts';
+
+/** What the upstream last said refers to a manifest. */
+export interface ReferrersRecord {
+  readonly items: readonly Descriptor[];
+  /** Milliseconds since 1970. */
+  readonly checkedAt: number;
+}
+
+export interface ReferrersStore {
+  get(repository: Repository, digest: Digest): Promise<ReferrersRecord | undefined>;
+  set(repository: Repository, digest: Digest, record: ReferrersRecord): Promise<void>;
+}
+
+export function diskReferrers(paths: Paths): ReferrersStore {
+  return {
+    get: (repository, digest) => readRecord(paths.referrers(repository, digest), parseReferrers),
+    set: (repository, digest, record) =>
+      replaceFile(paths.referrers(repository, digest), JSON.stringify(record)),
+  };
+}
+
+function parseReferrers(value: unknown): ReferrersRecord | undefined {
+  if (!isRecord(value)) return undefined;
+  const { items, checkedAt } = value;
+  if (!Array.isArray(items) || !isCount(checkedAt)) return undefined;
+  return { items: items.flatMap((item) => parseDescriptor(item) ?? []), checkedAt };
+}

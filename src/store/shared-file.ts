@@ -1,0 +1,57 @@
+import type { FileHandle } from 'node:fs/promises';
+import { RegistryError } from '../core/errors.ts';
+import type { Reader } from './stream.ts';
+
+/** One open file with several users; it is closed when the last one lets go. */
+export class SharedFile implements Reader {
+  readonly handle: FileHandle;
+  #users = 1;
+
+  constructor(handle: FileHandle) {
+    this.handle = handle;
+  }
+
+  share(): this {
+    this.#users += 1;
+    return this;
+  }
+
+  async release(): Promise<void> {
+    this.#users -= 1;
+    if (this.#users === 0) await this.handle.close();
+  }
+
+  /** @throws RegistryError STORAGE_UNAVAILABLE where the file ends before `position` or cannot be read */
+  async read(position: number, into: Buffer): Promise<Uint8Array> {
+    let bytesRead: number;
+    try {
+      ({ bytesRead } = await this.handle.read(into, 0, into.length, position));
+    } catch (cause) {
+      throw new RegistryError(
+        'STORAGE_UNAVAILABLE',
+        `cannot read stored content: ${String(cause)}`,
+        {
+          cause,
+        },
+      );
+    }
+    if (bytesRead > 0) return into.subarray(0, bytesRead);
+    throw new RegistryError(
+      'STORAGE_UNAVAILABLE',
+      `stored content ends at byte ${position}, too early`,
+    );
+  }
+
+  /** Writes all of it at `position`, or throws Node's own error. */
+  async write(bytes: Uint8Array, position: number): Promise<void> {
+    for (let done = 0; done < bytes.length;) {
+      const { bytesWritten } = await this.handle.write(
+        bytes,
+        done,
+        bytes.length - done,
+        position + done,
+      );
+      done += bytesWritten;
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { systemCode } from '../core/errors.ts';
+
+let counter = 0;
+
+/** What the promise gives, or `undefined` where there is no such file or folder. */
+export async function absent<T>(promise: Promise<T>): Promise<T | undefined> {
+  try {
+    return await promise;
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+/** Replaces a small file whole: a reader sees the old or the new one, never a part. Makes its folders. */
+export async function replaceFile(name: string, text: string): Promise<void> {
+  counter += 1;
+  // A leading dot keeps it out of every grammar: no tag, name or digest begins with one.
+  const temporary = path.join(path.dirname(name), `.${process.pid}-${counter}.new`);
+  try {
+    try {
+      await writeFile(temporary, text);
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT') throw error;
+      await mkdir(path.dirname(name), { recursive: true });
+      await writeFile(temporary, text);
+    }
+    await rename(temporary, name);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/**
+ * A JSON file's value as `parse` sees it. `undefined` when the file is absent, or holds what `parse`
+ * does not take: such records only save requests, so a broken one is as good as none.
+ */
+export async function readRecord<T>(
+  name: string,
+  parse: (value: unknown) => T | undefined,
+): Promise<T | undefined> {
+  const text = await absent(readFile(name, 'utf8'));
+  if (text === undefined) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  return parse(value);
+}

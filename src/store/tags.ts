@@ -1,0 +1,109 @@
+import { LRUCache } from 'lru-cache';
+import { readdir, rm } from 'node:fs/promises';
+import { parseDescriptor, type Descriptor } from '../core/descriptor.ts';
+import { isDigest, type Digest } from '../core/digest.ts';
+import { formatReference, isTag, type Repository, type Tag } from '../core/reference.ts';
+import { isCount, isRecord } from '../core/shape.ts';
+import type { Paths } from './paths.ts';
+import { absent, readRecord, replaceFile } from './small-file.ts';
+
+/** A meaning the tag had. Times are milliseconds since 1970. */
+export interface Meaning {
+  readonly digest: Digest;
+  readonly firstSeen: number;
+  readonly lastSeen: number;
+}
+
+/** What a tag means, as far as is known. Times are milliseconds since 1970. */
+export interface TagRecord {
+  readonly descriptor: Descriptor;
+  readonly firstSeen: number;
+  /** When the upstream last confirmed it. */
+  readonly checkedAt: number;
+  /** Since when the upstream says that there is no such tag. */
+  readonly goneSince?: number;
+  /** What it meant before, newest first. */
+  readonly history: readonly Meaning[];
+}
+
+export interface TagStore {
+  get(repository: Repository, tag: Tag): Promise<TagRecord | undefined>;
+  set(repository: Repository, tag: Tag, record: TagRecord): Promise<void>;
+  remove(repository: Repository, tag: Tag): Promise<void>;
+  list(repository: Repository): Promise<readonly Tag[]>;
+}
+
+/** Records remembered in memory; each costs about a kilobyte. */
+const REMEMBERED = 10_000;
+const LONGEST_HISTORY = 1_000;
+
+export function diskTags(paths: Paths): TagStore {
+  const remembered = new LRUCache<string, TagRecord>({ max: REMEMBERED });
+  return {
+    async get(repository, tag) {
+      const key = formatReference(repository, tag);
+      const known = remembered.get(key);
+      if (known !== undefined) return known;
+      const record = await readRecord(paths.tag(repository, tag), parseTagRecord);
+      if (record !== undefined) remembered.set(key, record);
+      return record;
+    },
+    async set(repository, tag, record) {
+      remembered.set(formatReference(repository, tag), record);
+      await replaceFile(paths.tag(repository, tag), JSON.stringify(record));
+    },
+    async remove(repository, tag) {
+      remembered.delete(formatReference(repository, tag));
+      await rm(paths.tag(repository, tag), { force: true });
+    },
+    async list(repository) {
+      const names = (await absent(readdir(paths.tags(repository)))) ?? [];
+      return names.filter((name) => isTag(name)).toSorted();
+    },
+  };
+}
+
+/** The record after the upstream said at `now` that the tag means `descriptor`. */
+export function confirmed(
+  record: TagRecord | undefined,
+  descriptor: Descriptor,
+  now: number,
+): TagRecord {
+  if (record?.descriptor.digest === descriptor.digest) {
+    const { firstSeen, history } = record;
+    return { descriptor, firstSeen, checkedAt: now, history };
+  }
+  const earlier: readonly Meaning[] =
+    record === undefined
+      ? []
+      : [
+          {
+            digest: record.descriptor.digest,
+            firstSeen: record.firstSeen,
+            lastSeen: record.checkedAt,
+          },
+          ...record.history,
+        ];
+  return { descriptor, firstSeen: now, checkedAt: now, history: earlier.slice(0, LONGEST_HISTORY) };
+}
+
+function parseTagRecord(value: unknown): TagRecord | undefined {
+  if (!isRecord(value)) return undefined;
+  const { firstSeen, checkedAt, goneSince, history } = value;
+  const descriptor = parseDescriptor(value['descriptor']);
+  if (descriptor === undefined || !isCount(firstSeen) || !isCount(checkedAt)) return undefined;
+  return {
+    descriptor,
+    firstSeen,
+    checkedAt,
+    ...(isCount(goneSince) && { goneSince }),
+    history: Array.isArray(history) ? history.flatMap((entry) => parseMeaning(entry) ?? []) : [],
+  };
+}
+
+function parseMeaning(value: unknown): Meaning | undefined {
+  if (!isRecord(value)) return undefined;
+  const { digest, firstSeen, lastSeen } = value;
+  if (typeof digest !== 'string' || !isDigest(digest)) return undefined;
+  return isCount(firstSeen) && isCount(lastSeen) ? { digest, firstSeen, lastSeen } : undefined;
+}

@@ -1,0 +1,47 @@
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { Hasher, algorithmOf, isDigest, type Digest } from '../core/digest.ts';
+import type { Paths } from './paths.ts';
+import { absent } from './small-file.ts';
+import type { ContentStore } from './store.ts';
+
+export interface Verified {
+  readonly digest: Digest;
+  /** Bytes. */
+  readonly size: number;
+  readonly outcome: 'right' | 'damaged';
+}
+
+export interface VerifyOptions {
+  readonly paths: Paths;
+  readonly store: ContentStore;
+  /** Waits until that many more bytes may be read; rejects to stop. */
+  readonly pace?: (bytes: number) => Promise<void>;
+}
+
+/** Reads everything in the store once and sets aside what does not match its digest. */
+export async function* verify(options: VerifyOptions): AsyncGenerator<Verified> {
+  for (const algorithm of ['sha256', 'sha512']) {
+    const names = (await absent(readdir(path.join(options.paths.blobs, algorithm)))) ?? [];
+    for (const name of names) {
+      const digest = `${algorithm}:${name}`;
+      if (!isDigest(digest)) continue;
+      const verified = await verifyOne(digest, options);
+      if (verified !== undefined) yield verified;
+    }
+  }
+}
+
+async function verifyOne(digest: Digest, options: VerifyOptions): Promise<Verified | undefined> {
+  const { store, pace = async () => {} } = options;
+  await using blob = await store.open(digest);
+  if (blob === undefined) return undefined;
+  const hasher = new Hasher(algorithmOf(digest));
+  for await (const chunk of blob.body) {
+    await pace(chunk.length);
+    hasher.update(chunk);
+  }
+  if (hasher.digest() === digest) return { digest, size: blob.size, outcome: 'right' };
+  await store.setAside(digest, 'digest');
+  return { digest, size: blob.size, outcome: 'damaged' };
+}
