@@ -1,0 +1,139 @@
+import type { Digest } from '../core/digest.ts';
+import { isUnknown } from '../core/errors.ts';
+import type { Range } from '../core/range.ts';
+import { formatReference, type Repository } from '../core/reference.ts';
+import type { Served } from '../core/served.ts';
+import { SingleFlight } from '../core/single-flight.ts';
+import type { Blob, BlobStat, Source } from '../core/source.ts';
+import type { LinkStore } from '../store/links.ts';
+import type { ContentStore } from '../store/store.ts';
+import { orAlone } from './alone.ts';
+import type { Background } from './background.ts';
+import type { Download } from './download.ts';
+import type { Downloads } from './downloads.ts';
+import { Negative } from './negative.ts';
+import type { TagPolicy } from './policy.ts';
+
+export interface BlobsOptions {
+  readonly upstream: (host: string) => Source;
+  readonly store: ContentStore;
+  readonly links: LinkStore;
+  readonly downloads: Downloads;
+  readonly policy: (host: string) => TagPolicy;
+  readonly retries: number;
+  readonly background: Background;
+}
+
+/** Bytes. A closed range further ahead of the fill than this does not wait for it. */
+const FAR = 8 * 1024 * 1024;
+
+/** Blobs: from the store, from the download under way, or by starting one. */
+export class Blobs {
+  readonly #options: BlobsOptions;
+  readonly #confirming = new SingleFlight<BlobStat>();
+  readonly #negative = new Negative();
+
+  constructor(options: BlobsOptions) {
+    this.#options = options;
+  }
+
+  async stat(repository: Repository, digest: Digest): Promise<BlobStat> {
+    const { links, store } = this.#options;
+    const link = await links.get(repository, digest);
+    if (link !== undefined && (await store.size(digest)) === link.size) {
+      return { size: link.size, served: { result: 'hit' } };
+    }
+    const { size } = await this.#confirm(repository, digest);
+    return { size, served: { result: 'miss' } };
+  }
+
+  async blob(repository: Repository, digest: Digest, range?: Range): Promise<Blob> {
+    const { links, downloads } = this.#options;
+    for (let confirmed = false; ;) {
+      const { finished } = downloads;
+      const held = await this.#held(repository, digest, range);
+      if (held !== undefined) return served(held, { result: confirmed ? 'revalidated' : 'hit' });
+      const allowed = confirmed || (await links.get(repository, digest)) !== undefined;
+      if (!allowed && (await this.#isElsewhere(repository, digest))) {
+        // Here by way of another repository: no reason to show it to this one.
+        await this.#confirm(repository, digest);
+        confirmed = true;
+        continue;
+      }
+      const running = downloads.get(digest);
+      const open = allowed || running === undefined || same(running.repository, repository);
+      // A download that ended meanwhile may have brought it after the look into the store.
+      if (open && finished === downloads.finished) return this.#fetch(repository, digest, range);
+    }
+  }
+
+  async #isElsewhere(repository: Repository, digest: Digest): Promise<boolean> {
+    const running = this.#options.downloads.get(digest);
+    if (running !== undefined) return !same(running.repository, repository);
+    return (await this.#options.store.size(digest)) !== undefined;
+  }
+
+  async #held(repository: Repository, digest: Digest, range?: Range): Promise<Blob | undefined> {
+    const link = await this.#options.links.get(repository, digest);
+    return link && this.#options.store.open(digest, { range, size: link.size });
+  }
+
+  async #fetch(repository: Repository, digest: Digest, range?: Range): Promise<Blob> {
+    const { upstream, downloads, retries, policy } = this.#options;
+    const key = formatReference(repository, digest);
+    this.#negative.check(key);
+    const running = downloads.get(digest);
+    try {
+      if (isFar(range, running)) return await this.#direct(repository, digest, range);
+      const download = running ?? downloads.start(repository, digest);
+      const blob = await download.read(range);
+      const alone = { upstream: upstream(repository.host), repository, digest, retries };
+      const result: Served =
+        running === undefined ? { result: 'miss', stored: true } : { result: 'joined' };
+      return served(orAlone(blob, alone), result);
+    } catch (error) {
+      if (isUnknown(error)) this.#negative.note(key, error, policy(repository.host).notFoundFor);
+      throw error;
+    }
+  }
+
+  /** A part of its own from the upstream, not stored. */
+  async #direct(repository: Repository, digest: Digest, range?: Range): Promise<Blob> {
+    const blob = await this.#options.upstream(repository.host).blob(repository, digest, range);
+    return served(blob, { result: 'bypass' });
+  }
+
+  /** Has the upstream say that the repository holds the blob, which makes it a link. */
+  #confirm(repository: Repository, digest: Digest): Promise<BlobStat> {
+    const key = formatReference(repository, digest);
+    this.#negative.check(key);
+    return this.#confirming.run(key, async () => {
+      const { upstream, store, links, policy, background } = this.#options;
+      try {
+        const { size } = await upstream(repository.host).stat(repository, digest);
+        const stored = await store.size(digest);
+        if (stored === undefined) return { size };
+        // What is stored has been verified; what an upstream says of its length has not.
+        background.run(() => links.set(repository, digest, { size: stored }));
+        return { size: stored };
+      } catch (error) {
+        this.#negative.note(key, error, policy(repository.host).notFoundFor);
+        throw error;
+      }
+    });
+  }
+}
+
+function isFar(range: Range | undefined, running: Download | undefined): boolean {
+  if (range === undefined) return false;
+  if ('last' in range) return running === undefined;
+  return range.to !== undefined && range.from > (running?.length ?? 0) + FAR;
+}
+
+function same(a: Repository, b: Repository): boolean {
+  return a.host === b.host && a.path === b.path;
+}
+
+function served(blob: Blob, how: Served): Blob {
+  return { ...blob, served: how };
+}

@@ -1,0 +1,217 @@
+import type { Digest } from '../core/digest.ts';
+import { RegistryError } from '../core/errors.ts';
+import type { Range } from '../core/range.ts';
+import { formatRepository, type Repository } from '../core/reference.ts';
+import type { Blob, Source } from '../core/source.ts';
+import type { ContentStore, Ingest } from '../store/store.ts';
+import { Persistence } from './persistence.ts';
+
+export interface DownloadOptions {
+  readonly repository: Repository;
+  readonly digest: Digest;
+  readonly upstream: Source;
+  readonly store: ContentStore;
+  readonly retries: number;
+  /** Milliseconds without a reader after which it stops. */
+  readonly abandonAfter: number;
+  readonly onResume?: (at: number) => void;
+  /** The content is right; `stored` tells whether it is in the store, too. Readers come until this settles. */
+  readonly onDone: (size: number, stored: boolean) => Promise<void>;
+}
+
+/**
+ * One upstream body on its way into the store, and everybody who reads it meanwhile. It belongs to
+ * the mirror: requests come and go, and none of them can end it, slow it down or make it fail.
+ */
+export class Download {
+  readonly repository: Repository;
+  readonly digest: Digest;
+  readonly #options: DownloadOptions;
+  readonly #opened = Promise.withResolvers<Ingest>();
+  readonly #stop = new AbortController();
+  #ingest: Ingest | undefined;
+  #source: Blob | undefined;
+  #readers = 0;
+  #loneliness: NodeJS.Timeout | undefined;
+
+  constructor(options: DownloadOptions) {
+    this.#options = options;
+    this.repository = options.repository;
+    this.digest = options.digest;
+    this.#opened.promise.catch(() => {});
+  }
+
+  /** Bytes that have arrived. */
+  get length(): number {
+    return this.#ingest?.length ?? 0;
+  }
+
+  /** Whether it was ended early, by `stop` or for want of readers. */
+  get stopped(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
+  /**
+   * Fetches until the content is there, or there is no point in going on; tells whether it was stored.
+   * @throws RegistryError what ended it; what has come stays resumable unless it was wrong
+   */
+  async run(): Promise<boolean> {
+    this.#watch();
+    try {
+      await using ingest = await this.#options.store.ingest(this.digest);
+      this.#ingest = ingest;
+      try {
+        const size = await this.#fill(ingest);
+        const { stored } = await commit(ingest, this.#options);
+        await this.#options.onDone(size, stored);
+        return stored;
+      } catch (error) {
+        const reason = this.#stop.signal.aborted ? abandoned(this.#options) : error;
+        ingest.fail(reason instanceof Error ? reason : new Error(String(reason)));
+        throw reason;
+      }
+    } catch (error) {
+      this.#opened.reject(error);
+      throw error;
+    } finally {
+      clearTimeout(this.#loneliness);
+      await this.#source?.[Symbol.asyncDispose]();
+    }
+  }
+
+  /** Ends it now; what has come stays resumable. */
+  stop(): void {
+    this.#stop.abort();
+    void this.#source?.[Symbol.asyncDispose]();
+  }
+
+  /**
+   * Follows the download from its first byte on, also before the upstream has answered.
+   * @throws RegistryError RANGE_INVALID, or what kept the download from starting
+   */
+  async read(range?: Range): Promise<Blob> {
+    this.#readers += 1;
+    this.#watch();
+    let reading = true;
+    const leave = (): void => {
+      if (!reading) return;
+      reading = false;
+      this.#readers -= 1;
+      this.#watch();
+    };
+    try {
+      const blob = (await this.#opened.promise).read(range);
+      return {
+        ...blob,
+        [Symbol.asyncDispose]: async () => {
+          leave();
+          await blob[Symbol.asyncDispose]();
+        },
+      };
+    } catch (error) {
+      leave();
+      throw error;
+    }
+  }
+
+  async #fill(ingest: Ingest): Promise<number> {
+    const size = await this.#open(ingest);
+    let position = ingest.length;
+    const persistence = new Persistence(this.#options.retries, this.#stop.signal);
+    while (position < size) {
+      try {
+        await using source = this.#source ?? (await this.#request(position, size));
+        this.#source = source;
+        this.#stop.signal.throwIfAborted();
+        await pour(source, async (chunk) => {
+          await ingest.write(chunk);
+          position += chunk.length;
+          persistence.progress();
+          if (this.#readers === 0 && !ingest.storing) this.stop();
+        });
+      } catch (error) {
+        if (this.#stop.signal.aborted) throw error;
+        await persistence.recover(error);
+        this.#options.onResume?.(position);
+      } finally {
+        this.#source = undefined;
+      }
+    }
+    return size;
+  }
+
+  /** Gets the upstream's first answer, and with it the size. */
+  async #open(ingest: Ingest): Promise<number> {
+    const { repository, digest, upstream, onResume } = this.#options;
+    const offset = ingest.length;
+    let size: number;
+    try {
+      this.#source = await upstream.blob(
+        repository,
+        digest,
+        offset > 0 ? { from: offset } : undefined,
+      );
+      ({ size } = this.#source);
+    } catch (error) {
+      // Nothing may be missing any more, or the bytes that are there belong to something else.
+      if (offset === 0 || !isRangeInvalid(error)) throw error;
+      ({ size } = await upstream.stat(repository, digest));
+    }
+    await ingest.expect(size);
+    if (ingest.length !== offset) {
+      await this.#source?.[Symbol.asyncDispose]();
+      this.#source = undefined;
+    } else if (offset > 0) {
+      onResume?.(offset);
+    }
+    this.#opened.resolve(ingest);
+    return size;
+  }
+
+  async #request(position: number, size: number): Promise<Blob> {
+    const { repository, digest, upstream } = this.#options;
+    const source = await upstream.blob(repository, digest, { from: position });
+    if (source.size === size && source.span.start === position) return source;
+    await source[Symbol.asyncDispose]();
+    throw new RegistryError(
+      'UPSTREAM_INVALID',
+      `${repository.host} says that ${digest} has ${source.size} bytes, having said ${size}`,
+    );
+  }
+
+  #watch(): void {
+    clearTimeout(this.#loneliness);
+    if (this.#readers > 0) return;
+    if (this.#ingest?.storing === false) this.stop();
+    this.#loneliness = setTimeout(() => this.stop(), this.#options.abandonAfter);
+  }
+}
+
+/** The chunks of a blob, by its own reused buffers where it has them. */
+async function pour(blob: Blob, write: (chunk: Uint8Array) => Promise<void>): Promise<void> {
+  if (blob.pour !== undefined) return blob.pour(write);
+  for await (const chunk of blob.body) await write(chunk);
+}
+
+async function commit(ingest: Ingest, { repository, digest }: DownloadOptions) {
+  try {
+    return await ingest.commit();
+  } catch (cause) {
+    throw new RegistryError(
+      'UPSTREAM_INVALID',
+      `${repository.host} sent something else under ${digest}; it was thrown away`,
+      { cause },
+    );
+  }
+}
+
+function isRangeInvalid(error: unknown): boolean {
+  return error instanceof RegistryError && error.code === 'RANGE_INVALID';
+}
+
+function abandoned({ repository, digest }: DownloadOptions): RegistryError {
+  return new RegistryError(
+    'UPSTREAM_UNAVAILABLE',
+    `the download of ${digest} from ${formatRepository(repository)} was stopped; it goes on when it is asked for again`,
+  );
+}

@@ -1,0 +1,102 @@
+import { LRUCache } from 'lru-cache';
+import type { Descriptor } from '../core/descriptor.ts';
+import type { Digest } from '../core/digest.ts';
+import { isUnknown } from '../core/errors.ts';
+import { formatReference, formatRepository, type Repository, type Tag } from '../core/reference.ts';
+import { SingleFlight } from '../core/single-flight.ts';
+import type { Listing, Source } from '../core/source.ts';
+import type { ReferrersStore } from '../store/referrers.ts';
+import type { TagStore } from '../store/tags.ts';
+import type { Background } from './background.ts';
+import { LATE, within } from './deadline.ts';
+import type { TagPolicy } from './policy.ts';
+import { reasonOf } from './reason.ts';
+
+export interface ListingsOptions {
+  readonly upstream: (host: string) => Source;
+  readonly tags: TagStore;
+  readonly referrers: ReferrersStore;
+  readonly policy: (host: string) => TagPolicy;
+  readonly background: Background;
+  readonly now: () => number;
+}
+
+/** A list that the upstream gave. Milliseconds since 1970. */
+interface Remembered<T> {
+  readonly items: readonly T[];
+  readonly checkedAt: number;
+}
+
+/** Entries of all remembered tag lists together. */
+const REMEMBERED = 500_000;
+
+/** Tags and referrers: the upstream's word while it can be had, else what is known. */
+export class Listings {
+  readonly #options: ListingsOptions;
+  readonly #tags = new LRUCache<string, Remembered<Tag>>({
+    maxSize: REMEMBERED,
+    sizeCalculation: ({ items }) => items.length + 1,
+  });
+  readonly #askingTags = new SingleFlight<Remembered<Tag>>();
+  readonly #askingReferrers = new SingleFlight<Remembered<Descriptor>>();
+
+  constructor(options: ListingsOptions) {
+    this.#options = options;
+  }
+
+  async tags(repository: Repository): Promise<Listing<Tag>> {
+    const { upstream, tags, now } = this.#options;
+    const key = formatRepository(repository);
+    const ask = () =>
+      this.#askingTags.run(key, async () => {
+        const { items } = await upstream(repository.host).tags(repository);
+        const remembered = { items, checkedAt: now() };
+        this.#tags.set(key, remembered);
+        return remembered;
+      });
+    const known = this.#tags.get(key) ?? { items: await tags.list(repository), checkedAt: 0 };
+    return this.#list(repository, known.items.length > 0 ? known : undefined, ask);
+  }
+
+  async referrers(repository: Repository, digest: Digest): Promise<Listing<Descriptor>> {
+    const { upstream, referrers, background, now } = this.#options;
+    const ask = () =>
+      this.#askingReferrers.run(formatReference(repository, digest), async () => {
+        const { items } = await upstream(repository.host).referrers(repository, digest);
+        const remembered = { items, checkedAt: now() };
+        background.run(() => referrers.set(repository, digest, remembered));
+        return remembered;
+      });
+    const known = await referrers.get(repository, digest);
+    try {
+      return await this.#list(repository, known, ask);
+    } catch (error) {
+      // Nothing refers to what does not exist: to a client that is an empty list, not an error.
+      if (isUnknown(error)) return { items: [], served: { result: 'miss' } };
+      throw error;
+    }
+  }
+
+  async #list<T>(
+    { host }: Repository,
+    known: Remembered<T> | undefined,
+    ask: () => Promise<Remembered<T>>,
+  ): Promise<Listing<T>> {
+    const rules = this.#options.policy(host);
+    if (known === undefined) return { items: (await ask()).items, served: { result: 'miss' } };
+    if (known.checkedAt + rules.freshFor > this.#options.now()) {
+      return { items: known.items, served: { result: 'hit' } };
+    }
+    const keep = rules.whenUnreachable === 'serve-stale';
+    try {
+      const fresh = keep ? await within(ask(), rules.revalidateWithin) : await ask();
+      if (fresh !== LATE) return { items: fresh.items, served: { result: 'revalidated' } };
+      return { items: known.items, served: { result: 'stale', detail: 'slow' } };
+    } catch (error) {
+      const gone = isUnknown(error) && error.definitive;
+      if (gone ? rules.whenDeleted === 'follow' : !keep) throw error;
+      const detail = gone ? 'gone' : reasonOf(error);
+      return { items: known.items, served: { result: 'stale', detail } };
+    }
+  }
+}

@@ -1,0 +1,130 @@
+import { LRUCache } from 'lru-cache';
+import { algorithmOf, digestOf, type Digest } from '../core/digest.ts';
+import { manifestOf, LARGEST_MANIFEST, type Manifest } from '../core/manifest.ts';
+import { formatReference, type Repository, type Tag } from '../core/reference.ts';
+import { SingleFlight } from '../core/single-flight.ts';
+import type { Blob, Source } from '../core/source.ts';
+import type { Link, LinkStore } from '../store/links.ts';
+import type { ContentStore } from '../store/store.ts';
+import type { Background } from './background.ts';
+import { Negative } from './negative.ts';
+import type { TagPolicy } from './policy.ts';
+
+export interface ManifestsOptions {
+  readonly upstream: (host: string) => Source;
+  readonly store: ContentStore;
+  readonly links: LinkStore;
+  readonly policy: (host: string) => TagPolicy;
+  readonly background: Background;
+}
+
+/** Bytes of manifests kept in memory. */
+const REMEMBERED = 32 * 1024 * 1024;
+
+/** Manifests by digest, which never change: from memory, the store, or once from the upstream. */
+export class Manifests {
+  readonly #options: ManifestsOptions;
+  readonly #memory = new LRUCache<Digest, Manifest>({
+    maxSize: REMEMBERED,
+    sizeCalculation: ({ bytes }) => bytes.length + 500,
+  });
+  readonly #fetches = new SingleFlight<Manifest>();
+  readonly #writes = new SingleFlight<void>();
+  readonly #negative = new Negative();
+
+  constructor(options: ManifestsOptions) {
+    this.#options = options;
+  }
+
+  /** What is here and may be served to the repository, without asking anybody. */
+  async held(repository: Repository, digest: Digest): Promise<Manifest | undefined> {
+    const link = await this.#options.links.get(repository, digest);
+    // Without a type it was linked as a blob: an image's configuration would pass for a manifest.
+    return link?.mediaType === undefined ? undefined : this.#load(digest, link);
+  }
+
+  /** @throws RegistryError MANIFEST_UNKNOWN, or whatever kept the upstream from answering */
+  async get(repository: Repository, digest: Digest): Promise<Manifest> {
+    const held = await this.held(repository, digest);
+    if (held !== undefined) return { ...held, served: { result: 'hit' } };
+    const key = formatReference(repository, digest);
+    this.#negative.check(key);
+    const joined = this.#fetches.has(key);
+    try {
+      const manifest = await this.#fetches.run(key, () => this.#obtain(repository, digest));
+      return joined ? { ...manifest, served: { result: 'joined' } } : manifest;
+    } catch (error) {
+      this.#negative.note(key, error, this.#options.policy(repository.host).notFoundFor);
+      throw error;
+    }
+  }
+
+  /** By tag, for an upstream that does not find by digest what it has just named. */
+  async byTag(repository: Repository, tag: Tag): Promise<Manifest> {
+    return this.#fetch(repository, tag);
+  }
+
+  async #obtain(repository: Repository, digest: Digest): Promise<Manifest> {
+    const { upstream, store, links, background } = this.#options;
+    if ((await store.size(digest)) === undefined) return this.#fetch(repository, digest);
+    // Another repository brought it; only the upstream can say whether this one has it, too.
+    const { descriptor } = await upstream(repository.host).resolve(repository, digest);
+    const link = { size: descriptor.size, mediaType: descriptor.mediaType };
+    const manifest = await this.#load(digest, link);
+    if (manifest === undefined) return this.#fetch(repository, digest);
+    background.run(() => links.set(repository, digest, linkOf(manifest)));
+    return { ...manifest, served: { result: 'revalidated' } };
+  }
+
+  async #fetch(repository: Repository, at: Tag | Digest): Promise<Manifest> {
+    const manifest = await this.#options.upstream(repository.host).manifest(repository, at);
+    const { digest } = manifest.descriptor;
+    this.#memory.set(digest, manifest);
+    this.#options.background.run(() => this.#keep(repository, manifest));
+    return { ...manifest, served: { result: 'miss', stored: true } };
+  }
+
+  async #keep(repository: Repository, manifest: Manifest): Promise<void> {
+    const { digest } = manifest.descriptor;
+    await this.#writes.run(digest, () => this.#write(manifest));
+    await this.#options.links.set(repository, digest, linkOf(manifest));
+  }
+
+  async #write({ descriptor, bytes }: Manifest): Promise<void> {
+    if ((await this.#options.store.size(descriptor.digest)) === descriptor.size) return;
+    await using ingest = await this.#options.store.ingest(descriptor.digest);
+    await ingest.expect(bytes.length);
+    await ingest.write(bytes.subarray(ingest.length));
+    await ingest.commit();
+  }
+
+  async #load(digest: Digest, link: Link): Promise<Manifest | undefined> {
+    const remembered = this.#memory.get(digest);
+    if (remembered !== undefined) return remembered;
+    const { store } = this.#options;
+    await using blob = await store.open(digest);
+    if (blob === undefined || blob.size > LARGEST_MANIFEST) return undefined;
+    const bytes = await collect(blob);
+    if (digestOf(bytes, algorithmOf(digest)) !== digest) {
+      await store.setAside(digest, 'digest');
+      return undefined;
+    }
+    const manifest = manifestOf(bytes, link.mediaType, algorithmOf(digest));
+    this.#memory.set(digest, manifest);
+    return manifest;
+  }
+}
+
+function linkOf({ descriptor: { size, mediaType } }: Manifest): Link {
+  return { size, mediaType };
+}
+
+async function collect(blob: Blob): Promise<Uint8Array> {
+  const bytes = Buffer.alloc(blob.size);
+  let length = 0;
+  for await (const chunk of blob.body) {
+    bytes.set(chunk, length);
+    length += chunk.length;
+  }
+  return bytes;
+}

@@ -1,0 +1,105 @@
+import { isUnknown } from '../core/errors.ts';
+import type { Manifest } from '../core/manifest.ts';
+import { atDigest, type Repository, type Tag } from '../core/reference.ts';
+import type { Source } from '../core/source.ts';
+import type { LinkStore } from '../store/links.ts';
+import type { ReferrersStore } from '../store/referrers.ts';
+import type { ContentStore } from '../store/store.ts';
+import type { TagStore } from '../store/tags.ts';
+import { Background } from './background.ts';
+import { Blobs } from './blobs.ts';
+import { Downloads } from './downloads.ts';
+import type { MirrorEvent } from './event.ts';
+import { Freshness } from './freshness.ts';
+import { Listings } from './listings.ts';
+import { Manifests } from './manifests.ts';
+import type { TagPolicy } from './policy.ts';
+
+export interface MirrorOptions {
+  /** The upstream of a configured host. */
+  readonly upstream: (host: string) => Source;
+  readonly store: ContentStore;
+  readonly links: LinkStore;
+  readonly tags: TagStore;
+  readonly referrers: ReferrersStore;
+  readonly policy: (host: string) => TagPolicy;
+  /** `abandonAfter` in milliseconds. */
+  readonly downloads: { readonly abandonAfter: number; readonly retries: number };
+  readonly observe?: (event: MirrorEvent) => void;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+/** A source that remembers: fetches what it lacks once and gives it to everybody from then on. */
+export interface Mirror extends Source {
+  /** Lets running downloads finish for so many milliseconds, stops the rest, and settles all writes. */
+  close(milliseconds: number): Promise<void>;
+}
+
+export function mirror(options: MirrorOptions): Mirror {
+  const { observe = () => {}, now = Date.now } = options;
+  const onError = (error: Error): void =>
+    observe({ type: 'storage-error', operation: 'record', error });
+  const background = new Background(onError);
+  const fills = new Background(onError);
+  const shared = { ...options, ...options.downloads, observe, now, background };
+
+  const manifests = new Manifests(shared);
+  const holds = async (
+    repository: Repository,
+    { digest }: { digest: Manifest['descriptor']['digest'] },
+  ) => (await manifests.held(repository, digest)) !== undefined;
+  const freshness = new Freshness({ ...shared, holds });
+  const downloads = new Downloads({ ...shared, background: fills });
+  const blobs = new Blobs({ ...shared, downloads });
+  const listings = new Listings(shared);
+
+  return {
+    async resolve(repository, at) {
+      if (!atDigest(at)) return freshness.resolve(repository, at);
+      const held = await manifests.held(repository, at);
+      if (held !== undefined) return { descriptor: held.descriptor, served: { result: 'hit' } };
+      const { descriptor } = await options.upstream(repository.host).resolve(repository, at);
+      return { descriptor, served: { result: 'miss' } };
+    },
+    manifest: (repository, at) =>
+      atDigest(at)
+        ? manifests.get(repository, at)
+        : manifestByTag(repository, at, manifests, freshness),
+    stat: (repository, digest) => blobs.stat(repository, digest),
+    blob: (repository, digest, range) => blobs.blob(repository, digest, range),
+    tags: (repository) => listings.tags(repository),
+    referrers: (repository, digest) => listings.referrers(repository, digest),
+    async close(milliseconds) {
+      await downloads.close(milliseconds);
+      await background.settle();
+    },
+  };
+}
+
+async function manifestByTag(
+  repository: Repository,
+  tag: Tag,
+  manifests: Manifests,
+  freshness: Freshness,
+): Promise<Manifest> {
+  const { descriptor, served } = await freshness.resolve(repository, tag);
+  let manifest: Manifest;
+  try {
+    manifest = await manifests.get(repository, descriptor.digest);
+  } catch (error) {
+    const earlier = await freshness.earlier(repository, tag);
+    const held = earlier && (await manifests.held(repository, earlier.descriptor.digest));
+    if (held !== undefined) return { ...held, ...(earlier?.served && { served: earlier.served }) };
+    if (!isUnknown(error)) throw error;
+    manifest = await manifests.byTag(repository, tag);
+  }
+  await freshness.record(repository, tag, manifest.descriptor);
+  // The tag tells the story, unless the manifest behind it had to be fetched all the same.
+  const fetched = manifest.served?.result !== 'hit' && served?.result === 'hit';
+  const story = fetched ? manifest.served : served;
+  return {
+    ...manifest,
+    ...(story && { served: { ...story, ...(manifest.served?.stored && { stored: true }) } }),
+  };
+}
