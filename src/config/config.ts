@@ -1,0 +1,90 @@
+import type { Address } from './address.ts';
+
+/** The configuration, checked and complete. Durations are milliseconds, sizes are bytes. */
+export interface Config {
+  readonly listen: Address;
+  /** `undefined`: plain HTTP. */
+  readonly tls: ServerTls | undefined;
+  readonly admin: { readonly listen: Address };
+  readonly storage: StorageConfig;
+  /** A key of `upstreams`; `undefined`: names without a registry are not served. */
+  readonly defaultUpstream: string | undefined;
+  readonly offline: boolean;
+  /** For upstreams see `Upstream.tags`, which has this merged in. */
+  readonly tags: TagPolicy;
+  readonly downloads: { readonly abandonAfter: number; readonly retries: number };
+  readonly whenRateLimited: 429 | 503;
+  readonly uploads: { readonly maxSize: number; readonly expireAfter: number };
+  readonly drain: number;
+  readonly log: { readonly level: LogLevel };
+  /** By name, in lower case: the whole of the world that requests can reach. */
+  readonly upstreams: ReadonlyMap<string, Upstream>;
+}
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Paths of PEM files. With `clientCa`, clients have to show a certificate that it signed. */
+export interface ServerTls {
+  readonly cert: string;
+  readonly key: string;
+  readonly clientCa: string | undefined;
+}
+
+export interface StorageConfig {
+  /** A folder; relative to the working folder. */
+  readonly path: string;
+  readonly maxSize: number;
+  /** A share of `maxSize`, above 0 and at most 1. */
+  readonly lowWater: number;
+  readonly minFree: number;
+  /** Bytes a second; 0: no background verification. */
+  readonly verifyRate: number;
+}
+
+export interface TagPolicy {
+  readonly freshFor: number;
+  readonly revalidateWithin: number;
+  readonly whenUnreachable: 'serve-stale' | 'fail';
+  readonly whenDeleted: 'keep' | 'follow';
+  readonly notFoundFor: number;
+}
+
+export interface Upstream {
+  /** How users write it, lower case: `docker.io`, `localhost:5000`. */
+  readonly name: string;
+  /** Scheme, host, port and path prefix, without a slash at the end. */
+  readonly url: string;
+  /** Like `url`; tried before it, in order. */
+  readonly mirrors: readonly string[];
+  /** Other names for it, lower case. */
+  readonly aliases: readonly string[];
+  /** `undefined`: anonymous. */
+  readonly credentials: UpstreamCredentials | undefined;
+  readonly tls: UpstreamTls;
+  /** `undefined`: as the environment says. */
+  readonly proxy: string | undefined;
+  /** Host names, IP addresses and CIDR ranges. */
+  readonly allowPrivate: readonly string[];
+  readonly maxConnections: number;
+  readonly timeouts: { readonly connect: number; readonly headers: number; readonly idle: number };
+  readonly headers: Readonly<Record<string, string>>;
+  readonly tags: TagPolicy;
+}
+
+export type UpstreamCredentials =
+  | { readonly kind: 'password'; readonly username: string; readonly password: string }
+  /** The path of a file that holds the password. */
+  | { readonly kind: 'file'; readonly username: string; readonly passwordFile: string }
+  /** The name of an environment variable that holds the password. */
+  | { readonly kind: 'environment'; readonly username: string; readonly passwordEnv: string }
+  /** `docker-credential-<helper>` is asked. */
+  | { readonly kind: 'helper'; readonly helper: string };
+
+/** Paths of PEM files. `cert` and `key` come together or not at all. */
+export interface UpstreamTls {
+  readonly ca: string | undefined;
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+  readonly insecureSkipVerify: boolean;
+}

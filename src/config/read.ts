@@ -1,0 +1,58 @@
+import { readFile } from 'node:fs/promises';
+import { systemCode } from '../core/errors.ts';
+import { FILE_VARIABLE, type Environment } from './environment.ts';
+import { ConfigError, type Origin } from './fault.ts';
+import { load, type Loaded, type Override } from './load.ts';
+
+export interface Request {
+  /** What `--config` says. */
+  readonly file: string | undefined;
+  /** Read when neither `--config` nor `LAYOVER_CONFIG` names a file; need not be there. */
+  readonly defaultFile: string;
+  readonly environment: Environment;
+  readonly overrides: readonly Override[];
+}
+
+export interface ReadConfig extends Loaded {
+  /** The file that was read; `undefined`: there was none. */
+  readonly file: string | undefined;
+}
+
+/**
+ * Reads the configuration file and makes the configuration of it, the environment and the flags.
+ * @throws ConfigError with every fault there is, a named file that cannot be read among them
+ */
+export async function readConfig({
+  file,
+  defaultFile,
+  environment,
+  overrides,
+}: Request): Promise<ReadConfig> {
+  const variable = environment[FILE_VARIABLE] || undefined;
+  const name = file ?? variable ?? defaultFile;
+  const text = await textOf(name, originOf(file, variable));
+  const source = text === undefined ? undefined : { name, text };
+  return { ...load({ file: source, environment, overrides }), file: source?.name };
+}
+
+function originOf(file: string | undefined, variable: string | undefined): Origin {
+  if (file !== undefined) return { kind: 'flag', flag: '--config' };
+  if (variable !== undefined) return { kind: 'environment', variable: FILE_VARIABLE };
+  return { kind: 'default' };
+}
+
+async function textOf(name: string, origin: Origin): Promise<string | undefined> {
+  try {
+    return await readFile(name, 'utf8');
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === undefined) throw error;
+    if (code === 'ENOENT' && origin.kind === 'default') return undefined;
+    const message = code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${code})`;
+    throw new ConfigError([
+      origin.kind === 'default'
+        ? { origin, key: name, message }
+        : { origin, key: '', message: `${name}: ${message}` },
+    ]);
+  }
+}

@@ -1,0 +1,52 @@
+import type { Config, TagPolicy, Upstream, UpstreamCredentials } from './config.ts';
+import type { Parsed } from './schema.ts';
+import { canonicalUrl } from './url.ts';
+
+type Entry = Exclude<Parsed['upstreams'][string], 'off' | false | null>;
+
+/** Makes the configuration of what the schema and the checks between keys let through. */
+export function resolve(parsed: Parsed): Config {
+  const { tls, defaultUpstream, upstreams, hosted: _, ...rest } = parsed;
+  const entries = Object.entries(upstreams).flatMap(([name, entry]) =>
+    entry === null || typeof entry !== 'object' ? [] : [upstreamOf(name, entry, parsed.tags)],
+  );
+  return {
+    ...rest,
+    tls: tls && { cert: tls.cert, key: tls.key, clientCa: tls.clientCa },
+    defaultUpstream: entries.find(
+      ({ name, aliases }) => name === defaultUpstream || aliases.includes(defaultUpstream),
+    )?.name,
+    upstreams: new Map(entries.map((entry) => [entry.name, entry])),
+  };
+}
+
+function upstreamOf(name: string, entry: Entry, tags: TagPolicy): Upstream {
+  const { ca, cert, key, insecureSkipVerify } = entry.tls;
+  return {
+    ...entry,
+    name,
+    url: canonicalUrl(entry.url ?? `https://${name}`),
+    mirrors: entry.mirrors.map(canonicalUrl),
+    credentials: entry.credentials && credentialsOf(entry.credentials),
+    tls: { ca, cert, key, insecureSkipVerify },
+    proxy: entry.proxy,
+    tags: {
+      freshFor: entry.tags.freshFor ?? tags.freshFor,
+      revalidateWithin: entry.tags.revalidateWithin ?? tags.revalidateWithin,
+      whenUnreachable: entry.tags.whenUnreachable ?? tags.whenUnreachable,
+      whenDeleted: entry.tags.whenDeleted ?? tags.whenDeleted,
+      notFoundFor: entry.tags.notFoundFor ?? tags.notFoundFor,
+    },
+  };
+}
+
+/** The schema has let through exactly one of the ways. */
+function credentialsOf(given: NonNullable<Entry['credentials']>): UpstreamCredentials | undefined {
+  const { username, password, passwordFile, passwordEnv, helper } = given;
+  if (helper !== undefined) return { kind: 'helper', helper };
+  if (username === undefined) return undefined;
+  if (password !== undefined) return { kind: 'password', username, password };
+  if (passwordFile !== undefined) return { kind: 'file', username, passwordFile };
+  if (passwordEnv !== undefined) return { kind: 'environment', username, passwordEnv };
+  return undefined;
+}

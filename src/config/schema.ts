@@ -1,0 +1,135 @@
+import * as z from 'zod';
+import { LOG_LEVELS } from './config.ts';
+import * as field from './fields.ts';
+import { notAllowed, refusal } from './message.ts';
+import { tagPolicy } from './tag-schema.ts';
+import { upstream } from './upstream-schema.ts';
+
+/** Marks a key whose subject is not built yet: it is checked, and does nothing. */
+const later = (text: string): string =>
+  `${text} This version accepts the key and does not act on it yet.`;
+
+const tls = z.strictObject({
+  cert: field.path().describe('PEM file of the certificate and its chain.'),
+  key: field.path().describe('PEM file of its private key.'),
+  clientCa: field
+    .path()
+    .optional()
+    .describe('PEM file of the authority whose clients may connect.'),
+});
+
+const storage = z.strictObject({
+  path: field
+    .path()
+    .prefault('./data')
+    .describe('The folder of the store, from the working folder.'),
+  maxSize: field
+    .size({ least: 1 })
+    .prefault('50GiB')
+    .describe(later('How much cached content may take.')),
+  lowWater: z
+    .number()
+    .gt(0)
+    .max(1)
+    .prefault(0.9)
+    .describe(later('The share of maxSize down to which is cleared.')),
+  minFree: field.size().prefault('2GiB').describe(later('What stays free on the disk.')),
+  verifyRate: field
+    .size()
+    .prefault('10MiB')
+    .describe('How fast stored content is checked in the background, a second; 0 turns it off.'),
+});
+
+const downloads = z.strictObject({
+  abandonAfter: field
+    .delay()
+    .prefault('10m')
+    .describe('How long a download goes on when nobody reads it any more; it stays resumable.'),
+  retries: z
+    .int()
+    .min(0)
+    .max(100)
+    .prefault(5)
+    .describe('How often a download that was cut is taken up again before its readers fail.'),
+});
+
+const uploads = z.strictObject({
+  maxSize: field
+    .size({ least: 1 })
+    .prefault('100GiB')
+    .describe(later('The largest blob that may be pushed.')),
+  expireAfter: field
+    .duration()
+    .prefault('24h')
+    .describe(later('When an unfinished push is thrown away.')),
+});
+
+/**
+ * The configuration as people write it. Every key has its default and one line of why here: the
+ * default file, the reference and the JSON Schema are made from this.
+ */
+export const schema = z.strictObject({
+  listen: field.address().prefault('0.0.0.0:8080').describe('Where clients connect.'),
+  tls: tls
+    .optional()
+    .describe('Left out: plain HTTP.')
+    .meta({ examples: [{ cert: 'tls.pem', key: 'tls.key', clientCa: 'ca.pem' }] }),
+  admin: z
+    .strictObject({
+      listen: field.address().prefault('127.0.0.1:8081').describe(later('Where it listens.')),
+    })
+    .prefault({})
+    .describe('Administration, never on the public address.'),
+  storage: storage.prefault({}).describe('What is kept, and where.'),
+  defaultUpstream: field
+    .text('an upstream of this configuration, or none')
+    .prefault('docker.io')
+    .describe('Serves names that say no registry; none: such names are not served.'),
+  hosted: z
+    .array(z.string())
+    .prefault([])
+    .describe(
+      'Patterns of repositories that live here. This version only mirrors: leave it empty.',
+    ),
+  offline: z.boolean().prefault(false).describe('Serve what is cached and ask no upstream.'),
+  tags: tagPolicy
+    .prefault({})
+    .describe('How long what a tag means is believed, and what if it cannot be asked.'),
+  downloads: downloads.prefault({}).describe('Content on its way from an upstream.'),
+  whenRateLimited: z
+    .literal([429, 503])
+    .prefault(429)
+    .describe(
+      'The status for clients when an upstream limits its rate and nothing is cached; with 503 containerd goes on to its next mirror at once.',
+    ),
+  uploads: uploads.prefault({}).describe('Content that clients push.'),
+  drain: field
+    .delay()
+    .prefault('30s')
+    .describe('How long running answers may take to finish after SIGTERM.'),
+  log: z
+    .strictObject({
+      level: z.literal(LOG_LEVELS).prefault('info').describe('The least important lines to write.'),
+    })
+    .prefault({})
+    .describe('One JSON line an event.'),
+  upstreams: z
+    .record(
+      field.hostName(),
+      z.union([z.literal(['off', false, null]), upstream], {
+        error: refusal(notAllowed('an upstream', 'a mapping of keys, {} for the defaults, or off')),
+      }),
+    )
+    .prefault({})
+    .describe(
+      'The registries that can be reached through this mirror, by the name that image references have; no others can. The well-known ones are here whether the file names them or not; "quay.io: off" takes one out.',
+    ),
+});
+
+/** What the schema makes of a file: every default filled in. */
+export type Parsed = z.output<typeof schema>;
+
+/** For editors and charts: what may be written, not what it becomes. */
+export function jsonSchema() {
+  return { title: 'Layover configuration', ...z.toJSONSchema(schema, { io: 'input' }) };
+}
