@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import type { Descriptor } from '../../src/core/descriptor.ts';
+import { digestOf } from '../../src/core/digest.ts';
+import { parseTag } from '../../src/core/reference.ts';
+import { repositories } from '../../src/store/catalog.ts';
+import { diskLinks } from '../../src/store/links.ts';
+import { Paths } from '../../src/store/paths.ts';
+import { diskReferrers } from '../../src/store/referrers.ts';
+import { confirmed, diskTags } from '../../src/store/tags.ts';
+import { temporaryFolder } from '../fixtures/temporary.ts';
+
+const repository = { host: 'localhost:5000', path: 'team/app' };
+const tag = parseTag('V1');
+
+function descriptor(content: string): Descriptor {
+  const bytes = Buffer.from(content);
+  return { mediaType: 'application/x', digest: digestOf(bytes), size: bytes.length };
+}
+
+test('a tag keeps its meanings: what, first seen, last seen', async () => {
+  await using folder = await temporaryFolder();
+  const tags = diskTags(new Paths(folder.path));
+  const [a, b] = [descriptor('a'), descriptor('b')];
+  let record = confirmed(undefined, a, 1000);
+  record = confirmed(record, a, 2000);
+  record = confirmed(record, b, 3000);
+  record = confirmed(record, a, 4000);
+  await tags.set(repository, tag, record);
+  const read = await diskTags(new Paths(folder.path)).get(repository, tag);
+  assert.deepEqual(read, {
+    descriptor: a,
+    firstSeen: 4000,
+    checkedAt: 4000,
+    history: [
+      { digest: b.digest, firstSeen: 3000, lastSeen: 3000 },
+      { digest: a.digest, firstSeen: 1000, lastSeen: 2000 },
+    ],
+  });
+});
+
+test('tags that differ in case, and two tags of one digest, do not disturb each other', async () => {
+  await using folder = await temporaryFolder();
+  const paths = new Paths(folder.path);
+  const tags = diskTags(paths);
+  const names = ['V1', 'v1', 'latest'].map((name) => parseTag(name));
+  for (const [index, name] of names.entries()) {
+    await tags.set(repository, name, confirmed(undefined, descriptor('same'), index));
+  }
+  const again = diskTags(paths);
+  assert.deepEqual(await again.list(repository), ['V1', 'latest', 'v1']);
+  assert.equal((await again.get(repository, names[1]!))?.checkedAt, 1);
+  await again.remove(repository, names[1]!);
+  assert.deepEqual(await again.list(repository), ['V1', 'latest']);
+});
+
+test('a broken record is as good as none, and hides nothing else', async () => {
+  await using folder = await temporaryFolder();
+  const paths = new Paths(folder.path);
+  const [good, bad] = [parseTag('good'), parseTag('bad')];
+  const { digest } = descriptor('x');
+  await diskTags(paths).set(repository, good, confirmed(undefined, descriptor('x'), 1));
+  await diskTags(paths).set(repository, bad, confirmed(undefined, descriptor('x'), 1));
+  await diskLinks(paths).set(repository, digest, { size: 1 });
+  for (const rubbish of ['', '{', '[]', '{"descriptor":1}', '\0\0\0\0']) {
+    await writeFile(paths.tag(repository, bad), rubbish);
+    await writeFile(paths.link(repository, digest), rubbish);
+    assert.equal(await diskTags(paths).get(repository, bad), undefined);
+    assert.equal(await diskLinks(paths).get(repository, digest), undefined);
+    assert.ok(await diskTags(paths).get(repository, good));
+  }
+});
+
+test('links and referrers survive, and leave no temporary files', async () => {
+  await using folder = await temporaryFolder();
+  const paths = new Paths(folder.path);
+  const { digest } = descriptor('blob');
+  const links = diskLinks(paths);
+  await Promise.all(
+    Array.from({ length: 20 }, () => links.set(repository, digest, { size: 4, mediaType: 'm' })),
+  );
+  assert.deepEqual(await diskLinks(paths).get(repository, digest), { size: 4, mediaType: 'm' });
+  assert.equal(await links.get({ ...repository, path: 'team/other' }, digest), undefined);
+  await diskReferrers(paths).set(repository, digest, { items: [descriptor('sig')], checkedAt: 5 });
+  assert.deepEqual(await diskReferrers(paths).get(repository, digest), {
+    items: [descriptor('sig')],
+    checkedAt: 5,
+  });
+  const left = await readdir(folder.path, { recursive: true });
+  assert.deepEqual(
+    left.filter((name) => name.endsWith('.new')),
+    [],
+  );
+  assert.match(await readFile(paths.link(repository, digest), 'utf8'), /"size":4/);
+});
+
+test('the catalog is what is kept, sorted, of one host or of all', async () => {
+  await using folder = await temporaryFolder();
+  const paths = new Paths(folder.path);
+  assert.deepEqual(await repositories(paths), []);
+  const links = diskLinks(paths);
+  const names = [
+    { host: 'quay.io', path: 'b/c' },
+    { host: 'docker.io', path: 'library/x' },
+    { host: 'quay.io', path: 'b' },
+    { host: 'quay.io', path: 'b-a' },
+  ];
+  for (const name of names) await links.set(name, descriptor('y').digest, { size: 1 });
+  assert.deepEqual(
+    (await repositories(paths)).map(({ host, path }) => `${host}/${path}`),
+    ['docker.io/library/x', 'quay.io/b', 'quay.io/b-a', 'quay.io/b/c'],
+  );
+  assert.equal((await repositories(paths, 'docker.io')).length, 1);
+});
