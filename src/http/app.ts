@@ -1,0 +1,93 @@
+import { getRequestListener } from '@hono/node-server';
+import { RegistryError } from '../core/errors.ts';
+import { answerDistribution, type DistributionOptions } from './distribution.ts';
+import { fail } from './errors.ts';
+import { Exchange, type Incoming, type Outgoing } from './exchange.ts';
+import { parseTarget, splitTarget, type Target } from './name.ts';
+import type { Observer, RequestRecord } from './observe.ts';
+import { createPages, PROBES, type PagesOptions } from './pages.ts';
+
+export interface AppOptions extends DistributionOptions, PagesOptions {
+  readonly metrics: PagesOptions['metrics'] & Observer;
+  /** Given one record a request, when it is over. */
+  readonly log: (record: RequestRecord) => void;
+}
+
+/** What a server hands its requests to. */
+export interface App {
+  handle(incoming: Incoming, outgoing: Outgoing): void;
+  /** Makes `/readyz` say that the end is near. */
+  drain(): void;
+}
+
+/**
+ * The HTTP face. The distribution API answers through Node's own response: its bodies are written
+ * from reused buffers, its grammar reads from the right, and `..` has to be seen to be refused.
+ * Pages are hono's.
+ */
+export function createApp(options: AppOptions): App {
+  let draining = false;
+  const ready = async (): Promise<string | undefined> =>
+    draining ? 'shutting down' : options.ready();
+  const pages = createPages({ ...options, ready });
+  const { metrics, log } = options;
+  const observer: Observer = {
+    started: (running) => metrics.started(running),
+    sent: (running, bytes) => metrics.sent(running, bytes),
+    ended: (running, record) => {
+      metrics.ended(running, record);
+      log(record);
+    },
+  };
+
+  const answerPage = (exchange: Exchange): void => {
+    const fetch = (request: Request) => pages.fetch(request, { exchange });
+    const listener = getRequestListener(fetch, { overrideGlobalObjects: false });
+    void listener(exchange.incoming, exchange.outgoing);
+  };
+
+  const handle = (incoming: Incoming, outgoing: Outgoing): void => {
+    const url = incoming.url ?? '/';
+    const { path } = splitTarget(url);
+    const exchange = new Exchange(incoming, outgoing, path, observer);
+    let target: Target | undefined;
+    try {
+      refuseAmbiguousHost(incoming);
+      target = parseTarget(url);
+    } catch (error) {
+      metrics.started(exchange);
+      fail(exchange, error, options);
+      return;
+    }
+    if (target === undefined) {
+      exchange.route = PROBES.has(path) ? 'probe' : 'page';
+      metrics.started(exchange);
+      answerPage(exchange);
+      return;
+    }
+    exchange.route = target.endpoint.type;
+    metrics.started(exchange);
+    answerDistribution(exchange, target, options).catch((error: unknown) => {
+      fail(exchange, error, options);
+    });
+  };
+
+  return {
+    handle,
+    drain: () => {
+      draining = true;
+    },
+  };
+}
+
+/** RFC 9112 section 3.2: none or several is how requests are smuggled past a front end. */
+function refuseAmbiguousHost({ httpVersion, rawHeaders }: Incoming): void {
+  if (httpVersion !== '1.1') return;
+  let hosts = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index];
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+  }
+  if (hosts !== 1)
+    throw new RegistryError('REQUEST_INVALID', `${hosts} Host headers instead of one`);
+}

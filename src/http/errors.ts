@@ -1,0 +1,79 @@
+import { RegistryError, type ErrorCode } from '../core/errors.ts';
+import { ClientGone, type Exchange } from './exchange.ts';
+import type { Failure } from './observe.ts';
+
+export interface ErrorOptions {
+  /** What a rate-limited upstream is answered with: containerd hammers a 429, podman waits for it. */
+  readonly whenRateLimited: 429 | 503;
+}
+
+/** What a client is told of something thrown, and what the log is. */
+export interface Described {
+  readonly told: RegistryError;
+  readonly failure: Failure;
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+/** The distribution specification's error document ("Error Codes"). */
+export function errorBody(code: ErrorCode, message: string, detail?: unknown): string {
+  return JSON.stringify({ errors: [{ code, message, detail }] });
+}
+
+/**
+ * The one place where something thrown becomes an answer. An answer that is on its way already is
+ * cut; a client that has left is told nothing.
+ */
+export function fail(exchange: Exchange, error: unknown, options: ErrorOptions): void {
+  if (error instanceof ClientGone || exchange.closed) return;
+  const { told, failure, fields } = describeError(error, options);
+  if (exchange.begun) {
+    exchange.failure = { ...failure, cause: error };
+    exchange.cut();
+    return;
+  }
+  exchange.failure = failure;
+  exchange.served = told.served ?? exchange.served;
+  exchange.answer(told.status, fields, errorBody(told.code, told.message, told.detail));
+}
+
+export function describeError(error: unknown, options: ErrorOptions): Described {
+  const told = toRegistryError(error, options);
+  const { code, message } = told;
+  const cause = told === error && told.status < 500 ? undefined : { cause: error };
+  return { told, failure: { code, message, ...cause }, fields: fieldsOf(told) };
+}
+
+function toRegistryError(error: unknown, { whenRateLimited }: ErrorOptions): RegistryError {
+  if (!(error instanceof RegistryError)) return new RegistryError('UNKNOWN');
+  const code = clientCode(error.code, whenRateLimited);
+  if (code === error.code) return error;
+  const { message, detail, retryAfter, served } = error;
+  return new RegistryError(code, message, {
+    detail,
+    ...(retryAfter !== undefined && { retryAfter }),
+    ...(served !== undefined && { served }),
+  });
+}
+
+function clientCode(code: ErrorCode, whenRateLimited: 429 | 503): ErrorCode {
+  if (code === 'TOOMANYREQUESTS' || code === 'RATE_LIMITED') {
+    return whenRateLimited === 429 ? 'TOOMANYREQUESTS' : 'RATE_LIMITED';
+  }
+  // An upstream's 401 is about credentials that no client may be asked for here.
+  return code === 'UNAUTHORIZED' ? 'DENIED' : code;
+}
+
+function fieldsOf({ code, detail, retryAfter }: RegistryError): Readonly<Record<string, string>> {
+  const size = code === 'RANGE_INVALID' ? sizeIn(detail) : undefined;
+  return {
+    'Content-Type': 'application/json',
+    ...(code === 'UNSUPPORTED' && { Allow: 'GET, HEAD' }),
+    ...(size !== undefined && { 'Content-Range': `bytes */${size}` }),
+    ...(retryAfter !== undefined && { 'Retry-After': `${Math.max(0, Math.ceil(retryAfter))}` }),
+  };
+}
+
+function sizeIn(detail: unknown): number | undefined {
+  if (typeof detail !== 'object' || detail === null || !('size' in detail)) return undefined;
+  return typeof detail.size === 'number' ? detail.size : undefined;
+}

@@ -1,0 +1,234 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { constants, Http2ServerResponse, type Http2ServerRequest } from 'node:http2';
+import type { Kind } from '../core/kind.ts';
+import type { Repository } from '../core/reference.ts';
+import type { Served } from '../core/served.ts';
+import { cacheStatus, warning, type Fields } from './answer.ts';
+import type { Failure, Observer, RequestRecord, Route } from './observe.ts';
+
+export type Incoming = IncomingMessage | Http2ServerRequest;
+export type Outgoing = ServerResponse | Http2ServerResponse;
+
+/** What the responses of HTTP/1.1 and HTTP/2 have in common. */
+interface Output {
+  writeHead(status: number, fields: Record<string, string | number>): unknown;
+  write(chunk: Uint8Array, written: (error?: Error | null) => void): boolean;
+  end(chunk?: Uint8Array | string): unknown;
+  once(event: 'close', listener: () => void): unknown;
+  on(event: 'error', listener: () => void): unknown;
+}
+
+/** Thrown to whoever writes to a client that has left. No fault of anyone's. */
+export class ClientGone extends Error {
+  constructor(cause?: unknown) {
+    super('the client has left', cause === undefined ? undefined : { cause });
+    this.name = 'ClientGone';
+  }
+}
+
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
+/** nginx's, for a client that left before it got a status. */
+const CLIENT_CLOSED_REQUEST = 499;
+
+/** One request and its answer, with all that log and metrics will say of it. */
+export class Exchange {
+  readonly incoming: Incoming;
+  readonly outgoing: Outgoing;
+  readonly id: string;
+  route: Route = 'other';
+  /** What the request named, as it named it. */
+  ns: string | undefined;
+  reference: string | undefined;
+  /** Set once it is known where the request goes. */
+  repository: Repository | undefined;
+  /** Set when the source is asked: from then on the request counts among the cache's. */
+  kind: Kind | undefined;
+  served: Served | undefined;
+  failure: Failure | undefined;
+
+  readonly #output: Output;
+  readonly #observer: Observer;
+  readonly #started = performance.now();
+  readonly #path: string;
+  readonly #client: string | undefined;
+  #firstByte: number | undefined;
+  #length = 0;
+  #sent = 0;
+  #gone: PromiseWithResolvers<never> | undefined;
+  #closed = false;
+  #cut = false;
+
+  constructor(incoming: Incoming, outgoing: Outgoing, path: string, observer: Observer) {
+    this.incoming = incoming;
+    this.outgoing = outgoing;
+    this.#output = outgoing;
+    this.#observer = observer;
+    this.#path = path;
+    // A closed socket no longer knows whom it belonged to.
+    this.#client = incoming.socket.remoteAddress;
+    const asked = incoming.headers['x-request-id'];
+    this.id = typeof asked === 'string' && REQUEST_ID.test(asked) ? asked : randomUUID();
+    this.#output.once('close', () => this.#close());
+    // Told by the write's callback already; without a listener Node takes it for a crash.
+    this.#output.on('error', () => undefined);
+  }
+
+  get method(): string {
+    return this.incoming.method ?? 'GET';
+  }
+
+  /** Whether the head is on its way, so that the answer can no longer change. */
+  get begun(): boolean {
+    return this.#firstByte !== undefined;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Rejects with `ClientGone` if the connection closes before the answer is through. */
+  get gone(): Promise<never> {
+    if (this.#gone === undefined) {
+      this.#gone = Promise.withResolvers<never>();
+      this.#gone.promise.catch(() => undefined);
+      if (this.#closed) this.#gone.reject(new ClientGone());
+    }
+    return this.#gone.promise;
+  }
+
+  header(name: string): string | undefined {
+    const value = this.incoming.headers[name];
+    return typeof value === 'string' ? value : value?.join(', ');
+  }
+
+  /** Answers at once. To HEAD the same without the body; a status without a body has none. */
+  answer(status: number, fields: Fields, body?: Uint8Array | string): void {
+    if (this.#closed) return;
+    const head = this.#head(fields);
+    if (body !== undefined) {
+      this.#length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+      head['Content-Length'] = this.#length;
+    }
+    this.#firstByte = performance.now();
+    this.#output.writeHead(status, head);
+    if (body === undefined || this.method === 'HEAD') {
+      this.#length = 0;
+      this.#output.end();
+    } else {
+      this.#output.end(body);
+    }
+  }
+
+  /** Sends the head of an answer whose `length` bytes come through `write`; `end` ends it. */
+  begin(status: number, fields: Fields, length: number): void {
+    if (this.#closed) throw new ClientGone();
+    const head = this.#head(fields);
+    head['Content-Length'] = length;
+    this.#length = length;
+    this.#firstByte = performance.now();
+    this.#output.writeHead(status, head);
+  }
+
+  /** Lets the client have the head while the body is still on its way here. */
+  flush(): void {
+    // HTTP/2 sends a head as soon as it is written.
+    if (!(this.outgoing instanceof Http2ServerResponse)) this.outgoing.flushHeaders();
+  }
+
+  /**
+   * Settles once the socket has taken the chunk, which may then be reused.
+   * @throws ClientGone
+   */
+  readonly write = (chunk: Uint8Array): Promise<void> => {
+    if (this.#closed) return Promise.reject(new ClientGone());
+    if (chunk.length === 0) return Promise.resolve();
+    if (this.#sent + chunk.length > this.#length) {
+      return Promise.reject(new Error(`more than the ${this.#length} bytes that were announced`));
+    }
+    return new Promise((resolve, reject) => {
+      this.#output.write(chunk, (error) => {
+        if (error) return reject(new ClientGone(error));
+        this.#sent += chunk.length;
+        this.#observer.sent(this, chunk.length);
+        resolve();
+      });
+    });
+  };
+
+  /** Ends what `begin` began. @throws Error if bytes are missing: then it must be cut */
+  end(): void {
+    if (this.#sent !== this.#length) {
+      throw new Error(`${this.#sent} of the ${this.#length} bytes that were announced`);
+    }
+    this.#output.end();
+  }
+
+  /** Breaks the answer off, so that no client takes what it got for all of it. */
+  cut(): void {
+    if (this.#closed || this.outgoing.writableEnded) return;
+    this.#cut = true;
+    const { outgoing } = this;
+    if (outgoing instanceof Http2ServerResponse) {
+      outgoing.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    } else {
+      outgoing.socket?.destroy();
+    }
+  }
+
+  #head(fields: Fields): Record<string, string | number> {
+    const head: Record<string, string | number> = {
+      'Docker-Distribution-Api-Version': 'registry/2.0',
+      'X-Request-Id': this.id,
+      'Cache-Status': cacheStatus(this.served),
+      ...fields,
+    };
+    if (this.repository !== undefined) head['OCI-Namespace'] = this.repository.host;
+    if (this.served?.warning !== undefined) head['Warning'] = warning(this.served.warning);
+    return head;
+  }
+
+  #close(): void {
+    this.#closed = true;
+    this.#gone?.reject(new ClientGone());
+    const through = isThrough(this.outgoing);
+    if (through && this.#sent === 0 && this.#length > 0) {
+      this.#sent = this.#length;
+      this.#observer.sent(this, this.#length);
+    }
+    this.#observer.ended(this, this.#record(through));
+  }
+
+  #record(through: boolean): RequestRecord {
+    const { headersSent, statusCode } = this.outgoing;
+    const now = performance.now();
+    return {
+      requestId: this.id,
+      method: this.method,
+      path: this.#path,
+      status: headersSent ? statusCode : CLIENT_CLOSED_REQUEST,
+      outcome: through ? 'complete' : this.#cut ? 'cut' : 'client-gone',
+      bytes: this.#sent,
+      durationMs: round(now - this.#started),
+      firstByteMs: round((this.#firstByte ?? now) - this.#started),
+      route: this.route,
+      ns: this.ns,
+      upstream: this.repository?.host,
+      repository: this.repository?.path,
+      reference: this.reference,
+      cache: this.served?.result,
+      client: this.#client,
+      userAgent: this.incoming.headers['user-agent']?.slice(0, 256),
+      failure: this.failure,
+    };
+  }
+}
+
+function isThrough(outgoing: Outgoing): boolean {
+  if (!(outgoing instanceof Http2ServerResponse)) return outgoing.writableFinished;
+  return outgoing.writableEnded && outgoing.stream.rstCode === constants.NGHTTP2_NO_ERROR;
+}
+
+function round(milliseconds: number): number {
+  return Math.round(milliseconds * 1000) / 1000;
+}

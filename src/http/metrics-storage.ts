@@ -1,0 +1,106 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { MirrorEvent } from '../mirror/event.ts';
+
+/** Bytes and counts; `undefined` is left out of the answer. */
+export interface StorageFigures {
+  readonly usedBytes: number;
+  readonly objects: number;
+  readonly limitBytes: number | undefined;
+  /** Of the file system that holds the store. */
+  readonly availableBytes: number | undefined;
+  readonly capacityBytes: number | undefined;
+}
+
+export interface Eviction {
+  readonly bytes: number;
+  /** Seconds since anybody read it. */
+  readonly age: number;
+  readonly reason: 'budget' | 'free-space';
+}
+
+export interface StorageMetrics {
+  mirror(event: MirrorEvent): void;
+  evicted(eviction: Eviction): void;
+  /** Looks at the store, before each scrape. */
+  refresh(): Promise<void>;
+}
+
+/** The store: how full it is, what left it, what went wrong with it. */
+export function storageMetrics(
+  registry: Registry,
+  figures: () => Promise<StorageFigures>,
+): StorageMetrics {
+  const registers = [registry];
+  const show = figureMetrics(registry);
+  const errors = new Counter({
+    name: 'layover_storage_errors_total',
+    help: 'Things that could not be stored or read; clients were served all the same.',
+    labelNames: ['operation'],
+    registers,
+  });
+  const damaged = new Counter({
+    name: 'layover_integrity_failures_total',
+    help: 'Stored content found wrong and set aside.',
+    labelNames: ['reason'],
+    registers,
+  });
+  const evictions = new Counter({
+    name: 'layover_evictions_total',
+    help: 'Blobs removed to make room.',
+    labelNames: ['reason'],
+    registers,
+  });
+  const evictedBytes = new Counter({
+    name: 'layover_evicted_bytes_total',
+    help: 'Bytes removed to make room.',
+    labelNames: ['reason'],
+    registers,
+  });
+  const age = new Gauge({
+    name: 'layover_eviction_oldest_access_age_seconds',
+    help: 'How long nobody had read what was removed last: when short, the store is too small.',
+    registers,
+  });
+  return {
+    mirror: (event) => {
+      if (event.type === 'storage-error') errors.inc({ operation: event.operation });
+      if (event.type === 'damaged') damaged.inc({ reason: event.reason });
+    },
+    evicted: (eviction) => {
+      evictions.inc({ reason: eviction.reason });
+      evictedBytes.inc({ reason: eviction.reason }, eviction.bytes);
+      age.set(eviction.age);
+    },
+    refresh: async () => {
+      try {
+        show(await figures());
+      } catch {
+        // A store that is out of reach is when the other figures matter most.
+        errors.inc({ operation: 'figures' });
+        show(undefined);
+      }
+    },
+  };
+}
+
+function figureMetrics(registry: Registry): (figures: StorageFigures | undefined) => void {
+  const gauge = (name: string, help: string) => {
+    const made = new Gauge({ name: `layover_storage_${name}`, help, registers: [registry] });
+    return (value: number | undefined): void => {
+      if (value === undefined) made.remove();
+      else made.set(value);
+    };
+  };
+  const used = gauge('used_bytes', 'What the blobs in the store take.');
+  const objects = gauge('objects', 'Blobs in the store.');
+  const limit = gauge('limit_bytes', 'What evictable content may take.');
+  const available = gauge('fs_available_bytes', 'Free on the file system of the store.');
+  const capacity = gauge('fs_size_bytes', 'The size of the file system of the store.');
+  return (figures) => {
+    used(figures?.usedBytes);
+    objects(figures?.objects);
+    limit(figures?.limitBytes);
+    available(figures?.availableBytes);
+    capacity(figures?.capacityBytes);
+  };
+}

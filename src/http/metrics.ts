@@ -1,0 +1,58 @@
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { MirrorEvent } from '../mirror/event.ts';
+import type { UpstreamEvent } from '../upstream/event.ts';
+import { clientMetrics } from './metrics-clients.ts';
+import { mirrorMetrics } from './metrics-mirror.ts';
+import { storageMetrics, type Eviction, type StorageFigures } from './metrics-storage.ts';
+import { upstreamMetrics } from './metrics-upstreams.ts';
+import type { Observer } from './observe.ts';
+
+export interface MetricsOptions {
+  readonly version: string;
+  /** The source revision, if it is known. */
+  readonly revision?: string;
+  /** The configured names: nothing else ever becomes a value of the label `upstream`. */
+  readonly upstreams: readonly string[];
+  /** Asked at each scrape. */
+  readonly storage: () => Promise<StorageFigures>;
+}
+
+/** What Prometheus is told. Names begin with `layover_`; labels are bounded by the configuration. */
+export interface Metrics extends Observer {
+  upstream(event: UpstreamEvent): void;
+  mirror(event: MirrorEvent): void;
+  evicted(eviction: Eviction): void;
+  /** The Content-Type of what `render` gives. */
+  readonly contentType: string;
+  render(): Promise<string>;
+}
+
+/** A registry of its own, so that any number can live in one process. */
+export function createMetrics(options: MetricsOptions): Metrics {
+  const registry = new Registry();
+  const known: ReadonlySet<string> = new Set(options.upstreams);
+  const isKnown = (upstream: string): boolean => known.has(upstream);
+  const toStorage = storageMetrics(registry, options.storage);
+  const toMirror = mirrorMetrics(registry, isKnown);
+  collectDefaultMetrics({ register: registry });
+  new Gauge({
+    name: 'layover_build_info',
+    help: 'Always 1; the labels say what runs.',
+    labelNames: ['version', 'revision', 'node'],
+    registers: [registry],
+  }).set({ version: options.version, revision: options.revision ?? '', node: process.version }, 1);
+  return {
+    ...clientMetrics(registry, isKnown),
+    upstream: upstreamMetrics(registry, isKnown),
+    mirror: (event) => {
+      toMirror(event);
+      toStorage.mirror(event);
+    },
+    evicted: (eviction) => toStorage.evicted(eviction),
+    contentType: registry.contentType,
+    render: async () => {
+      await toStorage.refresh();
+      return registry.metrics();
+    },
+  };
+}

@@ -1,0 +1,155 @@
+import { createServer, type Server } from 'node:http';
+import { createSecureServer, type Http2SecureServer, type Http2Session } from 'node:http2';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { App } from './app.ts';
+import { refuse } from './client-error.ts';
+import type { Incoming, Outgoing } from './exchange.ts';
+
+/** PEM, not paths. With `clientCa` only clients with a certificate of it are let in. */
+export interface Tls {
+  readonly cert: string | Uint8Array;
+  readonly key: string | Uint8Array;
+  readonly clientCa?: string | Uint8Array;
+}
+
+export interface ServerOptions {
+  readonly app: App;
+  /** Port 0 takes a free one. */
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly tls?: Tls;
+}
+
+export interface RunningServer {
+  readonly address: string;
+  readonly port: number;
+  /**
+   * Accepts nothing more, lets running responses finish for at most `deadlineMs`, then breaks off
+   * the rest. Tells how many those were. A second call waits for the first.
+   */
+  close(deadlineMs: number): Promise<{ readonly cut: number }>;
+}
+
+/** Milliseconds; the longest idle time seen with clients is 120 s, and the server closes last. */
+const KEEP_ALIVE_TIMEOUT = 185_000;
+
+const HTTP_OPTIONS = {
+  // A body may take as long as it takes: only silence before it is suspicious.
+  requestTimeout: 0,
+  headersTimeout: 60_000,
+  keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
+  noDelay: true,
+  maxHeaderSize: 16 * 1024,
+  // Checked by the app, which answers with an error document.
+  requireHostHeader: false,
+} as const;
+
+const HTTP2_OPTIONS = {
+  allowHTTP1: true,
+  // Megabytes; the default of 10 refuses streams when a dozen blobs are under way.
+  maxSessionMemory: 256,
+} as const;
+
+/** @throws Error of Node, with its `code`, if it cannot listen or the certificate is unusable */
+export async function startServer({ app, listen, tls }: ServerOptions): Promise<RunningServer> {
+  const server = tls === undefined ? createServer(HTTP_OPTIONS) : secureServer(tls);
+  const drain = follow(server, app);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(listen.port, listen.host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const { address, port } = addressOf(server);
+  let closing: Promise<{ readonly cut: number }> | undefined;
+  return { address, port, close: (deadlineMs) => (closing ??= drain(deadlineMs)) };
+}
+
+function secureServer({ cert, key, clientCa }: Tls): Http2SecureServer {
+  return createSecureServer({
+    ...HTTP_OPTIONS,
+    ...HTTP2_OPTIONS,
+    cert: asPem(cert),
+    key: asPem(key),
+    ...(clientCa !== undefined && {
+      ca: asPem(clientCa),
+      requestCert: true,
+      rejectUnauthorized: true,
+    }),
+  });
+}
+
+function asPem(pem: string | Uint8Array): string | Buffer {
+  return typeof pem === 'string' ? pem : Buffer.from(pem);
+}
+
+/** Wires the events of a server to the app; gives what ends them. */
+function follow(
+  server: Server | Http2SecureServer,
+  app: App,
+): (deadlineMs: number) => Promise<{ readonly cut: number }> {
+  const sockets = new Set<Socket>();
+  const sessions = new Set<Http2Session>();
+  const running = new Set<Outgoing>();
+  const idle = Promise.withResolvers<void>();
+  let draining = false;
+  const settle = (): void => {
+    if (draining && running.size === 0 && sessions.size === 0) idle.resolve();
+  };
+  const keep = <T extends Socket | Http2Session | Outgoing>(set: Set<T>, item: T): void => {
+    set.add(item);
+    item.once('close', () => {
+      set.delete(item);
+      settle();
+    });
+  };
+  const handle = (incoming: Incoming, outgoing: Outgoing): void => {
+    keep(running, outgoing);
+    if (draining) endConnection(outgoing);
+    app.handle(incoming, outgoing);
+  };
+
+  server.on('connection', (socket: Socket) => keep(sockets, socket));
+  server.on('session', (session: Http2Session) => keep(sessions, session));
+  server.on('request', handle);
+  // No endpoint takes a body, so none is asked for; the connection cannot be used again then.
+  server.on('checkContinue', (incoming: Incoming, outgoing: Outgoing) => {
+    endConnection(outgoing);
+    handle(incoming, outgoing);
+  });
+  server.on('clientError', (error: Error, socket: Duplex) => {
+    // Behind half an answer a second one would be taken for its rest.
+    const answering = [...running].some((outgoing) => outgoing.socket === socket);
+    if (answering) socket.destroy();
+    else refuse(error, socket);
+  });
+
+  return async (deadlineMs) => {
+    draining = true;
+    app.drain();
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    for (const outgoing of running) endConnection(outgoing);
+    for (const session of sessions) session.close();
+    settle();
+    const deadline = setTimeout(() => idle.resolve(), deadlineMs);
+    await idle.promise;
+    clearTimeout(deadline);
+    const cut = running.size;
+    for (const session of sessions) session.destroy();
+    for (const socket of sockets) socket.destroy();
+    await closed;
+    return { cut };
+  };
+}
+
+/** Has an HTTP/1.1 connection closed after the answer, if there is still time to say so. */
+function endConnection(outgoing: Outgoing): void {
+  if ('shouldKeepAlive' in outgoing && !outgoing.headersSent) outgoing.shouldKeepAlive = false;
+}
+
+function addressOf(server: Server | Http2SecureServer): AddressInfo {
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server has no port');
+  return address;
+}
