@@ -1,0 +1,118 @@
+import type { Digest } from '../core/digest.ts';
+import { spanOf, type Range, type Span } from '../core/range.ts';
+import type { Blob } from '../core/source.ts';
+import type { Answer } from './answer.ts';
+import { BlobBody } from './blob-body.ts';
+import type { Ask, Effort, Endpoint } from './endpoint.ts';
+import { lengthOf } from './exchange.ts';
+import { invalid } from './failure.ts';
+
+/** Bytes of the blob, by HEAD; by the first byte of a GET where HEAD says nothing. */
+export async function sizeOfBlob(
+  endpoint: Endpoint,
+  effort: Effort,
+  repository: string,
+  digest: Digest,
+): Promise<number> {
+  const head: Ask = { ...ask(repository, digest), method: 'HEAD', also: [405, 501] };
+  const size = await endpoint.run(head, effort, async (answer) => {
+    using read = answer;
+    return read.status < 300 ? lengthOf(read.response.headers) : undefined;
+  });
+  if (size !== undefined) return size;
+  const first: Ask = { ...ask(repository, digest), headers: { range: 'bytes=0-0' } };
+  return await endpoint.run(first, effort, async (answer) => {
+    using read = answer;
+    const total =
+      read.status === 206 ? parseContentRange(read)?.total : lengthOf(read.response.headers);
+    if (total === undefined) throw invalid(read.subject, "the blob's size is not told");
+    return total;
+  });
+}
+
+/**
+ * Opens a blob or a part of it, whichever way the upstream gives it.
+ * @param ended called once the body is done with: read, failed or disposed
+ */
+export async function openBlob(
+  endpoint: Endpoint,
+  effort: Effort,
+  repository: string,
+  digest: Digest,
+  range: Range | undefined,
+  ended: (how: 'read' | 'failed' | 'disposed') => void,
+): Promise<Blob> {
+  const size = (): Promise<number> => sizeOfBlob(endpoint, effort, repository, digest);
+  const headers: Record<string, string> = range === undefined ? {} : { range: rangeHeader(range) };
+  const get: Ask = { ...ask(repository, digest), headers, also: [416] };
+  return await endpoint.run(get, effort, async (answer) => {
+    using unused = new DisposableStack();
+    unused.use(answer);
+    const part = await partOf(answer, range, size);
+    unused.move();
+    return new BlobBody(answer, part, ended);
+  });
+}
+
+/** What of the blob an answer's body is, and what of that is wanted. */
+export interface Part {
+  readonly size: number;
+  readonly span: Span;
+  /** Bytes of the body before the span. */
+  readonly skip: number;
+  /** Whether the body goes on after the span. */
+  readonly rest: 'none' | 'unwanted';
+}
+
+async function partOf(
+  answer: Answer,
+  range: Range | undefined,
+  askSize: () => Promise<number>,
+): Promise<Part> {
+  answer.requireIdentity();
+  const { subject, status } = answer;
+  if (status === 416) {
+    const size = unsatisfied(answer) ?? (await askSize());
+    spanOf(range, size);
+    throw invalid(subject, `refused a range that a blob of ${size} bytes has`);
+  }
+  if (status === 206) {
+    const given = parseContentRange(answer);
+    if (range === undefined || given === undefined) throw invalid(subject, 'a part of no range');
+    const size = given.total ?? (await askSize());
+    const span = spanOf(range, size);
+    if (given.first === span.start && given.last === span.end - 1) {
+      return { size, span, skip: 0, rest: 'none' };
+    }
+    throw invalid(subject, `asked for bytes ${span.start}-${span.end - 1}, got others`);
+  }
+  const size = lengthOf(answer.response.headers) ?? (await askSize());
+  const span = spanOf(range, size);
+  return { size, span, skip: span.start, rest: span.end < size ? 'unwanted' : 'none' };
+}
+
+function ask(repository: string, digest: Digest): Ask {
+  const path = `/v2/${repository}/blobs/${digest}`;
+  return { method: 'GET', kind: 'blob', repository, path };
+}
+
+function rangeHeader(range: Range): string {
+  return 'last' in range ? `bytes=-${range.last}` : `bytes=${range.from}-${range.to ?? ''}`;
+}
+
+function unsatisfied(answer: Answer): number | undefined {
+  const total = /^bytes \*\/(\d{1,15})$/.exec(answer.header('content-range') ?? '')?.[1];
+  return total === undefined ? undefined : Number(total);
+}
+
+/** `bytes 0-9/100`; the total may be `*` (RFC 9110 section 14.4). */
+function parseContentRange(answer: Answer) {
+  const value = answer.header('content-range') ?? '';
+  const [, first, last, total] = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/.exec(value) ?? [];
+  if (first === undefined || last === undefined) return undefined;
+  return {
+    first: Number(first),
+    last: Number(last),
+    total: total === undefined || total === '*' ? undefined : Number(total),
+  };
+}

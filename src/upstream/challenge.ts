@@ -1,0 +1,50 @@
+/** One challenge of a `WWW-Authenticate` header; scheme and parameter names in lower case. */
+export interface Challenge {
+  readonly scheme: string;
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+const TOKEN = /[!#$%&'*+\-.^_`|~0-9A-Za-z]+/y;
+/** Wider than the grammar, which would want a URL quoted. */
+const BARE = /[^\s,"]+/y;
+const QUOTED = /"((?:[^"\\]|\\[\s\S])*)"/y;
+const TOKEN68 = /[A-Za-z0-9\-._~+/]+=*(?=\s*(?:,|$))/y;
+const GAP = /[\s,]*/y;
+
+/**
+ * The challenges of a `WWW-Authenticate` header in their order (RFC 9110 section 11.6.1): several in
+ * one header or in several, quoted strings, commas inside them. What makes no sense is left out,
+ * together with what follows it in the same header.
+ */
+export function parseChallenges(header: string | readonly string[] | undefined): Challenge[] {
+  const headers = typeof header === 'string' ? [header] : (header ?? []);
+  return headers.flatMap(parseHeader);
+}
+
+function parseHeader(text: string): Challenge[] {
+  const challenges: { scheme: string; parameters: Record<string, string> }[] = [];
+  let at = 0;
+  const take = (pattern: RegExp): string | undefined => {
+    pattern.lastIndex = at;
+    const match = pattern.exec(text);
+    if (match === null) return undefined;
+    at = pattern.lastIndex;
+    return match[1] ?? match[0];
+  };
+  const equals = (): boolean => take(/\s*=\s*/y) !== undefined;
+  for (;;) {
+    take(GAP);
+    const name = take(TOKEN);
+    if (name === undefined) return challenges;
+    const current = challenges.at(-1);
+    if (equals()) {
+      const value = take(QUOTED)?.replaceAll(/\\([\s\S])/g, '$1') ?? take(BARE);
+      if (current === undefined || value === undefined) return challenges;
+      current.parameters[name.toLowerCase()] ??= value;
+    } else {
+      challenges.push({ scheme: name.toLowerCase(), parameters: Object.create(null) });
+      const before = at;
+      if (take(/ +/y) !== undefined && take(TOKEN68) === undefined) at = before;
+    }
+  }
+}

@@ -1,0 +1,58 @@
+import { readFile } from 'node:fs/promises';
+
+/** What a registry is shown. None of it may reach a log or a message. */
+export type Credentials =
+  | { readonly kind: 'basic'; readonly username: string; readonly password: string }
+  /** A refresh token (docker's `identitytoken`), to be changed for access tokens. */
+  | { readonly kind: 'identity'; readonly username: string; readonly token: string }
+  /** An access token as it is (docker's `registrytoken`). */
+  | { readonly kind: 'bearer'; readonly token: string };
+
+/**
+ * Where credentials come from, by the registry's name (`docker.io`, `localhost:5000`); `undefined`
+ * when it has none. Asked before every token, so it may be slow only now and then.
+ */
+export type CredentialSource = (registryHost: string) => Promise<Credentials | undefined>;
+
+/** The user name that stands for "the password is an identity token" in docker's files and helpers. */
+const TOKEN_USER = '<token>';
+
+/** The same for every registry. */
+export function givenCredentials(username: string, password: string): CredentialSource {
+  const credentials = credentialsOf(username, password);
+  return async () => credentials;
+}
+
+/**
+ * The password is the file's text without the line end. It is read each time, so that rotated
+ * secrets are seen; an unreadable file rejects with Node's error.
+ */
+export function fileCredentials(username: string, passwordFile: string): CredentialSource {
+  return async () => {
+    const text = await readFile(passwordFile, 'utf8');
+    return credentialsOf(username, text.replace(/\r?\n$/, ''));
+  };
+}
+
+/** Asks one source after the other until one knows. */
+export function firstCredentials(...sources: readonly CredentialSource[]): CredentialSource {
+  return async (registryHost) => {
+    for (const source of sources) {
+      const credentials = await source(registryHost);
+      if (credentials !== undefined) return credentials;
+    }
+    return undefined;
+  };
+}
+
+/** Reads a user name and password the way docker means them. */
+export function credentialsOf(username: string, password: string): Credentials {
+  return username === TOKEN_USER
+    ? { kind: 'identity', username, token: password }
+    : { kind: 'basic', username, password };
+}
+
+/** The value of an `Authorization` header (RFC 7617). */
+export function basicHeader(username: string, password: string): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}

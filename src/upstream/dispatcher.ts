@@ -1,0 +1,109 @@
+import { lookup, type LookupAddress } from 'node:dns';
+import { isIP, type LookupFunction } from 'node:net';
+import { createSecureContext, getCACertificates } from 'node:tls';
+import { Agent, buildConnector, EnvHttpProxyAgent, ProxyAgent, type Dispatcher } from 'undici';
+import { portOf, unbracketed, type AddressRule } from './private-address.ts';
+
+/** PEM texts. `ca` is added to the roots that are trusted anyway. */
+export interface TlsOptions {
+  readonly ca?: string;
+  /** The client certificate; shown to the configured hosts alone. */
+  readonly cert?: string;
+  readonly key?: string;
+  readonly insecureSkipVerify?: boolean;
+}
+
+/** One proxy for everything, or what `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` say. */
+export type ProxyOptions =
+  | string
+  | { readonly http?: string; readonly https?: string; readonly none?: string };
+
+export interface DispatcherOptions {
+  readonly tls?: TlsOptions | undefined;
+  readonly proxy?: ProxyOptions | undefined;
+  /** Milliseconds. */
+  readonly connectTimeout: number;
+  readonly addresses: AddressRule;
+}
+
+/**
+ * The connections of one upstream. Addresses are held against the rule when connecting, after name
+ * resolution. Behind a proxy names are resolved by the proxy, so only address literals are checked
+ * there.
+ */
+export function dispatcher(options: DispatcherOptions): Dispatcher {
+  const { proxy, connectTimeout } = options;
+  const shared = {
+    connect: guardedConnector(options),
+    // One connection a body: a window shared by all of HTTP/2's streams slows every one of them.
+    allowH2: false,
+    keepAliveTimeout: 30_000,
+    requestTls: secureOptions(options.tls, 'with-identity'),
+    connectTimeout,
+  };
+  if (proxy === undefined) return new Agent(shared);
+  if (typeof proxy === 'string') return new ProxyAgent({ ...shared, uri: proxy });
+  return new EnvHttpProxyAgent({
+    ...shared,
+    // Empty rather than absent: what is absent here undici takes from the environment.
+    httpProxy: proxy.http ?? '',
+    httpsProxy: proxy.https ?? '',
+    noProxy: proxy.none ?? '',
+  });
+}
+
+function guardedConnector(options: DispatcherOptions): buildConnector.connector {
+  const { tls, connectTimeout, addresses } = options;
+  const shared = {
+    timeout: connectTimeout,
+    autoSelectFamily: true,
+    allowH2: false,
+  };
+  const trusted = buildConnector({ ...shared, ...secureOptions(tls, 'with-identity') });
+  const elsewhere = buildConnector({
+    ...shared,
+    ...secureOptions(tls, 'without-identity'),
+    lookup: guardedLookup(addresses),
+  });
+  return (target, callback) => {
+    const hostname = unbracketed(target.hostname);
+    if (addresses.trusts(hostname, portOf(target))) return trusted(target, callback);
+    try {
+      if (isIP(hostname) !== 0) addresses.check(hostname, hostname);
+    } catch (error) {
+      return callback(error as Error, null);
+    }
+    return elsewhere(target, callback);
+  };
+}
+
+function guardedLookup(addresses: AddressRule): LookupFunction {
+  return (hostname, options, callback) => {
+    lookup(hostname, { ...options, all: true }, (error, found: LookupAddress[]) => {
+      if (error !== null) return callback(error, '', 0);
+      try {
+        for (const { address } of found) addresses.check(hostname, address);
+      } catch (cause) {
+        return callback(cause as NodeJS.ErrnoException, '', 0);
+      }
+      if (options.all === true) return callback(null, found);
+      const first = found[0];
+      return callback(null, first?.address ?? '', first?.family ?? 0);
+    });
+  };
+}
+
+type Identity = 'with-identity' | 'without-identity';
+
+function secureOptions(tls: TlsOptions | undefined, identity: Identity) {
+  if (tls === undefined) return {};
+  const { ca, cert, key } = tls;
+  const shown =
+    identity === 'with-identity' && cert !== undefined && key !== undefined ? { cert, key } : {};
+  const roots = ca === undefined ? {} : { ca: [...getCACertificates('default'), ca] };
+  return {
+    // Made once: reading a hundred roots costs milliseconds.
+    secureContext: createSecureContext({ ...roots, ...shown }),
+    rejectUnauthorized: tls.insecureSkipVerify !== true,
+  };
+}

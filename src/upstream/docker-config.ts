@@ -1,0 +1,103 @@
+import { readFile } from 'node:fs/promises';
+import { RegistryError, systemCode } from '../core/errors.ts';
+import { helperCredentials, type HelperOptions } from './credential-helper.ts';
+import { credentialsOf, type Credentials, type CredentialSource } from './credentials.ts';
+
+const HUB_KEY = 'https://index.docker.io/v1/';
+const HUB_NAMES: ReadonlySet<string> = new Set([
+  'docker.io',
+  'index.docker.io',
+  'registry-1.docker.io',
+  'registry.hub.docker.com',
+]);
+
+/**
+ * Credentials as `docker login` and `podman login` leave them in a `config.json` or `auth.json`:
+ * `credHelpers`, then `auths`, then `credsStore`. The file is read each time; a missing one holds
+ * none. Podman's keys with a path (`quay.io/org`) are not asked for: sources know hosts alone.
+ * @throws RegistryError UPSTREAM_UNAVAILABLE for a file that cannot be read or is not JSON
+ */
+export function dockerCredentials(path: string, options: HelperOptions): CredentialSource {
+  const helpers = new Map<string, CredentialSource>();
+  const helper = (name: string): CredentialSource => {
+    const source = helpers.get(name) ?? helperCredentials(name, options);
+    helpers.set(name, source);
+    return source;
+  };
+  return async (registryHost) => {
+    const config = await readConfig(path);
+    if (config === undefined) return undefined;
+    const host = normalHost(registryHost);
+    const server = host === 'docker.io' ? HUB_KEY : host;
+    const own = entryFor(recordOf(config['credHelpers']), host);
+    if (typeof own === 'string') return await helper(own)(server);
+    const given = authOf(entryFor(recordOf(config['auths']), host));
+    if (given !== undefined) return given;
+    const store = config['credsStore'];
+    return typeof store === 'string' && store !== '' ? await helper(store)(server) : undefined;
+  };
+}
+
+/** The host a key means: keys may have a scheme and a path, and Hub has many names. */
+export function normalHost(key: string): string {
+  const host = key
+    .replace(/^https?:\/\//, '')
+    .replace(/\/v[12]?\/?$/, '')
+    .replace(/\/+$/, '')
+    .toLowerCase();
+  return HUB_NAMES.has(host) ? 'docker.io' : host;
+}
+
+async function readConfig(path: string): Promise<Record<string, unknown> | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    if (systemCode(cause) === 'ENOENT') return undefined;
+    throw unusable(path, 'cannot be read', cause);
+  }
+  try {
+    return recordOf(JSON.parse(text));
+  } catch {
+    // Without a cause: the parser's message quotes what it read, and that may be a secret.
+    throw unusable(path, 'is not JSON');
+  }
+}
+
+function unusable(path: string, why: string, cause?: unknown): RegistryError {
+  return new RegistryError(
+    'UPSTREAM_UNAVAILABLE',
+    `the credentials file ${path} ${why}`,
+    cause === undefined ? {} : { cause },
+  );
+}
+
+function entryFor(entries: Record<string, unknown>, host: string): unknown {
+  return Object.entries(entries).find(([key]) => normalHost(key) === host)?.[1];
+}
+
+function authOf(entry: unknown): Credentials | undefined {
+  const { auth, username, password, identitytoken, registrytoken } = recordOf(entry);
+  if (typeof registrytoken === 'string' && registrytoken !== '') {
+    return { kind: 'bearer', token: registrytoken };
+  }
+  const [user, secret] = pairOf(auth) ?? [username, password];
+  const name = typeof user === 'string' ? user : '';
+  if (typeof identitytoken === 'string' && identitytoken !== '') {
+    return { kind: 'identity', username: name, token: identitytoken };
+  }
+  if (typeof secret !== 'string' || secret === '') return undefined;
+  return credentialsOf(name, secret);
+}
+
+/** `auth` is base64 of `user:password`; older files end it with NUL bytes. */
+function pairOf(auth: unknown): readonly [string, string] | undefined {
+  if (typeof auth !== 'string' || auth === '') return undefined;
+  const text = Buffer.from(auth, 'base64').toString('utf8');
+  const colon = text.indexOf(':');
+  return colon < 0 ? undefined : [text.slice(0, colon), text.slice(colon + 1).replace(/\0+$/, '')];
+}
+
+function recordOf(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
+}

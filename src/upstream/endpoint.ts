@@ -1,0 +1,218 @@
+import type { Dispatcher } from 'undici';
+import { RegistryError } from '../core/errors.ts';
+import type { Kind } from '../core/kind.ts';
+import { Answer } from './answer.ts';
+import { Auth } from './auth.ts';
+import { Circuit } from './circuit.ts';
+import type { Clock, Deadline } from './clock.ts';
+import type { Credentials } from './credentials.ts';
+import type { UpstreamEvent } from './event.ts';
+import { exchange, type HttpRequest, type HttpResponse } from './exchange.ts';
+import { connectionFailure, describe, UpstreamError, type Subject } from './failure.ts';
+import type { AddressRule } from './private-address.ts';
+import { budgetOf } from './rate-limit.ts';
+import { follow } from './redirect.ts';
+import { refusal } from './refusal.ts';
+import { backOff } from './retry.ts';
+import { received } from './received.ts';
+
+/** Something asked of a registry. */
+export interface Ask {
+  readonly method: 'GET' | 'HEAD';
+  readonly kind: Kind;
+  readonly repository: string;
+  /** Below the API root (`/v2/…`), with its query. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Statuses besides 2xx that the asker can do something with. */
+  readonly also?: readonly number[];
+}
+
+export interface EndpointOptions {
+  readonly host: string;
+  readonly url: URL;
+  readonly credentials: () => Promise<Credentials | undefined>;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly timeouts: { readonly headers: number; readonly idle: number };
+  readonly dispatcher: Dispatcher;
+  readonly addresses: AddressRule;
+  readonly clock: Clock;
+  readonly observe: (event: UpstreamEvent) => void;
+}
+
+/** How often and how long one call may try. */
+export interface Effort {
+  readonly deadline: Deadline;
+  /** After the first attempt. */
+  readonly retries: number;
+}
+
+/** Answers of registries behind redirects that mean "ask for a new URL". */
+const EXPIRED: ReadonlySet<number> = new Set([400, 401, 403, 404, 410]);
+
+/** One address of an upstream, with what is known of it: whom it lets in, whether it is up. */
+export class Endpoint {
+  readonly #options: EndpointOptions;
+  readonly #auth: Auth;
+  readonly #circuit: Circuit;
+
+  constructor(options: EndpointOptions) {
+    const { url, credentials, clock, host, observe } = options;
+    this.#options = options;
+    this.#circuit = new Circuit(clock, (open) => observe({ host, type: 'circuit', open }));
+    this.#auth = new Auth({
+      url,
+      credentials,
+      clock,
+      send: (request, subject, deadline) => this.#exchange(request, subject, deadline),
+      base: (subject, deadline) =>
+        this.#exchange({ method: 'GET', url: this.urlOf('/v2/'), headers: {} }, subject, deadline),
+      observe: (result) => observe({ host, type: 'token', result }),
+    });
+  }
+
+  /** Of a path below the API root. */
+  urlOf(path: string): URL {
+    const { url } = this.#options;
+    const prefix = url.pathname.replace(/\/+$/, '').replace(/\/v2$/, '');
+    return new URL(prefix + path, url.origin);
+  }
+
+  /**
+   * Asks, and has the answer used while it can still be asked again: what `use` throws as worth a
+   * retry is retried like a failed request. The answer belongs to `use`.
+   * @throws RegistryError
+   */
+  async run<T>(ask: Ask, effort: Effort, use: (answer: Answer) => Promise<T>): Promise<T> {
+    const { deadline, retries } = effort;
+    const { clock, observe, host } = this.#options;
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await use(await this.#attempt(ask, deadline));
+      } catch (error) {
+        if (!(error instanceof UpstreamError) || error.retry === 'useless') throw error;
+        const delay = backOff(attempt);
+        if (attempt >= retries || delay >= deadline.remaining) throw error;
+        observe({ host, type: 'retry', reason: error.reason });
+        await clock.sleep(delay);
+      }
+    }
+  }
+
+  async #attempt(ask: Ask, deadline: Deadline): Promise<Answer> {
+    const subject = this.#subject(ask);
+    this.#enter(subject);
+    const authorization = await this.#auth.header(subject, deadline);
+    let answer = await this.#follow(ask, authorization, deadline);
+    if (answer.response.status === 401 && answer.origin === 'endpoint') {
+      using refused = answer.response;
+      const other = await this.#auth.renew(subject, refused.headers, authorization, deadline);
+      if (other !== undefined) answer = await this.#follow(ask, other, deadline);
+    } else if (answer.origin === 'elsewhere' && isExpired(answer.response.status)) {
+      using _expired = answer.response;
+      answer = await this.#follow(ask, authorization, deadline);
+    }
+    const { status } = answer.response;
+    if ((status >= 200 && status < 300) || ask.also?.includes(status)) return answer;
+    throw await this.#refused(answer);
+  }
+
+  #enter(subject: Subject): void {
+    const pause = this.#circuit.enter();
+    if (pause === undefined) return;
+    const limited = pause.reason === 'limited';
+    const said = limited ? 'the upstream asked for a pause' : 'the upstream was out of reach';
+    throw new RegistryError(
+      limited ? 'TOOMANYREQUESTS' : 'UPSTREAM_UNAVAILABLE',
+      `${describe(subject)}: ${said}; not asked again for ${pause.seconds} s`,
+      { retryAfter: pause.seconds },
+    );
+  }
+
+  async #refused(answer: Answer): Promise<UpstreamError> {
+    const { host, observe } = this.#options;
+    const { response, origin, subject } = answer;
+    const { status } = response;
+    const error = await refusal(response, subject, origin);
+    if (status === 429) observe({ host, type: 'rate-limited', retryAfter: error.retryAfter });
+    const asked = status === 429 || status === 503;
+    if (asked && origin === 'endpoint' && error.retryAfter !== undefined) {
+      this.#circuit.limited(error.retryAfter);
+    }
+    return error;
+  }
+
+  async #follow(ask: Ask, authorization: string | undefined, deadline: Deadline): Promise<Answer> {
+    const { headers } = this.#options;
+    const request: HttpRequest = {
+      method: ask.method,
+      url: this.urlOf(ask.path),
+      headers: {
+        'user-agent': 'layover',
+        ...headers,
+        'accept-encoding': 'identity',
+        ...ask.headers,
+        ...(authorization !== undefined && { authorization }),
+      },
+    };
+    const send = (request: HttpRequest, subject: Subject): Promise<HttpResponse> =>
+      this.#observed(request, subject, deadline);
+    return new Answer(await follow(send, request, this.#subject(ask)));
+  }
+
+  async #observed(
+    request: HttpRequest,
+    subject: Subject,
+    deadline: Deadline,
+  ): Promise<HttpResponse> {
+    const { host, observe } = this.#options;
+    const started = performance.now();
+    const tell = (code: string): void => {
+      const seconds = (performance.now() - started) / 1000;
+      observe({ host, type: 'request', kind: subject.kind, method: request.method, code, seconds });
+    };
+    try {
+      const response = await this.#exchange(request, subject, deadline);
+      tell(String(response.status));
+      const budget = budgetOf(response.headers);
+      if (budget !== undefined) observe({ host, type: 'budget', ...budget });
+      return response;
+    } catch (error) {
+      if (error instanceof UpstreamError) tell(error.reason);
+      throw error;
+    }
+  }
+
+  async #exchange(
+    request: HttpRequest,
+    subject: Subject,
+    deadline: Deadline,
+  ): Promise<HttpResponse> {
+    const { host, dispatcher, addresses, timeouts, url, observe } = this.#options;
+    const own = request.url.host === url.host;
+    const headers = Math.min(timeouts.headers, deadline.remaining);
+    const patience = { headers, idle: timeouts.idle };
+    const count = received((bytes) =>
+      observe({ host, type: 'received', kind: subject.kind, bytes }),
+    );
+    try {
+      addresses.checkUrl(request.url);
+      const response = await exchange(dispatcher, request, patience, count);
+      if (own) this.#circuit.succeeded();
+      return response;
+    } catch (cause) {
+      const error = connectionFailure(cause, subject);
+      if (own && error.reached === 'no') this.#circuit.failed();
+      throw error;
+    }
+  }
+
+  #subject({ repository, kind }: Ask): Subject {
+    const { host, url } = this.#options;
+    return { host, dialled: url.host, repository, kind };
+  }
+}
+
+function isExpired(status: number): boolean {
+  return EXPIRED.has(status) || status >= 500;
+}

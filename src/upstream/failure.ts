@@ -1,0 +1,128 @@
+import { errors } from 'undici';
+import { RegistryError, systemCode, type ErrorCode, type ErrorDetails } from '../core/errors.ts';
+import type { Kind } from '../core/kind.ts';
+import { PrivateAddressError } from './private-address.ts';
+
+/** How a request without an answer ended: the `code` of its event. */
+export type Trouble = 'timeout' | 'dns' | 'tls' | 'refused' | 'reset' | 'private' | 'invalid';
+
+/** What an endpoint throws: with it goes whether asking again may help, and whether it counts as out of reach. */
+export class UpstreamError extends RegistryError {
+  /** For the `retry` event. */
+  readonly reason: string;
+  readonly retry: 'worthwhile' | 'useless';
+  readonly reached: 'yes' | 'no';
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    nature: Pick<UpstreamError, 'reason' | 'retry' | 'reached'>,
+    details: ErrorDetails = {},
+  ) {
+    super(code, message, details);
+    this.reason = nature.reason;
+    this.retry = nature.retry;
+    this.reached = nature.reached;
+  }
+}
+
+/** Who was asked and for what, as messages name it. */
+export interface Subject {
+  /** The upstream's configured name. */
+  readonly host: string;
+  /** Host and port that were dialled. */
+  readonly dialled: string;
+  readonly repository: string;
+  readonly kind: Kind;
+}
+
+export function describe({ host, dialled, repository }: Subject): string {
+  return dialled === host ? `${host}/${repository}` : `${host}/${repository} (at ${dialled})`;
+}
+
+const TROUBLES: Readonly<Record<string, Trouble>> = {
+  PRIVATE_ADDRESS: 'private',
+  ENOTFOUND: 'dns',
+  EAI_AGAIN: 'dns',
+  ETIMEDOUT: 'timeout',
+  UND_ERR_CONNECT_TIMEOUT: 'timeout',
+  UND_ERR_HEADERS_TIMEOUT: 'timeout',
+  UND_ERR_BODY_TIMEOUT: 'timeout',
+  ECONNREFUSED: 'refused',
+  EHOSTUNREACH: 'refused',
+  ENETUNREACH: 'refused',
+  EADDRNOTAVAIL: 'refused',
+  EPROTO: 'tls',
+  UND_ERR_PRX_TLS: 'tls',
+  UND_ERR_HEADERS_OVERFLOW: 'invalid',
+  UND_ERR_INVALID_ARG: 'invalid',
+};
+
+/** OpenSSL's verdicts on certificates have names of their own, listed in Node's "X509 certificate error codes". */
+const CERTIFICATE =
+  /^(?:ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_|HOSTNAME_MISMATCH|ERROR_IN_CERT_)/;
+
+/** Recognises an error by its class and code. */
+export function troubleOf(error: unknown): Trouble {
+  if (error instanceof PrivateAddressError) return 'private';
+  const code = systemCode(error) ?? '';
+  if (error instanceof errors.HTTPParserError || code.startsWith('HPE_')) return 'invalid';
+  return TROUBLES[code] ?? (CERTIFICATE.test(code) ? 'tls' : 'reset');
+}
+
+/** Makes of what a connection threw what may cross floors. */
+export function connectionFailure(cause: unknown, subject: Subject): UpstreamError {
+  const trouble = troubleOf(cause);
+  const { host, dialled } = subject;
+  const at = describe(subject);
+  const make = (
+    code: ErrorCode,
+    message: string,
+    retry: 'worthwhile' | 'useless',
+    reached: 'yes' | 'no' = 'no',
+  ): UpstreamError =>
+    new UpstreamError(code, message, { reason: trouble, retry, reached }, { cause });
+  switch (trouble) {
+    case 'timeout':
+      return make('UPSTREAM_TIMEOUT', `${at}: no answer in time from ${dialled}`, 'worthwhile');
+    case 'dns':
+      return make(
+        'UPSTREAM_UNAVAILABLE',
+        `${at}: the name ${dialled} cannot be resolved`,
+        'worthwhile',
+      );
+    case 'refused':
+      return make('UPSTREAM_UNAVAILABLE', `${at}: cannot connect to ${dialled}`, 'worthwhile');
+    case 'reset':
+      return make(
+        'UPSTREAM_UNAVAILABLE',
+        `${at}: the connection to ${dialled} was cut`,
+        'worthwhile',
+      );
+    case 'tls':
+      return make(
+        'UPSTREAM_UNAVAILABLE',
+        `${at}: no trust in the TLS connection to ${dialled} (${systemCode(cause) ?? 'unknown reason'}); for a private authority set upstreams.${host}.tls.ca`,
+        'useless',
+      );
+    case 'private':
+      return make(
+        'UPSTREAM_UNAVAILABLE',
+        `${at}: refused to connect to the private address of ${dialled}; if that is meant, name it in upstreams.${host}.allowPrivate`,
+        'useless',
+        'yes',
+      );
+    case 'invalid':
+      return make('UPSTREAM_INVALID', `${at}: ${dialled} did not answer in HTTP`, 'useless');
+  }
+}
+
+/** An answer that came and cannot be used. */
+export function invalid(subject: Subject, what: string, cause?: unknown): UpstreamError {
+  return new UpstreamError(
+    'UPSTREAM_INVALID',
+    `${describe(subject)}: ${what}`,
+    { reason: 'invalid', retry: 'useless', reached: 'yes' },
+    cause === undefined ? {} : { cause },
+  );
+}

@@ -1,0 +1,93 @@
+import type { Descriptor } from '../core/descriptor.ts';
+import { algorithmOf, isDigest, type Digest } from '../core/digest.ts';
+import { RegistryError } from '../core/errors.ts';
+import {
+  isManifestType,
+  LARGEST_MANIFEST,
+  manifestOf,
+  type Manifest,
+  type Resolution,
+} from '../core/manifest.ts';
+import { bareType, MANIFEST_TYPES } from '../core/media-type.ts';
+import { atDigest, type Tag } from '../core/reference.ts';
+import type { Answer } from './answer.ts';
+import type { Ask, Effort, Endpoint } from './endpoint.ts';
+import { lengthOf } from './exchange.ts';
+import { invalid } from './failure.ts';
+
+const ACCEPT = MANIFEST_TYPES.join(', ');
+
+/** HEAD, which costs no pull where pulls are counted; GET where HEAD says too little. */
+export async function resolveManifest(
+  endpoint: Endpoint,
+  effort: Effort,
+  repository: string,
+  at: Tag | Digest,
+): Promise<Resolution> {
+  // The body of a 404 tells whether the registry itself says so, and an answer to HEAD has none.
+  const head = { ...ask('HEAD', repository, at), also: [404, 405, 501] };
+  const descriptor = await endpoint.run(head, effort, async (answer) => {
+    using read = answer;
+    return read.status < 300 ? descriptorFrom(read, at) : undefined;
+  });
+  if (descriptor !== undefined) return { descriptor };
+  const manifest = await fetchManifest(endpoint, effort, repository, at);
+  return { descriptor: manifest.descriptor };
+}
+
+/**
+ * The whole manifest, hashed: under a digest it is what was asked for, under a tag what its own
+ * header says, where there is one.
+ */
+export async function fetchManifest(
+  endpoint: Endpoint,
+  effort: Effort,
+  repository: string,
+  at: Tag | Digest,
+): Promise<Manifest> {
+  return await endpoint.run(ask('GET', repository, at), effort, async (answer) => {
+    using read = answer;
+    read.requireIdentity();
+    const expected = atDigest(at) ? at : digestHeader(read);
+    const manifest = parse(read, await read.read(LARGEST_MANIFEST), expected);
+    if (expected === undefined || manifest.descriptor.digest === expected) return manifest;
+    throw invalid(
+      read.subject,
+      `the manifest's bytes are ${manifest.descriptor.digest}, not ${expected}`,
+    );
+  });
+}
+
+function ask(method: Ask['method'], repository: string, at: Tag | Digest): Ask {
+  const path = `/v2/${repository}/manifests/${at}`;
+  return { method, kind: 'manifest', repository, path, headers: { accept: ACCEPT } };
+}
+
+function parse(answer: Answer, bytes: Uint8Array, expected: Digest | undefined): Manifest {
+  const algorithm = expected === undefined ? 'sha256' : algorithmOf(expected);
+  try {
+    return manifestOf(bytes, answer.header('content-type'), algorithm);
+  } catch (cause) {
+    if (!(cause instanceof RegistryError)) throw cause;
+    throw invalid(answer.subject, `not a manifest: ${cause.message}`, cause);
+  }
+}
+
+/** `undefined` when the headers of an answer to HEAD leave anything open. */
+function descriptorFrom(answer: Answer, at: Tag | Digest): Descriptor | undefined {
+  const mediaType = bareType(answer.header('content-type') ?? '');
+  const size = lengthOf(answer.response.headers);
+  const said = digestHeader(answer);
+  const digest = atDigest(at) ? at : said;
+  if (digest === undefined || size === undefined || size === 0 || !isManifestType(mediaType)) {
+    return undefined;
+  }
+  const contradicts =
+    said !== undefined && said !== digest && algorithmOf(said) === algorithmOf(digest);
+  return contradicts || size > LARGEST_MANIFEST ? undefined : { mediaType, digest, size };
+}
+
+function digestHeader(answer: Answer): Digest | undefined {
+  const value = answer.header('docker-content-digest');
+  return value !== undefined && isDigest(value) ? value : undefined;
+}

@@ -1,0 +1,91 @@
+import type { ErrorCode } from '../core/errors.ts';
+import type { Kind } from '../core/kind.ts';
+import { headerOf, readAll, type HttpResponse } from './exchange.ts';
+import { describe, UpstreamError, type Subject } from './failure.ts';
+import { parseRetryAfter } from './retry-after.ts';
+
+const LONGEST_ERROR = 64 * 1024;
+
+/** What is not there when a registry answers 404, unless it says otherwise. */
+const UNKNOWN: Readonly<Record<Kind, ErrorCode>> = {
+  manifest: 'MANIFEST_UNKNOWN',
+  blob: 'BLOB_UNKNOWN',
+  tags: 'NAME_UNKNOWN',
+  referrers: 'MANIFEST_UNKNOWN',
+};
+
+/** Where an answer came from: the endpoint itself, or a host that it redirected to. */
+export type Origin = 'endpoint' | 'elsewhere';
+
+/**
+ * The error that a refusing response means. Reads what the response says, and lets it go.
+ * @param origin a 404 of storage behind a redirect is never the registry's word
+ */
+export async function refusal(
+  response: HttpResponse,
+  subject: Subject,
+  origin: Origin,
+): Promise<UpstreamError> {
+  using closing = response;
+  const { status, headers } = closing;
+  const retryAfter = parseRetryAfter(headerOf(headers, 'retry-after'), Date.now());
+  const at = describe(subject);
+  const nature = { reason: String(status), retry: 'useless', reached: 'yes' } as const;
+  const later = retryAfter === undefined ? {} : { retryAfter };
+  if (status === 404 || status === 410) {
+    const says = saysRegistry(closing, origin);
+    const codes = origin === 'endpoint' ? await codesOf(closing) : undefined;
+    const code = codes?.includes('NAME_UNKNOWN') ? 'NAME_UNKNOWN' : UNKNOWN[subject.kind];
+    const definitive = codes !== undefined || says;
+    return new UpstreamError(code, `${at}: not there`, nature, { definitive });
+  }
+  if (status === 401 || status === 403) {
+    return new UpstreamError('DENIED', denied(subject), nature);
+  }
+  if (status === 429) {
+    const message = `${at}: the upstream limits its rate; credentials under upstreams.${subject.host} may raise the limit`;
+    return new UpstreamError('TOOMANYREQUESTS', message, nature, later);
+  }
+  if (status === 408 || status >= 500) {
+    const lasting = status === 501 || status === 505 || retryAfter !== undefined;
+    const retry = lasting ? 'useless' : 'worthwhile';
+    const message = `${at}: the upstream answered ${status}; try again later`;
+    return new UpstreamError('UPSTREAM_UNAVAILABLE', message, { ...nature, retry }, later);
+  }
+  return new UpstreamError(
+    'UPSTREAM_INVALID',
+    `${at}: the upstream answered ${status}, which makes no sense here`,
+    nature,
+  );
+}
+
+/** What registries mean by 401 and 403 alike, wherever they say it. */
+export function denied(subject: Subject): string {
+  return `${describe(subject)}: not found, or access denied by the upstream; for a private repository check upstreams.${subject.host}.credentials`;
+}
+
+/** The codes of an OCI error body; `undefined` when it is none. */
+async function codesOf(response: HttpResponse): Promise<readonly string[] | undefined> {
+  try {
+    const bytes = await readAll(response, LONGEST_ERROR);
+    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    if (typeof value !== 'object' || value === null || !('errors' in value)) return undefined;
+    if (!Array.isArray(value.errors)) return undefined;
+    const codes = value.errors.flatMap((entry: unknown) =>
+      typeof entry === 'object' && entry !== null && 'code' in entry ? [String(entry.code)] : [],
+    );
+    return codes.length === 0 ? undefined : codes;
+  } catch {
+    // Unreadable in whatever way: then it is not the registry's own word.
+    return undefined;
+  }
+}
+
+/** The answer to HEAD has no body to judge by; a registry's own header must do. */
+function saysRegistry({ headers, body }: HttpResponse, origin: Origin): boolean {
+  return (
+    origin === 'endpoint' &&
+    body.expectsNothing &&
+    headerOf(headers, 'docker-distribution-api-version') !== undefined
+  );
+}

@@ -1,0 +1,129 @@
+import { isUnknown, RegistryError } from '../core/errors.ts';
+import type { Source } from '../core/source.ts';
+import { openBlob, sizeOfBlob } from './blobs.ts';
+import { Deadline, systemClock, type Clock } from './clock.ts';
+import type { CredentialSource } from './credentials.ts';
+import { dispatcher, type ProxyOptions, type TlsOptions } from './dispatcher.ts';
+import { Endpoint, type Effort } from './endpoint.ts';
+import type { UpstreamEvent } from './event.ts';
+import { Failover } from './failover.ts';
+import { Lane } from './lane.ts';
+import { fetchManifest, resolveManifest } from './manifests.ts';
+import { addressRule, unbracketed } from './private-address.ts';
+import { listReferrers } from './referrers.ts';
+import { listTags } from './tags.ts';
+
+export interface UpstreamOptions {
+  /** The configured name (`docker.io`): what messages and events call it, and what credentials are asked by. */
+  readonly host: string;
+  /** The API's root: scheme, host, port, path prefix; `/v2/…` comes after it. */
+  readonly url: string;
+  /** Further roots, tried first, in this order. */
+  readonly mirrors: readonly string[];
+  /** Asked with `host` for `url`, and with host and port for a mirror: none is shown another's. */
+  readonly credentials?: CredentialSource | undefined;
+  readonly tls?: TlsOptions | undefined;
+  /** Behind a proxy names are resolved by the proxy: of private addresses only literals are then noticed. */
+  readonly proxy?: ProxyOptions | undefined;
+  /** Sent to `url` alone, neither to mirrors nor to where it redirects. Names in lower case. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Names, `name:port`, addresses and CIDR ranges that redirects and token realms may lead to although they are private. */
+  readonly allowPrivate: readonly string[];
+  /** Blob bodies at a time. Small requests have a lane of their own, half as wide, so that they never wait for bodies. */
+  readonly maxConnections: number;
+  /** After the first attempt. */
+  readonly retries: number;
+  /** Milliseconds: to connect, until the headers, between two pieces of a body. */
+  readonly timeouts: { readonly connect: number; readonly headers: number; readonly idle: number };
+  readonly observe?: ((event: UpstreamEvent) => void) | undefined;
+  readonly clock?: Clock | undefined;
+}
+
+/** Another registry. Disposing it ends what is still under way. */
+export interface Upstream extends Source, AsyncDisposable {}
+
+/** Milliseconds for an answer or an error: clients give up at 30 s. */
+const BUDGET = 25_000;
+
+/** @throws TypeError for a `url` or a mirror that is no URL */
+export function upstream(options: UpstreamOptions): Upstream {
+  const { host, clock = systemClock, observe = () => {} } = options;
+  const { failover, close } = connect(options, clock, observe);
+  const load = (): void => {
+    const [inFlight, waiting] = [bodies.inFlight + small.inFlight, bodies.waiting + small.waiting];
+    observe({ host, type: 'load', inFlight, waiting });
+  };
+  const bodies = new Lane(options.maxConnections, load);
+  const small = new Lane(Math.max(2, Math.ceil(options.maxConnections / 2)), load);
+
+  const enter = async (lane: Lane, deadline: Deadline): Promise<Disposable> => {
+    const place = await lane.enter(deadline);
+    if (place !== undefined) return place;
+    const message = `${host}: too many requests under way; raise upstreams.${host}.maxConnections`;
+    throw new RegistryError('UPSTREAM_TIMEOUT', message);
+  };
+  const brief = async <T>(task: (endpoint: Endpoint, effort: Effort) => Promise<T>): Promise<T> => {
+    const deadline = new Deadline(clock, BUDGET);
+    using _place = await enter(small, deadline);
+    return await failover.run(deadline, task);
+  };
+
+  return {
+    resolve: ({ path }, at) => brief((...where) => resolveManifest(...where, path, at)),
+    manifest: ({ path }, at) => brief((...where) => fetchManifest(...where, path, at)),
+    stat: ({ path }, digest) =>
+      brief(async (...where) => ({ size: await sizeOfBlob(...where, path, digest) })),
+    tags: ({ path }) => brief(async (...where) => ({ items: await listTags(...where, path) })),
+    async referrers({ path }, digest) {
+      try {
+        return { items: await brief((...where) => listReferrers(...where, path, digest)) };
+      } catch (error) {
+        if (isUnknown(error)) return { items: [] };
+        throw error;
+      }
+    },
+    async blob({ path }, digest, range) {
+      const deadline = new Deadline(clock, BUDGET);
+      using stack = new DisposableStack();
+      const place = stack.use(await enter(bodies, deadline));
+      const open = (endpoint: Endpoint, effort: Effort) =>
+        openBlob(endpoint, effort, path, digest, range, (how) => {
+          place[Symbol.dispose]();
+          if (how === 'failed') failover.avoid(endpoint, digest);
+        });
+      const blob = await failover.run(deadline, open, digest);
+      stack.move();
+      return blob;
+    },
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function connect(
+  options: UpstreamOptions,
+  clock: Clock,
+  observe: (event: UpstreamEvent) => void,
+): { readonly failover: Failover; readonly close: () => Promise<void> } {
+  const { host, credentials = async () => undefined, timeouts, headers = {} } = options;
+  const main = new URL(options.url);
+  const mirrors = options.mirrors.map((mirror) => new URL(mirror));
+  const trusted = [main, ...mirrors].map(({ hostname }) => unbracketed(hostname));
+  const addresses = addressRule(trusted, options.allowPrivate);
+  const connections = dispatcher({
+    tls: options.tls,
+    proxy: options.proxy,
+    connectTimeout: timeouts.connect,
+    addresses,
+  });
+  const shared = { host, timeouts, dispatcher: connections, addresses, clock, observe };
+  const failover = new Failover({
+    main: new Endpoint({ ...shared, url: main, headers, credentials: () => credentials(host) }),
+    mirrors: mirrors.map(
+      (url) =>
+        new Endpoint({ ...shared, url, headers: {}, credentials: () => credentials(url.host) }),
+    ),
+    retries: options.retries,
+    clock,
+  });
+  return { failover, close: () => connections.destroy() };
+}
