@@ -1,27 +1,4 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { pulls, type Client, type ClientOptions, type Pull } from './lib/client.ts';
-import { containersConf, emptyStorage } from './lib/containers-conf.ts';
-import { run } from './lib/process.ts';
-import type { Name } from './lib/world.ts';
+import { podman } from './clients/podman.ts';
+import { pulls } from './lib/pulls.ts';
 
 await pulls('podman', podman);
-
-/** `podman pull` into a storage of its own, then `podman run`. */
-async function podman({ tool, world, folder }: ClientOptions): Promise<Client> {
-  const env = await containersConf(folder, world);
-  const [command, ...first] = tool.command('podman', folder);
-  return {
-    pull: async (name: Name): Promise<Pull> => {
-      await using storage = await emptyStorage(folder);
-      const podman = (...args: string[]): Promise<string> =>
-        run(command, [...first, ...storage.options, '--cgroup-manager=cgroupfs', ...args], { env });
-      await mkdir(join(folder, 'run'), { recursive: true });
-      await podman('pull', '--quiet', name);
-      const digest = await podman('image', 'inspect', '--format', '{{.Digest}}', name);
-      const ran = await podman('run', '--rm', '--network=host', name);
-      return { digest: digest.trim(), ran };
-    },
-    [Symbol.asyncDispose]: async () => {},
-  };
-}

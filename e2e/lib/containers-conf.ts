@@ -1,7 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { REMOVE } from './scratch.ts';
-import { PORT_ALIAS, type World } from './world.ts';
+import type { ClientOptions } from './client.ts';
+import { PORT_ALIAS } from './world.ts';
 
 /** Nobody listens there: a client that leaves the mirror aside fails instead of finding the world. */
 const NOWHERE = '127.0.0.1:1';
@@ -12,12 +13,13 @@ const NOWHERE = '127.0.0.1:1';
  */
 export async function containersConf(
   folder: string,
-  world: World,
+  world: ClientOptions['world'],
 ): Promise<Readonly<Record<string, string>>> {
   const registries = join(folder, 'registries.conf');
   const limits = join(folder, 'containers.conf');
   const auth = join(folder, 'auth.json');
   const mirror = `127.0.0.1:${world.layover.port}`;
+  const insecure = world.authority === undefined;
   const routes = [
     ['docker.io', mirror],
     ['quay.io', `${mirror}/quay.io`],
@@ -30,7 +32,7 @@ export async function containersConf(
       .map(
         ([prefix, location]) =>
           `[[registry]]\nprefix = "${prefix}"\nlocation = "${NOWHERE}/nowhere"\ninsecure = true\n` +
-          `[[registry.mirror]]\nlocation = "${location}"\ninsecure = true\n`,
+          `[[registry.mirror]]\nlocation = "${location}"\ninsecure = ${insecure}\n`,
       )
       .join('\n'),
   );

@@ -25,8 +25,6 @@ export interface Image extends Content {
   readonly children: readonly Image[];
   /** What it prints when it runs; empty for what cannot run. */
   readonly message: string;
-  /** The files of its layers and their sha256 as `sha256:<hex>`. */
-  readonly files: ReadonlyMap<string, string>;
 }
 
 export function content(mediaType: string, bytes: Uint8Array): Content {
@@ -77,11 +75,7 @@ export function image(options: ImageOptions): Image {
     rootfs: { type: 'layers', diff_ids: tars.map((bytes) => content('', bytes).digest) },
     history: tars.map((_, at) => ({ created_by: `layer ${at}` })),
   });
-  return {
-    ...manifest(config, layers),
-    message: options.message,
-    files: new Map(files.map(({ path, bytes }) => [path, content('', bytes).digest])),
-  };
+  return { ...manifest(config, layers), message: options.message };
 }
 
 /** Noise does not shrink: storing it spares the processor, small files are really compressed. */
@@ -97,7 +91,7 @@ function manifest(config: Content, layers: readonly Content[], more: object = {}
     config: descriptor(config),
     layers: layers.map((layer) => descriptor(layer)),
   });
-  return { ...whole, blobs: [config, ...layers], children: [], message: '', files: new Map() };
+  return { ...whole, blobs: [config, ...layers], children: [], message: '' };
 }
 
 /** The same image for both processors, behind an index. */
@@ -111,7 +105,7 @@ export function multiPlatform(options: Omit<ImageOptions, 'architecture'>): Imag
       descriptor(child, { platform: { os: 'linux', architecture: architectures[at] } }),
     ),
   });
-  return { ...whole, blobs: [], children, message: options.message, files: new Map() };
+  return { ...whole, blobs: [], children, message: options.message };
 }
 
 /** An artifact about another manifest: image-spec manifest.md "Guidelines for Artifact Usage". */
@@ -125,7 +119,7 @@ export function artifact(subject: Image, artifactType: string, text: string): Im
 export function referrersIndex(artifactType: string, artifacts: readonly Image[]): Image {
   const manifests = artifacts.map((one) => descriptor(one, { artifactType }));
   const whole = json(TYPES.index, { schemaVersion: 2, mediaType: TYPES.index, manifests });
-  return { ...whole, blobs: [], children: [...artifacts], message: '', files: new Map() };
+  return { ...whole, blobs: [], children: [...artifacts], message: '' };
 }
 
 export function hostArchitecture(): Architecture {

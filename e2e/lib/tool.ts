@@ -7,6 +7,7 @@ import { attempt } from './process.ts';
 export type Tool =
   | {
       readonly label: string;
+      readonly major: number;
       readonly missing?: undefined;
       /** The command line, up to the program's own arguments; `folder` is visible to it. */
       command(program: string, folder: string): readonly [string, ...string[]];
@@ -90,6 +91,8 @@ async function labelled(
   const argument = program === 'crane' || program === 'oras' ? 'version' : '--version';
   const [command, ...args] = tool.command(program, '/tmp');
   const { stdout } = await attempt(command, [...args, argument]);
-  const version = stdout.match(/\d+\.\d+\.\d+/)?.[0] ?? 'of unknown version';
-  return { label: `${program} ${version}`, ...tool };
+  const [version, major] = stdout.match(/(\d+)\.\d+\.\d+/) ?? [];
+  // crane as Debian builds it does not know its own version.
+  const label = `${program} ${version ?? 'of an unnamed version'}`;
+  return { label, major: Number(major ?? 0), ...tool };
 }

@@ -1,3 +1,4 @@
+import type { Certificate } from './certificate.ts';
 import { artifact, image, multiPlatform, referrersIndex, type Image } from './image.ts';
 import { layover, type Layover, type LayoverOptions } from './layover.ts';
 import { push } from './push.ts';
@@ -61,6 +62,7 @@ export interface World extends AsyncDisposable {
   readonly signature: Image;
   readonly upstream: Registry;
   readonly layover: Layover;
+  readonly authority: Certificate | undefined;
   /** GETs of blobs at the upstream since the world began. */
   blobFetches(): readonly Access[];
 }
@@ -98,6 +100,7 @@ export async function world(
     signature,
     upstream,
     layover: mirror,
+    authority: options.tls,
     blobFetches: () => blobFetches(upstream),
     [Symbol.asyncDispose]: () => whole.disposeAsync(),
   };
