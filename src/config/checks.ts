@@ -15,7 +15,6 @@ export function crossFaults(tree: Tree): readonly Fault[] {
   });
   return [
     ...hosted(tree).map((message) => fault(['hosted'], message)),
-    ...addresses(tree).map((message) => fault(['admin', 'listen'], message)),
     ...aliases(tree).map(({ path, message }) => fault(path, message)),
     ...defaultUpstream(tree).map((message) => fault(['defaultUpstream'], message)),
   ];
@@ -26,12 +25,6 @@ function hosted({ value: { hosted } }: Tree): readonly string[] {
   return [
     'this version of Layover only mirrors, no repository can live here; leave the list empty',
   ];
-}
-
-function addresses({ value }: Tree): readonly string[] {
-  const [open, admin] = [value['listen'], valueAt(value, ['admin', 'listen'])];
-  if (typeof open !== 'string' || open !== admin || open.endsWith(':0')) return [];
-  return [`${quote(admin)} is the address of listen; administration needs one of its own`];
 }
 
 interface Alias {

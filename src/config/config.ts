@@ -52,7 +52,7 @@ export interface TagPolicy {
 
 export interface Upstream {
   /** How users write it, lower case: `docker.io`, `localhost:5000`. */
-  readonly name: string;
+  readonly host: string;
   /** Scheme, host, port and path prefix, without a slash at the end. */
   readonly url: string;
   /** Like `url`; tried before it, in order. */
@@ -64,7 +64,7 @@ export interface Upstream {
   readonly tls: UpstreamTls;
   /** `undefined`: as the environment says. */
   readonly proxy: string | undefined;
-  /** Host names, IP addresses and CIDR ranges. */
+  /** Host names and IP addresses, with or without a port, and CIDR ranges. */
   readonly allowPrivate: readonly string[];
   readonly maxConnections: number;
   readonly timeouts: { readonly connect: number; readonly headers: number; readonly idle: number };

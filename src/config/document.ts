@@ -84,12 +84,13 @@ class Walk {
     if (isScalar(node)) return node.value === null ? undefined : node.value;
     if (isAlias(node)) {
       const target = node.resolve(this.#document);
-      if (target === undefined)
+      if (target === undefined) {
         return this.#fault(node, path, `no &${node.source} comes before *${node.source}`);
+      }
+      if (this.#open.has(target)) return this.#fault(node, path, 'an alias to what it is part of');
       return this.#value(target, path);
     }
     if (!isMap(node) && !isSeq(node)) return undefined;
-    if (this.#open.has(node)) return this.#fault(node, path, 'an alias to what it is part of');
     this.#open.add(node);
     try {
       return isMap(node) ? this.#map(node.items, path) : this.#list(node.items, path);

@@ -1,5 +1,4 @@
 import type * as z from 'zod';
-import { isSecret } from './secret.ts';
 import { didYouMean } from './suggest.ts';
 
 type Raw = z.core.$ZodRawIssue;
@@ -20,6 +19,9 @@ export function refusal(refuse: (value: unknown) => string): (issue: Raw) => str
   return ({ input }) => (input === undefined ? 'is missing' : refuse(input));
 }
 
+/** For a mapping that may hold secrets: says what is wrong without repeating the value. */
+export const notMapping = refusal(() => 'is not a mapping of keys');
+
 const NOUNS: Readonly<Record<string, string>> = {
   string: 'text (put it in quotes)',
   number: 'a number',
@@ -32,14 +34,15 @@ const NOUNS: Readonly<Record<string, string>> = {
 
 /** What a fault says where the schema's own field does not say it. */
 export function messageOf(issue: Raw): string | undefined {
-  const value = isSecret(issue.path ?? []) ? 'the value' : quote(issue.input);
+  const value = quote(issue.input);
   switch (issue.code) {
     case 'invalid_type':
       if (issue.input === undefined) return 'is missing';
       return `${value} is not allowed; ${NOUNS[String(issue.expected)] ?? issue.expected} is`;
     case 'invalid_value': {
       const allowed = issue.values.map(String);
-      return `${value} is not allowed${didYouMean(String(issue.input), allowed)}; allowed: ${allowed.join(', ')}`;
+      const near = isPlain(issue.input) ? didYouMean(String(issue.input), allowed) : '';
+      return `${value} is not allowed${near}; allowed: ${allowed.join(', ')}`;
     }
     case 'too_small':
       return `${value} is too small; allowed: ${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}`;
@@ -55,4 +58,8 @@ export function messageOf(issue: Raw): string | undefined {
     case undefined:
       return undefined;
   }
+}
+
+function isPlain(value: unknown): value is string | number {
+  return typeof value === 'string' || typeof value === 'number';
 }

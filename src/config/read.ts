@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { systemCode } from '../core/errors.ts';
 import { FILE_VARIABLE, type Environment } from './environment.ts';
-import { ConfigError, type Origin } from './fault.ts';
+import { ConfigError, formatFault, type Origin } from './fault.ts';
 import { load, type Loaded, type Override } from './load.ts';
 
 export interface Request {
@@ -33,6 +33,19 @@ export async function readConfig({
   const text = await textOf(name, originOf(file, variable));
   const source = text === undefined ? undefined : { name, text };
   return { ...load({ file: source, environment, overrides }), file: source?.name };
+}
+
+/**
+ * Every fault of what `readConfig` would read, one a line as people read them; none is an empty list.
+ */
+export async function checkConfig(request: Request): Promise<readonly string[]> {
+  try {
+    await readConfig(request);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults.map(formatFault);
+    throw error;
+  }
 }
 
 function originOf(file: string | undefined, variable: string | undefined): Origin {

@@ -14,9 +14,9 @@ export function resolve(parsed: Parsed): Config {
     ...rest,
     tls: tls && { cert: tls.cert, key: tls.key, clientCa: tls.clientCa },
     defaultUpstream: entries.find(
-      ({ name, aliases }) => name === defaultUpstream || aliases.includes(defaultUpstream),
-    )?.name,
-    upstreams: new Map(entries.map((entry) => [entry.name, entry])),
+      ({ host, aliases }) => host === defaultUpstream || aliases.includes(defaultUpstream),
+    )?.host,
+    upstreams: new Map(entries.map((entry) => [entry.host, entry])),
   };
 }
 
@@ -24,7 +24,7 @@ function upstreamOf(name: string, entry: Entry, tags: TagPolicy): Upstream {
   const { ca, cert, key, insecureSkipVerify } = entry.tls;
   return {
     ...entry,
-    name,
+    host: name,
     url: canonicalUrl(entry.url ?? `https://${name}`),
     mirrors: entry.mirrors.map(canonicalUrl),
     credentials: entry.credentials && credentialsOf(entry.credentials),

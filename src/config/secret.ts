@@ -6,7 +6,7 @@ export const MASK = '********';
 const HEADER = /auth|cookie|token|secret|password|key|credential/i;
 
 /** Whether the value at the path, or something inside it, may be a secret. */
-export function isSecret([first, , key, name]: Path): boolean {
+function isSecret([first, , key, name]: Path): boolean {
   if (first !== 'upstreams') return false;
   if (key === 'credentials') return name === undefined || name === 'password';
   return key === 'proxy' || key === 'headers';

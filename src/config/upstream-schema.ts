@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import * as field from './fields.ts';
+import { notMapping } from './message.ts';
 import { policyFields } from './tag-schema.ts';
 
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
@@ -40,22 +41,25 @@ const headerValue = field
 const PASSWORDS = ['password', 'passwordFile', 'passwordEnv'] as const;
 
 const credentials = z
-  .strictObject({
-    username: field.text('a user name').optional().describe('Whom to log in as.'),
-    password: field.secret().optional().describe('The password itself.'),
-    passwordFile: field.path().optional().describe('Or a file that holds it.'),
-    passwordEnv: field
-      .text('the name of an environment variable')
-      .optional()
-      .describe('Or an environment variable that holds it.'),
-    helper: field
-      .text('the name of a credential helper')
-      .regex(/^[\w.-]+$/, {
-        error: 'is not the name of a helper; allowed: what follows docker-credential-',
-      })
-      .optional()
-      .describe('Or, without a user name, the program docker-credential-<helper> knows both.'),
-  })
+  .strictObject(
+    {
+      username: field.text('a user name').optional().describe('Whom to log in as.'),
+      password: field.secret().optional().describe('The password itself.'),
+      passwordFile: field.path().optional().describe('Or a file that holds it.'),
+      passwordEnv: field
+        .text('the name of an environment variable')
+        .optional()
+        .describe('Or an environment variable that holds it.'),
+      helper: field
+        .text('the name of a credential helper')
+        .regex(/^[\w.-]+$/, {
+          error: 'is not the name of a helper; allowed: what follows docker-credential-',
+        })
+        .optional()
+        .describe('Or, without a user name, the program docker-credential-<helper> knows both.'),
+    },
+    { error: notMapping },
+  )
   .superRefine(
     (value, context) => {
       const fault = credentialsFault(value);
@@ -146,7 +150,7 @@ export const upstream = z.strictObject({
     .describe('The HTTP proxy on the way to it.')
     .meta({ examples: ['http://proxy:3128'] }),
   headers: z
-    .record(headerName, headerValue)
+    .record(headerName, headerValue, { error: notMapping })
     .prefault({})
     .describe('Extra headers of every request to it.')
     .meta({ examples: [{ 'X-Team': 'build' }] }),

@@ -1,0 +1,58 @@
+import type { Digest } from '../core/digest.ts';
+
+/** A setting from the command line: the flag as it was typed, the path of the configuration's key, the value. */
+export interface Override {
+  readonly flag: string;
+  readonly key: string;
+  readonly value: string | true;
+}
+
+/** What the flags that all verbs share say about the configuration. */
+export interface Choices {
+  /** `--config`. */
+  readonly config: string | undefined;
+  readonly overrides: readonly Override[];
+}
+
+export interface VerifyChoices extends Choices {
+  /** `limited`: by `storage.verifyRate`, which `--rate` has set. */
+  readonly pace: 'full' | 'limited';
+}
+
+/** One stored blob, read whole and held against its name. */
+export interface Verified {
+  readonly digest: Digest;
+  readonly outcome: 'ok' | 'wrong-size' | 'wrong-digest';
+  /** Bytes found. */
+  readonly size: number;
+}
+
+/** What the verbs do. They throw what went wrong; nothing here prints. */
+export interface Actions {
+  /** Settles once the server has stopped. */
+  serve(choices: Choices): Promise<void>;
+  /** Sets wrong content aside and goes on. */
+  verify(choices: VerifyChoices): AsyncIterable<Verified>;
+  /** Every fault of the configuration, one a line; none is an empty list. */
+  check(choices: Choices): Promise<readonly string[]>;
+  /** The JSON Schema of the configuration. */
+  schema(): unknown;
+  /** The configuration in effect as YAML with where each value comes from, secrets masked. */
+  show(choices: Choices): Promise<string>;
+}
+
+/** Where text goes. Data to `out`, everything else to `error`. */
+export interface Output {
+  out(text: string): void;
+  error(text: string): void;
+  /** Whether a person watches `error`: only then is progress drawn. */
+  readonly watched: 'yes' | 'no';
+}
+
+/** Sets the exit code to 1: the verb did its work and its finding is bad. */
+export class Finding extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'Finding';
+  }
+}
