@@ -9,12 +9,12 @@ import type { Credentials } from './credentials.ts';
 import type { UpstreamEvent } from './event.ts';
 import { exchange, type HttpRequest, type HttpResponse } from './exchange.ts';
 import { connectionFailure, describe, UpstreamError, type Subject } from './failure.ts';
+import { Meter } from './meter.ts';
 import type { AddressRule } from './private-address.ts';
 import { budgetOf } from './rate-limit.ts';
 import { follow } from './redirect.ts';
 import { refusal } from './refusal.ts';
 import { backOff } from './retry.ts';
-import { received } from './received.ts';
 
 /** Something asked of a registry. */
 export interface Ask {
@@ -192,12 +192,12 @@ export class Endpoint {
     const own = request.url.host === url.host;
     const headers = Math.min(timeouts.headers, deadline.remaining);
     const patience = { headers, idle: timeouts.idle };
-    const count = received((bytes) =>
+    const meter = new Meter((bytes) =>
       observe({ host, type: 'received', kind: subject.kind, bytes }),
     );
     try {
       addresses.checkUrl(request.url);
-      const response = await exchange(dispatcher, request, patience, count);
+      const response = await exchange(dispatcher, request, patience, meter);
       if (own) this.#circuit.succeeded();
       return response;
     } catch (cause) {

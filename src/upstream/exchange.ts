@@ -1,5 +1,6 @@
 import { errors, type Dispatcher } from 'undici';
 import { Incoming } from './incoming.ts';
+import type { Meter } from './meter.ts';
 
 export type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
@@ -26,13 +27,12 @@ export interface HttpResponse extends Disposable {
 /**
  * One request, one response: no redirect, no retry, no decompression.
  * Rejects with the error of undici, Node or `PrivateAddressError`; see `failure.ts`.
- * @param received told of the body's bytes as they arrive
  */
 export function exchange(
   dispatcher: Dispatcher,
   request: HttpRequest,
   patience: Patience,
-  received: (bytes: number) => void,
+  meter: Meter,
 ): Promise<HttpResponse> {
   const { promise, resolve, reject } = Promise.withResolvers<HttpResponse>();
   const { method, url, headers, body } = request;
@@ -54,7 +54,7 @@ export function exchange(
       if (status < 200) return;
       clearTimeout(timer);
       const length = lengthOf(responseHeaders);
-      const arriving = new Incoming(started, method === 'HEAD' ? 0 : length, received);
+      const arriving = new Incoming(started, method === 'HEAD' ? 0 : length, meter);
       incoming = arriving;
       resolve({
         status,

@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici';
+import type { Meter } from './meter.ts';
 
 /** Bytes that may wait for their reader before the connection is paused. */
 const MOST_QUEUED = 512 * 1024;
@@ -12,7 +13,7 @@ const WORTH_DRAINING = 64 * 1024;
  */
 export class Incoming {
   readonly #controller: Dispatcher.DispatchController;
-  readonly #received: (bytes: number) => void;
+  readonly #meter: Meter;
   #queue: Uint8Array[] = [];
   #queued = 0;
   #state: 'open' | 'ended' | 'failed' | 'closed' = 'open';
@@ -21,14 +22,10 @@ export class Incoming {
   #wake: (() => void) | undefined;
 
   /** @param length what `Content-Length` announced, as far as it did */
-  constructor(
-    controller: Dispatcher.DispatchController,
-    length: number | undefined,
-    received: (bytes: number) => void,
-  ) {
+  constructor(controller: Dispatcher.DispatchController, length: number | undefined, meter: Meter) {
     this.#controller = controller;
     this.#left = length ?? Infinity;
-    this.#received = received;
+    this.#meter = meter;
   }
 
   /** Whether no more bytes are announced, as in an answer to HEAD. */
@@ -64,7 +61,7 @@ export class Incoming {
   }
 
   push(chunk: Uint8Array): void {
-    this.#received(chunk.length);
+    this.#meter.add(chunk.length);
     this.#left -= chunk.length;
     if (this.#state !== 'open') return;
     this.#queue.push(chunk);
@@ -74,11 +71,13 @@ export class Incoming {
   }
 
   end(): void {
+    this.#meter.flush();
     if (this.#state === 'open') this.#state = 'ended';
     this.#rouse();
   }
 
   fail(error: unknown): void {
+    this.#meter.flush();
     if (this.#state === 'open') {
       this.#state = 'failed';
       this.#error = error;
