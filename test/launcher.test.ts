@@ -5,6 +5,7 @@ import {
   copyFile,
   mkdir,
   mkdtemp,
+  readFile,
   realpath,
   rm,
   symlink,
@@ -111,6 +112,17 @@ test('without the pinned Node a system Node that is new enough serves', async ()
   const { status, told } = run(place.launcher, ['serve'], { PATH: place.tools });
   assert.equal(status, 7);
   assert.deepEqual(told.arguments, ['serve']);
+});
+
+test('a pinned Node that this system cannot load is passed over', async () => {
+  await using place = await installation();
+  await place.pinned();
+  const script = await readFile(place.launcher, 'utf8');
+  // What a system with another C library looks like: the loader is not where glibc puts it.
+  await writeFile(place.launcher, script.replaceAll(/(?<=loader=)\/lib\S+/g, '/nowhere/ld.so'));
+  await place.systemNode('[ "$1" = --version ] && echo v24.0.0 || echo \'{"system":true}\'');
+  const { told } = run(place.launcher, [], { PATH: place.tools });
+  assert.deepEqual(told, { system: true });
 });
 
 for (const [name, script, says] of [

@@ -129,6 +129,33 @@ upstreams:
   assert.deepEqual(config.upstreams.get('x.io')?.mirrors, ['http://10.0.0.5:5000']);
 });
 
+test('an upstream may have a tag policy of its own', () => {
+  const { tags } = upstream(`
+tags: { freshFor: 1s }
+upstreams:
+  x.io:
+    tags: { freshFor: 1h, revalidateWithin: 3s, whenUnreachable: fail, whenDeleted: follow, notFoundFor: 0 }
+`);
+  assert.deepEqual(tags, {
+    freshFor: 3_600_000,
+    revalidateWithin: 3000,
+    whenUnreachable: 'fail',
+    whenDeleted: 'follow',
+    notFoundFor: 0,
+  });
+});
+
+test('an upstream that is taken out is no default upstream, however "off" is written', () => {
+  for (const off of ['off', 'false']) {
+    const [fault, ...more] = faultsOf(`upstreams: { docker.io: ${off} }`);
+    assert.match(
+      fault ?? '',
+      /^defaultUpstream: "docker\.io" is not an upstream .* allowed: ghcr\.io, .*none$/,
+    );
+    assert.deepEqual(more, []);
+  }
+});
+
 test('the default upstream may be an alias or none', () => {
   const hub = configOf('defaultUpstream: index.docker.io');
   assert.equal(hub.defaultUpstream, 'docker.io');
