@@ -1,5 +1,6 @@
 import type { Digest } from '../core/digest.ts';
 import { RegistryError } from '../core/errors.ts';
+import { rewrap } from '../core/rewrap.ts';
 import type { Repository } from '../core/reference.ts';
 import type { Blob, Source } from '../core/source.ts';
 import { LeftBehind } from '../store/store.ts';
@@ -18,14 +19,13 @@ export interface AloneOptions {
  */
 export function orAlone(blob: Blob, options: AloneOptions): Blob {
   const stop = new AbortController();
-  const { pour } = blob;
+  const pour = blob.pour?.bind(blob);
   let position = blob.span.start;
   const rest = (error: unknown): AsyncIterable<Uint8Array> => {
     if (error instanceof LeftBehind) return goOn(blob, position, error, options, stop.signal);
     throw error;
   };
-  return {
-    ...blob,
+  return rewrap(blob, {
     body: (async function* () {
       try {
         for await (const chunk of blob.body) {
@@ -52,7 +52,7 @@ export function orAlone(blob: Blob, options: AloneOptions): Blob {
       stop.abort();
       await blob[Symbol.asyncDispose]();
     },
-  };
+  });
 }
 
 /** From `position` to the end of the blob's span; the content's last byte waits for the digest. */

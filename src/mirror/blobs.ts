@@ -1,6 +1,7 @@
 import type { Digest } from '../core/digest.ts';
 import { isUnknown } from '../core/errors.ts';
 import type { Range } from '../core/range.ts';
+import { rewrap } from '../core/rewrap.ts';
 import { formatReference, type Repository } from '../core/reference.ts';
 import type { Served } from '../core/served.ts';
 import { SingleFlight } from '../core/single-flight.ts';
@@ -52,7 +53,8 @@ export class Blobs {
     for (let confirmed = false; ;) {
       const { finished } = downloads;
       const held = await this.#held(repository, digest, range);
-      if (held !== undefined) return served(held, { result: confirmed ? 'revalidated' : 'hit' });
+      if (held !== undefined)
+        return rewrap(held, { served: { result: confirmed ? 'revalidated' : 'hit' } });
       const allowed = confirmed || (await links.get(repository, digest)) !== undefined;
       if (!allowed && (await this.#isElsewhere(repository, digest))) {
         // Here by way of another repository: no reason to show it to this one.
@@ -88,9 +90,9 @@ export class Blobs {
       const download = running ?? downloads.start(repository, digest);
       const blob = await download.read(range);
       const alone = { upstream: upstream(repository.host), repository, digest, retries };
-      const result: Served =
+      const served: Served =
         running === undefined ? { result: 'miss', stored: true } : { result: 'joined' };
-      return served(orAlone(blob, alone), result);
+      return rewrap(orAlone(blob, alone), { served });
     } catch (error) {
       if (isUnknown(error)) this.#negative.note(key, error, policy(repository.host).notFoundFor);
       throw error;
@@ -100,7 +102,7 @@ export class Blobs {
   /** A part of its own from the upstream, not stored. */
   async #direct(repository: Repository, digest: Digest, range?: Range): Promise<Blob> {
     const blob = await this.#options.upstream(repository.host).blob(repository, digest, range);
-    return served(blob, { result: 'bypass' });
+    return rewrap(blob, { served: { result: 'bypass' } });
   }
 
   /** Has the upstream say that the repository holds the blob, which makes it a link. */
@@ -132,8 +134,4 @@ function isFar(range: Range | undefined, running: Download | undefined): boolean
 
 function same(a: Repository, b: Repository): boolean {
   return a.host === b.host && a.path === b.path;
-}
-
-function served(blob: Blob, how: Served): Blob {
-  return { ...blob, served: how };
 }

@@ -1,6 +1,7 @@
 import type { Digest } from '../core/digest.ts';
 import { RegistryError } from '../core/errors.ts';
 import type { Range } from '../core/range.ts';
+import { rewrap } from '../core/rewrap.ts';
 import { formatRepository, type Repository } from '../core/reference.ts';
 import type { Blob, Source } from '../core/source.ts';
 import type { ContentStore, Ingest } from '../store/store.ts';
@@ -32,6 +33,7 @@ export class Download {
   #ingest: Ingest | undefined;
   #source: Blob | undefined;
   #readers = 0;
+  #over = false;
   #loneliness: NodeJS.Timeout | undefined;
 
   constructor(options: DownloadOptions) {
@@ -74,6 +76,7 @@ export class Download {
       this.#opened.reject(error);
       throw error;
     } finally {
+      this.#over = true;
       clearTimeout(this.#loneliness);
       await this.#source?.[Symbol.asyncDispose]();
     }
@@ -101,13 +104,12 @@ export class Download {
     };
     try {
       const blob = (await this.#opened.promise).read(range);
-      return {
-        ...blob,
+      return rewrap(blob, {
         [Symbol.asyncDispose]: async () => {
           leave();
           await blob[Symbol.asyncDispose]();
         },
-      };
+      });
     } catch (error) {
       leave();
       throw error;
@@ -181,7 +183,7 @@ export class Download {
 
   #watch(): void {
     clearTimeout(this.#loneliness);
-    if (this.#readers > 0) return;
+    if (this.#over || this.#readers > 0) return;
     if (this.#ingest?.storing === false) this.stop();
     this.#loneliness = setTimeout(() => this.stop(), this.#options.abandonAfter);
   }

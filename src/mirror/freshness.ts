@@ -76,15 +76,15 @@ export class Freshness {
     return record && stale(record, 'unreachable');
   }
 
-  /** The manifest for a meaning is here: from now on it is the one on record. */
+  /** The manifest for a meaning that the upstream has just stated is here: it goes on record. */
   async record(repository: Repository, tag: Tag, descriptor: Descriptor): Promise<void> {
-    const { tags, background, now } = this.#options;
+    const { tags, background } = this.#options;
     const key = formatReference(repository, tag);
-    const at = this.#heard.get(key)?.checkedAt ?? now();
+    const heard = this.#heard.get(key);
+    if (heard === undefined) return;
     const record = await tags.get(repository, tag);
-    if (record?.descriptor.digest === descriptor.digest && record.checkedAt >= at) return;
     this.#heard.delete(key);
-    background.run(() => tags.set(repository, tag, confirmed(record, descriptor, at)));
+    background.run(() => tags.set(repository, tag, confirmed(record, descriptor, heard.checkedAt)));
   }
 
   async #first(repository: Repository, tag: Tag, rules: TagPolicy): Promise<Resolution> {
@@ -148,12 +148,12 @@ export class Freshness {
   #ask(repository: Repository, tag: Tag, record: TagRecord | undefined): Promise<Word> {
     return this.#asking.run(formatReference(repository, tag), async () => {
       const word = await this.#listen(repository, tag, record);
+      await this.#note(repository, tag, record, word);
       if (record !== undefined) {
         const result =
           word.kind === 'same' ? 'unchanged' : word.kind === 'silent' ? 'error' : word.kind;
         this.#options.observe({ type: 'revalidated', host: repository.host, result });
       }
-      await this.#note(repository, tag, record, word);
       return word;
     });
   }

@@ -86,8 +86,9 @@ export class Manifests {
 
   async #keep(repository: Repository, manifest: Manifest): Promise<void> {
     const { digest } = manifest.descriptor;
-    await this.#writes.run(digest, () => this.#write(manifest));
+    // The link is remembered at once: whoever asks next finds it, with the bytes still in memory.
     await this.#options.links.set(repository, digest, linkOf(manifest));
+    await this.#writes.run(digest, () => this.#write(manifest));
   }
 
   async #write({ descriptor, bytes }: Manifest): Promise<void> {

@@ -39,6 +39,7 @@ export class DiskIngest implements Ingest {
   #size: number | undefined;
   #window: Window | undefined;
   #verified = false;
+  #published = false;
   #failure: Error | undefined;
 
   private constructor(options: DiskIngestOptions, file: SharedFile | undefined, offset: number) {
@@ -153,8 +154,10 @@ export class DiskIngest implements Ingest {
     await this.#prefix?.catch(() => {});
     await this.#batcher.close();
     // A block that was written in part, for want of room, would count as content at the next start.
-    if (!this.#verified) await this.#file?.handle.truncate(this.#kept).catch(() => {});
-    if (!this.#verified && this.#kept === 0) await rm(this.#options.growing, { force: true });
+    if (!this.#published) {
+      await this.#file?.handle.truncate(this.#kept).catch(() => {});
+      if (this.#kept === 0) await rm(this.#options.growing, { force: true });
+    }
     await this.#file?.release();
   }
 
@@ -242,6 +245,7 @@ export class DiskIngest implements Ingest {
       await this.#file?.handle.datasync();
       await chmod(this.#options.growing, 0o444);
       await rename(this.#options.growing, this.#options.final);
+      this.#published = true;
       return true;
     } catch (error) {
       this.#options.onError('commit', asError(error));

@@ -3,6 +3,7 @@ import type { Digest } from '../core/digest.ts';
 import type { Repository } from '../core/reference.ts';
 import { isCount, isRecord } from '../core/shape.ts';
 import type { Paths } from './paths.ts';
+import { Serial } from './serial.ts';
 import { readRecord, replaceFile } from './small-file.ts';
 
 /** What the upstream last said refers to a manifest. */
@@ -18,10 +19,13 @@ export interface ReferrersStore {
 }
 
 export function diskReferrers(paths: Paths): ReferrersStore {
+  const writes = new Serial();
   return {
     get: (repository, digest) => readRecord(paths.referrers(repository, digest), parseReferrers),
-    set: (repository, digest, record) =>
-      replaceFile(paths.referrers(repository, digest), JSON.stringify(record)),
+    set(repository, digest, record) {
+      const name = paths.referrers(repository, digest);
+      return writes.run(name, () => replaceFile(name, JSON.stringify(record)));
+    },
   };
 }
 

@@ -5,6 +5,7 @@ import { isDigest, type Digest } from '../core/digest.ts';
 import { formatReference, isTag, type Repository, type Tag } from '../core/reference.ts';
 import { isCount, isRecord } from '../core/shape.ts';
 import type { Paths } from './paths.ts';
+import { Serial } from './serial.ts';
 import { absent, readRecord, replaceFile } from './small-file.ts';
 
 /** A meaning the tag had. Times are milliseconds since 1970. */
@@ -39,6 +40,7 @@ const LONGEST_HISTORY = 1_000;
 
 export function diskTags(paths: Paths): TagStore {
   const remembered = new LRUCache<string, TagRecord>({ max: REMEMBERED });
+  const writes = new Serial();
   return {
     async get(repository, tag) {
       const key = formatReference(repository, tag);
@@ -49,12 +51,14 @@ export function diskTags(paths: Paths): TagStore {
       return record;
     },
     async set(repository, tag, record) {
+      const name = paths.tag(repository, tag);
       remembered.set(formatReference(repository, tag), record);
-      await replaceFile(paths.tag(repository, tag), JSON.stringify(record));
+      await writes.run(name, () => replaceFile(name, JSON.stringify(record)));
     },
     async remove(repository, tag) {
+      const name = paths.tag(repository, tag);
       remembered.delete(formatReference(repository, tag));
-      await rm(paths.tag(repository, tag), { force: true });
+      await writes.run(name, () => rm(name, { force: true }));
     },
     async list(repository) {
       const names = (await absent(readdir(paths.tags(repository)))) ?? [];

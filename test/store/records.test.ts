@@ -55,6 +55,17 @@ test('tags that differ in case, and two tags of one digest, do not disturb each 
   assert.deepEqual(await again.list(repository), ['V1', 'latest']);
 });
 
+test('of writes to one tag at once the last one stays', async () => {
+  await using folder = await temporaryFolder();
+  const paths = new Paths(folder.path);
+  const tags = diskTags(paths);
+  const writes = Array.from({ length: 30 }, (_, at) =>
+    tags.set(repository, tag, confirmed(undefined, descriptor('x'), at)),
+  );
+  await Promise.all([...writes, tags.remove(repository, tag)]);
+  assert.deepEqual(await tags.list(repository), []);
+});
+
 test('a broken record is as good as none, and hides nothing else', async () => {
   await using folder = await temporaryFolder();
   const paths = new Paths(folder.path);

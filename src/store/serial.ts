@@ -1,0 +1,14 @@
+/** Runs the tasks of a key one after the other, in the order they came: the last write is the one that stays. */
+export class Serial {
+  readonly #last = new Map<string, Promise<void>>();
+
+  run(key: string, task: () => Promise<void>): Promise<void> {
+    const before = this.#last.get(key);
+    const running = before === undefined ? task() : before.then(task, task);
+    const settled = running.finally(() => {
+      if (this.#last.get(key) === settled) this.#last.delete(key);
+    });
+    this.#last.set(key, settled);
+    return settled;
+  }
+}
