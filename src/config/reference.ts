@@ -1,7 +1,7 @@
 import { variables } from './environment.ts';
 import { outline, NAME, type Key } from './outline.ts';
 import { inline } from './show.ts';
-import { WELL_KNOWN } from './well-known.ts';
+import { WELL_KNOWN, type WellKnown } from './well-known.ts';
 
 const HEAD = `<!-- Made by "npm run docs" from src/config/schema.ts: change the schema, not this file. -->
 
@@ -46,9 +46,10 @@ const UPSTREAMS = `### upstreams
 
 Each key is the name of a registry as image references have it, with its port if it has one. Requests
 reach these registries and no others. Configured from the start, whether the file names them or not:
-${Object.keys(WELL_KNOWN)
-  .map((name) => `\`${name}\``)
-  .join(', ')}.
+
+${Object.entries(WELL_KNOWN)
+  .map(([name, known]) => `- ${[`\`${name}\``, ...particulars(known)].join(', ')}`)
+  .join('\n')}
 
 - \`quay.io: {}\`, or no value at all, means the defaults.
 - \`quay.io: { maxConnections: 4 }\` changes that and keeps the rest.
@@ -56,6 +57,11 @@ ${Object.keys(WELL_KNOWN)
   \`false\` says the same, because tools that write YAML 1.1 turn \`off\` into it.
 
 `;
+
+function particulars({ url, aliases = [] }: WellKnown): readonly string[] {
+  const also = aliases.map((alias) => `\`${alias}\``).join(', ');
+  return [...(url === undefined ? [] : [`at ${url}`]), ...(also === '' ? [] : [`also as ${also}`])];
+}
 
 /** The text of docs/configuration.md. */
 export function reference(): string {

@@ -25,6 +25,8 @@ export const WELL_KNOWN: Readonly<Record<string, WellKnown>> = {
   'nvcr.io': {},
   'registry.access.redhat.com': {},
   'docker.elastic.co': {},
-  'lscr.io': {},
+  // It redirects everything to ghcr.io, under the same names, and ghcr.io then wants a token, which
+  // never follows a redirect to another host.
+  'lscr.io': { url: 'https://ghcr.io' },
   'cgr.dev': {},
 };

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { ConfigError, formatFault } from '../../src/config/fault.ts';
 import { load, type Override } from '../../src/config/load.ts';
+import { WELL_KNOWN } from '../../src/config/well-known.ts';
 
 interface Given {
   readonly environment?: Readonly<Record<string, string>>;
@@ -66,6 +67,15 @@ test('without file, environment and flags everything has its default', () => {
     tags: config.tags,
   });
   assert.equal(config.upstreams.get('quay.io')?.url, 'https://quay.io');
+});
+
+test('every well-known registry is configured, in lower case, and leads to an address over TLS', () => {
+  const { upstreams } = configOf('');
+  assert.deepEqual([...upstreams.keys()], Object.keys(WELL_KNOWN));
+  for (const { host, url } of upstreams.values()) {
+    assert.equal(host, host.toLowerCase());
+    assert.match(url, /^https:\/\/[a-z0-9.-]+$/);
+  }
 });
 
 test('flags win over the environment, the environment over the file, the file over defaults', () => {
