@@ -52,9 +52,10 @@ export function createApp(options: AppOptions): App {
     const exchange = new Exchange(incoming, outgoing, path, observer);
     let target: Target | undefined;
     try {
-      refuseAmbiguousHost(incoming);
+      refuseAmbiguous(incoming);
       target = parseTarget(url);
     } catch (error) {
+      if ('shouldKeepAlive' in outgoing) outgoing.shouldKeepAlive = false;
       metrics.started(exchange);
       fail(exchange, error, options);
       return;
@@ -80,9 +81,22 @@ export function createApp(options: AppOptions): App {
   };
 }
 
-/** RFC 9112 section 3.2: none or several is how requests are smuggled past a front end. */
-function refuseAmbiguousHost({ httpVersion, rawHeaders }: Incoming): void {
-  if (httpVersion !== '1.1') return;
+/**
+ * What could mean one thing to a front end and another one here is how requests are smuggled: no
+ * host or several (RFC 9112 section 3.2), a body whose end nobody knows (section 6.1).
+ */
+function refuseAmbiguous({
+  httpVersionMajor,
+  httpVersionMinor,
+  headers,
+  rawHeaders,
+}: Incoming): void {
+  if (httpVersionMajor !== 1) return;
+  const coding = headers['transfer-encoding'];
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
+    throw new RegistryError('REQUEST_INVALID', 'a transfer coding other than chunked');
+  }
+  if (httpVersionMinor === 0) return;
   let hosts = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index];
