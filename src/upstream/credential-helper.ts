@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
-import { RegistryError } from '../core/errors.ts';
+import { RegistryError, systemCode } from '../core/errors.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { credentialsOf, type Credentials, type CredentialSource } from './credentials.ts';
 
@@ -43,16 +43,20 @@ async function ask(
   const child = spawn(program, ['get'], {
     env: { ...environment },
     stdio: ['pipe', 'pipe', 'ignore'],
-    timeout: PATIENCE,
+    signal: AbortSignal.timeout(PATIENCE),
   });
   const ended = new Promise<number | null>((resolve, reject) => {
-    child.once('error', (cause) => reject(unusable(program, 'it cannot be run', cause)));
+    child.once('error', (cause) => {
+      const slow = systemCode(cause) === 'ABORT_ERR';
+      const why = slow ? `it did not end within ${PATIENCE / 1000} s` : 'it cannot be run';
+      reject(unusable(program, why, cause));
+    });
     child.once('close', resolve);
   });
   child.stdin.on('error', () => {}); // A helper need not read; its answer tells what came of it.
   child.stdin.end(server);
   const [status, output] = await Promise.all([ended, text(child.stdout)]);
-  if (status === null) throw unusable(program, `it did not end within ${PATIENCE / 1000} s`);
+  if (status === null) throw unusable(program, 'it was killed');
   return status === 0 ? parse(program, output) : undefined;
 }
 

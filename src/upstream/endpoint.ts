@@ -3,7 +3,7 @@ import { RegistryError } from '../core/errors.ts';
 import type { Kind } from '../core/kind.ts';
 import { Answer } from './answer.ts';
 import { Auth } from './auth.ts';
-import { Circuit } from './circuit.ts';
+import { Circuit, type Pause } from './circuit.ts';
 import type { Clock, Deadline } from './clock.ts';
 import type { Credentials } from './credentials.ts';
 import type { UpstreamEvent } from './event.ts';
@@ -86,13 +86,17 @@ export class Endpoint {
   async run<T>(ask: Ask, effort: Effort, use: (answer: Answer) => Promise<T>): Promise<T> {
     const { deadline, retries } = effort;
     const { clock, observe, host } = this.#options;
+    let last: UpstreamError | undefined;
     for (let attempt = 0; ; attempt += 1) {
+      const pause = this.#circuit.enter();
+      if (pause !== undefined) throw last ?? paused(pause, this.#subject(ask));
       try {
         return await use(await this.#attempt(ask, deadline));
       } catch (error) {
         if (!(error instanceof UpstreamError) || error.retry === 'useless') throw error;
         const delay = backOff(attempt);
         if (attempt >= retries || delay >= deadline.remaining) throw error;
+        last = error;
         observe({ host, type: 'retry', reason: error.reason });
         await clock.sleep(delay);
       }
@@ -101,7 +105,6 @@ export class Endpoint {
 
   async #attempt(ask: Ask, deadline: Deadline): Promise<Answer> {
     const subject = this.#subject(ask);
-    this.#enter(subject);
     const authorization = await this.#auth.header(subject, deadline);
     let answer = await this.#follow(ask, authorization, deadline);
     if (answer.response.status === 401 && answer.origin === 'endpoint') {
@@ -115,18 +118,6 @@ export class Endpoint {
     const { status } = answer.response;
     if ((status >= 200 && status < 300) || ask.also?.includes(status)) return answer;
     throw await this.#refused(answer);
-  }
-
-  #enter(subject: Subject): void {
-    const pause = this.#circuit.enter();
-    if (pause === undefined) return;
-    const limited = pause.reason === 'limited';
-    const said = limited ? 'the upstream asked for a pause' : 'the upstream was out of reach';
-    throw new RegistryError(
-      limited ? 'TOOMANYREQUESTS' : 'UPSTREAM_UNAVAILABLE',
-      `${describe(subject)}: ${said}; not asked again for ${pause.seconds} s`,
-      { retryAfter: pause.seconds },
-    );
   }
 
   async #refused(answer: Answer): Promise<UpstreamError> {
@@ -211,6 +202,16 @@ export class Endpoint {
     const { host, url } = this.#options;
     return { host, dialled: url.host, repository, kind };
   }
+}
+
+function paused({ reason, seconds }: Pause, subject: Subject): RegistryError {
+  const limited = reason === 'limited';
+  const said = limited ? 'the upstream asked for a pause' : 'the upstream was out of reach';
+  return new RegistryError(
+    limited ? 'TOOMANYREQUESTS' : 'UPSTREAM_UNAVAILABLE',
+    `${describe(subject)}: ${said}; not asked again for ${seconds} s`,
+    { retryAfter: seconds },
+  );
 }
 
 function isExpired(status: number): boolean {

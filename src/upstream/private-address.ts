@@ -27,8 +27,14 @@ const NOT_PUBLIC: readonly string[] = [
   'ff00::/8',
 ];
 
+/** Apart, because one list takes every IPv4 address for its IPv4-mapped form in the rules of the other family. */
+interface Ranges {
+  readonly ipv4: BlockList;
+  readonly ipv6: BlockList;
+}
+
 /** Prefixes that carry an IPv4 address (RFC 6052, RFC 3056), and at which 16-bit group it starts. */
-const EMBEDDED: readonly (readonly [BlockList, number])[] = [
+const EMBEDDED: readonly (readonly [Ranges, number])[] = [
   [rangesOf(['64:ff9b::/96']), 6],
   [rangesOf(['2002::/16']), 1],
 ];
@@ -108,18 +114,21 @@ function familyOf(address: string): 'ipv4' | 'ipv6' {
   return isIP(address) === 4 ? 'ipv4' : 'ipv6';
 }
 
-function inRanges(ranges: BlockList, address: string): boolean {
-  return isIP(address) !== 0 && ranges.check(address.split('%', 1)[0] ?? '', familyOf(address));
+function inRanges(ranges: Ranges, address: string): boolean {
+  if (isIP(address) === 0) return false;
+  const family = familyOf(address);
+  return ranges[family].check(address.split('%', 1)[0] ?? '', family);
 }
 
-function rangesOf(entries: readonly string[]): BlockList {
-  const list = new BlockList();
+function rangesOf(entries: readonly string[]): Ranges {
+  const ranges: Ranges = { ipv4: new BlockList(), ipv6: new BlockList() };
   for (const entry of entries) {
     const [address = '', prefix] = entry.split('/');
-    if (prefix === undefined) list.addAddress(address, familyOf(address));
-    else list.addSubnet(address, Number(prefix), familyOf(address));
+    const family = familyOf(address);
+    if (prefix === undefined) ranges[family].addAddress(address, family);
+    else ranges[family].addSubnet(address, Number(prefix), family);
   }
-  return list;
+  return ranges;
 }
 
 function embedded(address: string, group: number): string {

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { connect as dial, type AddressInfo, type Socket } from 'node:net';
+import { test } from 'node:test';
+import { certificateAuthority } from '../fixtures/certificate.ts';
+import { startRegistry } from '../fixtures/registry.ts';
+import { connect, failure, V1, X } from './support.ts';
+
+test('a private authority is trusted once it is named, and checked for the host', async () => {
+  const authority = certificateAuthority();
+  await using registry = await startRegistry({ tls: authority.issue('127.0.0.1') });
+  const { manifest } = registry.addImage('library/x', 'v1');
+  await using stranger = connect(registry);
+  const error = await failure(stranger.resolve(X, V1), 'UPSTREAM_UNAVAILABLE');
+  assert.ok(error.message.includes('upstreams.example.test.tls.ca'), error.message);
+  assert.ok(stranger.events.some((event) => event.type === 'request' && event.code === 'tls'));
+  await using source = connect(registry, { tls: { ca: authority.ca } });
+  assert.equal((await source.resolve(X, V1)).descriptor.digest, manifest.digest);
+  await using careless = connect(registry, { tls: { insecureSkipVerify: true } });
+  await careless.resolve(X, V1);
+  await using other = await startRegistry({ tls: authority.issue('elsewhere.test') });
+  await using misled = connect(other, { tls: { ca: authority.ca } });
+  await failure(misled.resolve(X, V1), 'UPSTREAM_UNAVAILABLE');
+});
+
+test('a client certificate opens a registry that wants one', async () => {
+  const authority = certificateAuthority();
+  await using registry = await startRegistry({
+    tls: { ...authority.issue('127.0.0.1'), clientCa: authority.ca },
+  });
+  const { manifest } = registry.addImage('library/x', 'v1');
+  await using without = connect(registry, { tls: { ca: authority.ca } });
+  await failure(without.resolve(X, V1), 'UPSTREAM_UNAVAILABLE');
+  await using source = connect(registry, { tls: { ca: authority.ca, ...authority.issue('me') } });
+  assert.equal((await source.resolve(X, V1)).descriptor.digest, manifest.digest);
+});
+
+test('the way never leads from https to http', async () => {
+  const authority = certificateAuthority();
+  await using registry = await startRegistry({ tls: authority.issue('127.0.0.1') });
+  await using source = connect(registry, { tls: { ca: authority.ca } });
+  registry.misbehave({ times: 2 }, { kind: 'signed-redirect' });
+  await failure(source.resolve(X, V1), 'UPSTREAM_INVALID');
+  const challenge = `Bearer realm="${registry.storageUrl}/token"`;
+  registry.misbehave(
+    { path: /manifests/ },
+    { kind: 'status', status: 401, headers: { 'www-authenticate': challenge } },
+  );
+  await failure(source.manifest(X, V1), 'UPSTREAM_INVALID');
+  assert.ok(registry.requests.every(({ at }) => at === 'api'));
+});
+
+test('nobody listens, no such name', async () => {
+  await using registry = await startRegistry();
+  const { url } = registry;
+  await registry[Symbol.asyncDispose]().catch(() => {});
+  await using refused = connect({ url });
+  await failure(refused.resolve(X, V1), 'UPSTREAM_UNAVAILABLE');
+  const codes = refused.events.flatMap((event) => (event.type === 'request' ? [event.code] : []));
+  assert.deepEqual(codes, ['refused', 'refused', 'refused']);
+});
+
+/** An HTTP proxy, forwarding and tunnelling, that notes what it was asked for. */
+async function startProxy() {
+  const asked: string[] = [];
+  const sockets = new Set<Socket>();
+  const server = createServer((request, response) => {
+    asked.push(`${request.method} ${request.url}`);
+    void fetch(request.url ?? '', { method: request.method ?? 'GET', redirect: 'manual' }).then(
+      async (answer) => {
+        const headers = Object.fromEntries(answer.headers);
+        response.writeHead(answer.status, headers).end(Buffer.from(await answer.arrayBuffer()));
+      },
+    );
+  });
+  server.on('connect', (request, socket: Socket) => {
+    asked.push(`CONNECT ${request.url}`);
+    const { hostname, port } = new URL(`http://${request.url}`);
+    const onward = dial(Number(port), hostname, () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      socket.pipe(onward).pipe(socket);
+    });
+    for (const end of [socket, onward]) {
+      sockets.add(end);
+      end.on('error', () => {});
+    }
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    asked,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+    },
+  };
+}
+
+test('a proxy is used, for http and https, and left out where it says so', async () => {
+  const authority = certificateAuthority();
+  await using proxy = await startProxy();
+  await using plain = await startRegistry();
+  await using secure = await startRegistry({ tls: authority.issue('127.0.0.1') });
+  const { manifest } = plain.addImage('library/x', 'v1');
+  secure.addImage('library/x', 'v1');
+  const tls = { ca: authority.ca };
+  for (const registry of [plain, secure]) {
+    await using source = connect(registry, { tls, proxy: proxy.url });
+    assert.equal((await source.manifest(X, V1)).descriptor.digest, manifest.digest);
+  }
+  assert.deepEqual(proxy.asked, [
+    `GET ${plain.url}/v2/library/x/manifests/v1`,
+    `CONNECT ${secure.host}`,
+  ]);
+  const rules = { http: proxy.url, https: proxy.url };
+  await using through = connect(secure, { tls, proxy: rules });
+  await through.manifest(X, V1);
+  assert.equal(proxy.asked.length, 3);
+  await using around = connect(secure, { tls, proxy: { ...rules, none: 'x.test,127.0.0.1' } });
+  await around.manifest(X, V1);
+  assert.equal(proxy.asked.length, 3);
+  plain.misbehave({}, { kind: 'redirect', to: 'http://169.254.169.254/' });
+  await using guarded = connect(plain, { proxy: proxy.url });
+  await failure(guarded.manifest(X, V1), 'UPSTREAM_UNAVAILABLE');
+});
