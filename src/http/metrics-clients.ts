@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { ServedResult } from '../core/served.ts';
-import type { Observer } from './observe.ts';
+import type { Observer, Running } from './observe.ts';
 
 /** Seconds: from a manifest in memory to the first byte of a slow upstream. */
 const FIRST_BYTE_BUCKETS = [
@@ -53,24 +53,28 @@ export function clientMetrics(
     registers,
   });
 
+  const upstreamOf = ({ repository }: Running): string | undefined =>
+    repository !== undefined && isKnown(repository.host) ? repository.host : undefined;
+
   return {
     started: ({ route }) => inFlight.inc({ route }),
-    sent: ({ kind, repository, served }, count) => {
-      if (kind === undefined || repository === undefined || !isKnown(repository.host)) return;
-      bytes.inc({ upstream: repository.host, kind, source: sourceOf(served?.result) }, count);
+    sent: (running, count) => {
+      const upstream = upstreamOf(running);
+      const { kind, served, failure } = running;
+      if (upstream === undefined || kind === undefined || failure !== undefined) return;
+      bytes.inc({ upstream, kind, source: sourceOf(served?.result) }, count);
     },
-    ended: (
-      { kind, repository, served },
-      { route, method, status, outcome, failure, firstByteMs },
-    ) => {
+    ended: (running, { route, method, status, outcome, firstByteMs }) => {
       const label = METHODS.has(method) ? method : 'other';
       inFlight.dec({ route });
       requests.inc({ route, method: label, code: status });
       seconds.observe({ route, method: label }, firstByteMs / 1000);
       if (outcome !== 'complete') incomplete.inc({ route, outcome });
-      if (kind === undefined || repository === undefined || !isKnown(repository.host)) return;
+      const upstream = upstreamOf(running);
+      const { kind, served, failure } = running;
+      if (upstream === undefined || kind === undefined) return;
       const result = served?.result ?? (failure === undefined ? 'bypass' : 'error');
-      asked.inc({ upstream: repository.host, kind, result });
+      asked.inc({ upstream, kind, result });
     },
   };
 }

@@ -46,6 +46,8 @@ export interface Running {
   readonly kind: Kind | undefined;
   readonly repository: Repository | undefined;
   readonly served: Served | undefined;
+  /** Set when what is sent is an error document. */
+  readonly failure: Failure | undefined;
 }
 
 /** Told of every request: once when it has been read, for every chunk that went out, and once at its end. */
