@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { RegistryError } from '../core/errors.ts';
 
 /** What a registry is shown. None of it may reach a log or a message. */
 export type Credentials =
@@ -25,13 +26,24 @@ export function givenCredentials(username: string, password: string): Credential
 
 /**
  * The password is the file's text without the line end. It is read each time, so that rotated
- * secrets are seen; an unreadable file rejects with Node's error.
+ * secrets are seen.
+ * @throws RegistryError UPSTREAM_UNAVAILABLE when the file cannot be read
  */
 export function fileCredentials(username: string, passwordFile: string): CredentialSource {
   return async () => {
-    const text = await readFile(passwordFile, 'utf8');
+    const text = await readSecret(passwordFile);
     return credentialsOf(username, text.replace(/\r?\n$/, ''));
   };
+}
+
+async function readSecret(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new RegistryError('UPSTREAM_UNAVAILABLE', `the password file ${file} cannot be read`, {
+      cause,
+    });
+  }
 }
 
 /** Asks one source after the other until one knows. */

@@ -1,4 +1,4 @@
-import { lookup, type LookupAddress } from 'node:dns';
+import { lookup, type LookupAddress, type LookupAllOptions } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import { createSecureContext, getCACertificates } from 'node:tls';
 import { Agent, buildConnector, EnvHttpProxyAgent, ProxyAgent, type Dispatcher } from 'undici';
@@ -24,7 +24,15 @@ export interface DispatcherOptions {
   /** Milliseconds. */
   readonly connectTimeout: number;
   readonly addresses: AddressRule;
+  /** How names become addresses; the system's way if left out. */
+  readonly resolve?: Resolve | undefined;
 }
+
+export type Resolve = (
+  hostname: string,
+  options: LookupAllOptions,
+  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void;
 
 /**
  * The connections of one upstream. Addresses are held against the rule when connecting, after name
@@ -53,7 +61,7 @@ export function dispatcher(options: DispatcherOptions): Dispatcher {
 }
 
 function guardedConnector(options: DispatcherOptions): buildConnector.connector {
-  const { tls, connectTimeout, addresses } = options;
+  const { tls, connectTimeout, addresses, resolve = lookup } = options;
   const shared = {
     timeout: connectTimeout,
     autoSelectFamily: true,
@@ -63,7 +71,7 @@ function guardedConnector(options: DispatcherOptions): buildConnector.connector 
   const elsewhere = buildConnector({
     ...shared,
     ...secureOptions(tls, 'without-identity'),
-    lookup: guardedLookup(addresses),
+    lookup: guardedLookup(addresses, resolve),
   });
   return (target, callback) => {
     const hostname = unbracketed(target.hostname);
@@ -77,9 +85,9 @@ function guardedConnector(options: DispatcherOptions): buildConnector.connector 
   };
 }
 
-function guardedLookup(addresses: AddressRule): LookupFunction {
+function guardedLookup(addresses: AddressRule, resolve: Resolve): LookupFunction {
   return (hostname, options, callback) => {
-    lookup(hostname, { ...options, all: true }, (error, found: LookupAddress[]) => {
+    resolve(hostname, { ...options, all: true }, (error, found) => {
       if (error !== null) return callback(error, '', 0);
       try {
         for (const { address } of found) addresses.check(hostname, address);

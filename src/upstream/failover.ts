@@ -19,6 +19,7 @@ export interface FailoverOptions {
 export class Failover {
   readonly #options: FailoverOptions;
   readonly #avoided = new LRUCache<string, number>({ max: 1_000 });
+  readonly #served = new LRUCache<string, Endpoint>({ max: 1_000 });
 
   constructor(options: FailoverOptions) {
     this.#options = options;
@@ -35,11 +36,14 @@ export class Failover {
     for (const [index, mirror] of mirrors.entries()) {
       try {
         const share = deadline.share(mirrors.length - index);
-        return await task(mirror, { deadline: share, retries: 0 });
+        const result = await task(mirror, { deadline: share, retries: 0 });
+        if (key !== undefined) this.#served.set(key, mirror);
+        return result;
       } catch (error) {
         if (!(error instanceof RegistryError) || error.code === 'RANGE_INVALID') throw error;
       }
     }
+    if (key !== undefined) this.#served.delete(key);
     return await task(main, { deadline, retries });
   }
 
@@ -48,6 +52,12 @@ export class Failover {
     const index = this.#options.mirrors.indexOf(endpoint);
     if (index < 0) return;
     this.#avoided.set(`${index} ${key}`, this.#options.clock.now() + AVOIDED);
+  }
+
+  /** Passes the mirror over that served `key` last. */
+  distrust(key: string): void {
+    const mirror = this.#served.get(key);
+    if (mirror !== undefined) this.avoid(mirror, key);
   }
 
   #avoids(index: number, key: string | undefined): boolean {

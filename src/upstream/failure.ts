@@ -113,7 +113,11 @@ export function connectionFailure(cause: unknown, subject: Subject): UpstreamErr
         'yes',
       );
     case 'invalid':
-      return make('UPSTREAM_INVALID', `${at}: ${dialled} did not answer in HTTP`, 'useless');
+      return make(
+        'UPSTREAM_INVALID',
+        `${at}: ${dialled}, or a proxy before it, did not answer in proper HTTP`,
+        'useless',
+      );
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Digest } from '../core/digest.ts';
 import { isUnknown, RegistryError } from '../core/errors.ts';
 import type { Source } from '../core/source.ts';
 import { openBlob, sizeOfBlob } from './blobs.ts';
@@ -40,7 +41,13 @@ export interface UpstreamOptions {
 }
 
 /** Another registry. Disposing it ends what is still under way. */
-export interface Upstream extends Source, AsyncDisposable {}
+export interface Upstream extends Source, AsyncDisposable {
+  /**
+   * To be told of a blob whose bytes turned out wrong (this floor does not hash blobs): the mirror
+   * it came from is passed over for it for a minute, so that the next attempt gets other bytes.
+   */
+  distrust(digest: Digest): void;
+}
 
 /** Milliseconds for an answer or an error: clients give up at 30 s. */
 const BUDGET = 25_000;
@@ -95,6 +102,7 @@ export function upstream(options: UpstreamOptions): Upstream {
       stack.move();
       return blob;
     },
+    distrust: (digest) => failover.distrust(digest),
     [Symbol.asyncDispose]: close,
   };
 }

@@ -40,6 +40,8 @@ test('from a file, read anew each time', async () => {
   assert.deepEqual(await source('x'), basic('me', 'one two'));
   await writeFile(file, 'three');
   assert.deepEqual(await source('x'), basic('me', 'three'));
+  await rm(file);
+  assert.ok((await failure(source('x'), 'UPSTREAM_UNAVAILABLE')).message.includes(file));
   const nothing = async () => undefined;
   assert.deepEqual(
     await firstCredentials(nothing, givenCredentials('a', 'b'))('x'),

@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect as dial, type AddressInfo, type Socket } from 'node:net';
 import { test } from 'node:test';
+import { dispatcher } from '../../src/upstream/dispatcher.ts';
+import { addressRule, PrivateAddressError } from '../../src/upstream/private-address.ts';
 import { certificateAuthority } from '../fixtures/certificate.ts';
 import { startRegistry } from '../fixtures/registry.ts';
 import { connect, failure, V1, X } from './support.ts';
@@ -59,6 +61,35 @@ test('nobody listens, no such name', async () => {
   await failure(refused.resolve(X, V1), 'UPSTREAM_UNAVAILABLE');
   const codes = refused.events.flatMap((event) => (event.type === 'request' ? [event.code] : []));
   assert.deepEqual(codes, ['refused', 'refused', 'refused']);
+});
+
+test('a public-looking name that resolves to a private address is refused when connecting', async () => {
+  await using registry = await startRegistry();
+  registry.addImage('library/x', 'v1');
+  const url = new URL(registry.url);
+  const answers = [{ address: '127.0.0.1', family: 4 }];
+  const ask = async (allowed: readonly string[], addresses = answers) => {
+    const connections = dispatcher({
+      connectTimeout: 1_000,
+      addresses: addressRule(['registry.test'], allowed),
+      resolve: (_hostname, _options, callback) => callback(null, addresses),
+    });
+    try {
+      const origin = `http://rebound.test:${url.port}`;
+      return (await connections.request({ origin, path: '/v2/', method: 'GET' })).statusCode;
+    } finally {
+      await connections.destroy();
+    }
+  };
+  await assert.rejects(ask([]), PrivateAddressError);
+  await assert.rejects(ask(['10.0.0.0/8', 'other.test']), PrivateAddressError);
+  await assert.rejects(
+    ask([], [{ address: '8.8.8.8', family: 4 }, ...answers]),
+    PrivateAddressError,
+  );
+  assert.equal(registry.requests.length, 0);
+  assert.equal(await ask(['127.0.0.0/8']), 200);
+  assert.equal(await ask(['localhost']).catch(() => 'refused'), 'refused');
 });
 
 /** An HTTP proxy, forwarding and tunnelling, that notes what it was asked for. */

@@ -188,6 +188,19 @@ test('a mirror that breaks a blob off is passed over for it', async () => {
   assert.equal(mirror.requests.length, 2);
 });
 
+test('a mirror whose bytes turned out wrong is passed over for them', async () => {
+  await using registry = await startRegistry();
+  await using mirror = await startRegistry();
+  await using source = connect(registry, { mirrors: [mirror.url] });
+  const digest = registry.addBlob('right');
+  mirror.addBlob('right');
+  mirror.misbehave({}, { kind: 'flip', at: 0 });
+  assert.notEqual(digestOf(await bytesOf(await source.blob(X, digest))), digest);
+  source.distrust(digest);
+  assert.equal(digestOf(await bytesOf(await source.blob(X, digest))), digest);
+  assert.equal(mirror.requests.length, 1);
+});
+
 test('what is left of a pull budget is told', async () => {
   await using registry = await startRegistry();
   await using source = connect(registry);
