@@ -15,7 +15,7 @@ const files = globSync('*.test.ts', { cwd: import.meta.dirname })
 if (files.length === 0) throw new Error(`no test file matches ${wanted.join(' ')}`);
 
 const skipped: string[] = [];
-const events = run({ files, concurrency: false, timeout: 15 * 60 * 1000 });
+const events = run({ files, concurrency: false, timeout: 10 * 60 * 1000 });
 events.on('test:fail', () => {
   process.exitCode = 1;
 });

@@ -8,6 +8,8 @@ export interface Throttle extends AsyncDisposable {
   readonly port: number;
   /** Bytes per second from now on. */
   rate(bytesPerSecond: number): void;
+  /** Breaks every connection there is. */
+  cut(): void;
   /** Bytes that came from the target. */
   passed(): number;
   /** Resolves once at least so many bytes have passed. */
@@ -22,6 +24,8 @@ export interface ThrottleOptions {
 
 /** Timers are late by a millisecond or more: what one overslept may be caught up, no more. */
 const CATCH_UP = 20;
+/** A transfer that was expected and does not come is an error, not a reason to wait for ever. */
+const PATIENCE = 60_000;
 const CHUNK = 128 * 1024;
 
 class Bucket {
@@ -47,11 +51,19 @@ class Bucket {
 
   async until(bytes: number): Promise<void> {
     if (this.passed >= bytes) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
     const waiter = { bytes, wake: resolve };
+    const deadline = setTimeout(
+      () => reject(new Error(`only ${this.passed} of ${bytes} bytes have passed`)),
+      PATIENCE,
+    );
     this.#waiting.add(waiter);
-    await promise;
-    this.#waiting.delete(waiter);
+    try {
+      await promise;
+    } finally {
+      clearTimeout(deadline);
+      this.#waiting.delete(waiter);
+    }
   }
 }
 
@@ -67,17 +79,21 @@ export async function throttle(options: ThrottleOptions): Promise<Throttle> {
   server.listen(options.port ?? 0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
   return {
     url: `http://127.0.0.1:${port}`,
     port,
     rate: (bytesPerSecond) => {
       bucket.bytesPerSecond = bytesPerSecond;
     },
+    cut,
     passed: () => bucket.passed,
     until: (bytes) => bucket.until(bytes),
     [Symbol.asyncDispose]: async () => {
       server.close();
-      for (const socket of sockets) socket.destroy();
+      cut();
       await once(server, 'close');
     },
   };

@@ -55,6 +55,16 @@ export function parts(name: Name): { host: string; repository: string; tag: stri
   };
 }
 
+/** The config's `upstreams`, all at the same place. */
+export function upstreamsAt(url: string): LayoverOptions['upstreams'] {
+  return Object.fromEntries(
+    HOSTS.map((host) => [
+      host,
+      host === 'localhost:5555' ? { url, aliases: [PORT_ALIAS] } : { url },
+    ]),
+  );
+}
+
 /** An upstream that Debian built, with content, and Layover in front of it. */
 export interface World extends AsyncDisposable {
   readonly scratch: Scratch;
@@ -86,12 +96,7 @@ export async function world(
   }
   const signature = await sign(upstream, content['quay.io/org/team/app:v1']);
   const url = between === undefined ? upstream.url : await between(upstream);
-  const upstreams = Object.fromEntries(
-    HOSTS.map((host) => [
-      host,
-      host === 'localhost:5555' ? { url, aliases: [PORT_ALIAS] } : { url },
-    ]),
-  );
+  const upstreams = upstreamsAt(url);
   const mirror = stack.use(await layover(folder, { name: 'mirror', upstreams, ...options }));
   const whole = stack.move();
   return {
