@@ -22,7 +22,7 @@ export interface VerifyChoices extends Choices {
 /** One stored blob, read whole and held against its name. */
 export interface Verified {
   readonly digest: Digest;
-  readonly outcome: 'ok' | 'wrong-size' | 'wrong-digest';
+  readonly outcome: 'ok' | 'wrong-digest';
   /** Bytes found. */
   readonly size: number;
 }

@@ -19,6 +19,8 @@ export interface DiskIngestOptions {
   readonly buffers: Buffers;
   /** Something could not be stored; readers are served all the same. */
   readonly onError: (operation: string, error: Error) => void;
+  /** It has become visible; bytes. */
+  readonly onStored: (size: number) => void;
 }
 
 /** Content that grows in a file, or, where the file cannot take it, in a window of memory. */
@@ -246,6 +248,7 @@ export class DiskIngest implements Ingest {
       await chmod(this.#options.growing, 0o444);
       await rename(this.#options.growing, this.#options.final);
       this.#published = true;
+      this.#options.onStored(this.#readable);
       return true;
     } catch (error) {
       this.#options.onError('commit', asError(error));

@@ -18,6 +18,9 @@ export interface DiskStoreOptions {
   /** Something could not be stored; clients are served all the same. */
   readonly onError?: (operation: string, error: Error) => void;
   readonly onDamage?: (digest: Digest, reason: DamageReason) => void;
+  /** Content has become visible, or is so no more. Bytes. */
+  readonly onStored?: (digest: Digest, size: number) => void;
+  readonly onRemoved?: (digest: Digest, size: number) => void;
 }
 
 /**
@@ -38,16 +41,14 @@ export async function diskStore(options: DiskStoreOptions): Promise<ContentStore
 }
 
 class DiskStore implements ContentStore {
+  readonly #options: DiskStoreOptions;
   readonly #paths: Paths;
   readonly #buffers: Buffers;
-  readonly #onError: (operation: string, error: Error) => void;
-  readonly #onDamage: (digest: Digest, reason: DamageReason) => void;
 
   constructor(options: DiskStoreOptions) {
+    this.#options = options;
     this.#paths = options.paths;
     this.#buffers = options.buffers ?? new Buffers();
-    this.#onError = options.onError ?? (() => {});
-    this.#onDamage = options.onDamage ?? (() => {});
   }
 
   async open(digest: Digest, options: OpenOptions = {}): Promise<Blob | undefined> {
@@ -77,19 +78,30 @@ class DiskStore implements ContentStore {
       growing: this.#paths.ingest(digest),
       final: this.#paths.blob(digest),
       buffers: this.#buffers,
-      onError: this.#onError,
+      onError: (operation, error) => this.#options.onError?.(operation, error),
+      onStored: (size) => this.#options.onStored?.(digest, size),
     });
   }
 
   async setAside(digest: Digest, reason: DamageReason): Promise<void> {
     await mkdir(this.#paths.damaged, { recursive: true });
     const name = `${path.basename(this.#paths.ingest(digest))}-${Date.now()}`;
-    const moved = rename(this.#paths.blob(digest), path.join(this.#paths.damaged, name));
-    if ((await absent(moved.then(() => true))) === true) this.#onDamage(digest, reason);
+    const aside = path.join(this.#paths.damaged, name);
+    const gone = await this.#take(digest, (from) => rename(from, aside));
+    if (gone) this.#options.onDamage?.(digest, reason);
   }
 
   async remove(digest: Digest): Promise<void> {
-    await rm(this.#paths.blob(digest), { force: true });
+    await this.#take(digest, (name) => rm(name));
+  }
+
+  /** Whether it was this call that took the content away. */
+  async #take(digest: Digest, away: (name: string) => Promise<void>): Promise<boolean> {
+    const size = await this.size(digest);
+    if (size === undefined) return false;
+    const gone = await absent(away(this.#paths.blob(digest)).then(() => true));
+    if (gone === true) this.#options.onRemoved?.(digest, size);
+    return gone === true;
   }
 
   #blob(file: SharedFile, size: number, { range }: OpenOptions): Blob {

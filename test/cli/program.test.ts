@@ -171,7 +171,7 @@ test('verify of a store that is right says so, and prints no data', async () => 
 });
 
 test('verify --json prints an object a line for everything', async () => {
-  const found = [blob('a', 'ok'), blob('b', 'wrong-size')];
+  const found = [blob('a', 'ok'), blob('b', 'wrong-digest')];
   const { code, out } = await ran(['verify', '--json'], {
     verify: async function* () {
       yield* found;
@@ -210,7 +210,7 @@ test('verify is limited only where a rate is given', async () => {
 });
 
 test('a store that cannot be read to its end fails verify, after what was found', async () => {
-  const wrong = blob('b', 'wrong-size');
+  const wrong = blob('b', 'wrong-digest');
   const { code, out, error } = await ran(['verify'], {
     verify: async function* () {
       yield wrong;
@@ -218,7 +218,7 @@ test('a store that cannot be read to its end fails verify, after what was found'
     },
   });
   assert.equal(code, 1);
-  assert.equal(out, `${wrong.digest} wrong-size 1500000\n`);
+  assert.equal(out, `${wrong.digest} wrong-digest 1500000\n`);
   assert.equal(error, 'layover: the disk is gone\n');
 });
 

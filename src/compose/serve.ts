@@ -1,0 +1,131 @@
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { formatAddress } from '../config/address.ts';
+import type { Config, ServerTls } from '../config/config.ts';
+import { formatRepository } from '../core/reference.ts';
+import { createApp } from '../http/app.ts';
+import { createMetrics } from '../http/metrics.ts';
+import { startServer, type Tls } from '../http/server.ts';
+import type { MirrorEvent } from '../mirror/event.ts';
+import { mirror } from '../mirror/mirror.ts';
+import type { TagPolicy } from '../mirror/policy.ts';
+import { createRouter } from '../mirror/route.ts';
+import { repositories } from '../store/catalog.ts';
+import { openLog } from './log.ts';
+import { openStore, type OpenStore } from './store.ts';
+import { openUpstreams } from './upstreams.ts';
+
+export interface ServeOptions {
+  readonly config: Config;
+  /** The file it came from, for the log. */
+  readonly file: string | undefined;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly version: string;
+}
+
+/** Serves until SIGTERM or SIGINT, then lets running downloads and responses finish for `drain`. */
+export async function serve(options: ServeOptions): Promise<void> {
+  const { config, environment, version } = options;
+  const log = openLog(config.log.level);
+  const metrics = createMetrics({
+    version,
+    upstreams: [...config.upstreams.keys()],
+    storage: async () => ({
+      ...(await store.usage.figures()),
+      limitBytes: config.storage.maxSize,
+    }),
+  });
+  const observe = (event: MirrorEvent): void => {
+    log.mirror(event);
+    metrics.mirror(event);
+  };
+  await using store = await openStore({
+    ...config.storage,
+    admin: formatAddress(config.admin.listen),
+    observe,
+  });
+  await using upstreams = await openUpstreams(config, environment, (event) => {
+    log.upstream(event);
+    metrics.upstream(event);
+  });
+  const source = mirror({
+    ...store,
+    store: store.content,
+    upstream: upstreams.of,
+    policy: policies(config),
+    downloads: config.downloads,
+    observe,
+  });
+  const app = createApp({
+    source,
+    router: createRouter({
+      upstreams: [...config.upstreams.values()],
+      defaultUpstream: config.defaultUpstream,
+    }),
+    catalog: (upstream) => catalog(store, upstream),
+    whenRateLimited: config.whenRateLimited,
+    ready: () => store.ready(),
+    metrics,
+    log: log.request,
+  });
+  const tls = await tlsOf(config.tls);
+  const { host = '::', port } = config.listen;
+  const server = await startServer({ app, listen: { host, port }, ...(tls && { tls }) });
+  const where = { address: server.address, port: server.port, tls: tls !== undefined };
+  log.logger.info(
+    {
+      version,
+      pid: process.pid,
+      ...where,
+      storage: store.paths.root,
+      config: options.file,
+      upstreams: [...config.upstreams.keys()],
+      offline: config.offline,
+    },
+    'serving',
+  );
+  log.flush();
+
+  const signal = await signalled();
+  log.logger.info({ signal, drain: config.drain }, 'draining');
+  const [{ cut }] = await Promise.all([server.close(config.drain), source.close(config.drain)]);
+  log.logger.info({ cut }, 'stopped');
+  log.flush();
+}
+}
+
+/** The first signal asks to end; a second one does not wait for anything. */
+async function signalled(): Promise<string> {
+  const signals = ['SIGTERM', 'SIGINT'] as const;
+  const signal = await Promise.race(
+    signals.map(async (name) => {
+      await once(process, name);
+      return name;
+    }),
+  );
+  for (const name of signals) process.once(name, () => process.exit(1));
+  return signal;
+}
+
+function policies({ upstreams, offline, tags }: Config): (host: string) => TagPolicy {
+  return (host) => {
+    const policy = upstreams.get(host)?.tags ?? tags;
+    // Nobody is asked, so nothing gets stale.
+    return offline ? { ...policy, freshFor: Infinity } : policy;
+  };
+}
+
+async function catalog(store: OpenStore, upstream: string | undefined): Promise<readonly string[]> {
+  const found = await repositories(store.paths, upstream);
+  return found.map((one) => (upstream === undefined ? formatRepository(one) : one.path));
+}
+
+async function tlsOf(tls: ServerTls | undefined): Promise<Tls | undefined> {
+  if (tls === undefined) return undefined;
+  const { cert, key, clientCa } = tls;
+  return {
+    cert: await readFile(cert),
+    key: await readFile(key),
+    ...(clientCa !== undefined && { clientCa: await readFile(clientCa) }),
+  };
+}

@@ -1,0 +1,110 @@
+import { access, constants, mkdir } from 'node:fs/promises';
+import type { MirrorEvent } from '../mirror/event.ts';
+import { diskStore } from '../store/disk.ts';
+import { Layout } from '../store/layout.ts';
+import { diskLinks, type LinkStore } from '../store/links.ts';
+import { lockStore } from '../store/lock.ts';
+import { Paths } from '../store/paths.ts';
+import { diskReferrers, type ReferrersStore } from '../store/referrers.ts';
+import { scrub } from '../store/scrub.ts';
+import type { ContentStore } from '../store/store.ts';
+import { diskTags, type TagStore } from '../store/tags.ts';
+import { Usage } from '../store/usage.ts';
+
+export interface OpenStore extends AsyncDisposable {
+  readonly paths: Paths;
+  readonly content: ContentStore;
+  readonly links: LinkStore;
+  readonly tags: TagStore;
+  readonly referrers: ReferrersStore;
+  readonly usage: Usage;
+  /** Why the store cannot be used at the moment; a full disk is no reason. */
+  ready(): Promise<string | undefined>;
+}
+
+export interface OpenStoreOptions {
+  readonly path: string;
+  /** Bytes a second; 0: no background verification. */
+  readonly verifyRate: number;
+  readonly admin: string;
+  readonly observe: (event: MirrorEvent) => void;
+}
+
+/**
+ * Locks the store and starts what works on it in the background.
+ * @throws RegistryError STORAGE_UNAVAILABLE when another process serves it, or Node's error
+ */
+export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
+  const { observe, verifyRate, admin } = options;
+  const paths = new Paths(options.path);
+  await mkdir(paths.root, { recursive: true });
+  const lock = lockStore(paths, { pid: process.pid, admin });
+  const usage = new Usage(paths);
+  const onError = (operation: string, error: Error): void =>
+    observe({ type: 'storage-error', operation, error });
+  const content = await diskStore({
+    paths,
+    onError,
+    onDamage: (digest, reason) => observe({ type: 'damaged', digest, reason }),
+    onStored: (digest, size) => usage.stored(digest, size),
+    onRemoved: (digest, size) => usage.removed(digest, size),
+  });
+  const disk = diskTags(paths);
+  const layout = new Layout({ paths, tags: disk, store: content });
+  const stop = new AbortController();
+  const { signal } = stop;
+  const background = [
+    usage.count(signal).catch((error: unknown) => onError('count', asError(error))),
+    layout.keep(signal).catch((error: unknown) => onError('layout', asError(error))),
+    ...(verifyRate > 0
+      ? [
+          scrub({ paths, store: content, rate: verifyRate, signal }).catch((error: unknown) =>
+            onError('verify', asError(error)),
+          ),
+        ]
+      : []),
+  ];
+  return {
+    paths,
+    content,
+    links: diskLinks(paths),
+    tags: touching(disk, layout),
+    referrers: diskReferrers(paths),
+    usage,
+    ready: async () => {
+      try {
+        await access(paths.ingests, constants.W_OK);
+        return undefined;
+      } catch (error) {
+        return `the store cannot be written: ${asError(error).message}`;
+      }
+    },
+    [Symbol.asyncDispose]: async () => {
+      stop.abort();
+      await Promise.all(background);
+      await layout.flush().catch((error: unknown) => onError('layout', asError(error)));
+      lock[Symbol.dispose]();
+    },
+  };
+}
+
+/** The same tags; the layout's index is out of date whenever one gets another meaning. */
+function touching(tags: TagStore, layout: Layout): TagStore {
+  return {
+    get: (repository, tag) => tags.get(repository, tag),
+    list: (repository) => tags.list(repository),
+    async set(repository, tag, record) {
+      const before = await tags.get(repository, tag);
+      await tags.set(repository, tag, record);
+      if (before?.descriptor.digest !== record.descriptor.digest) layout.touch();
+    },
+    async remove(repository, tag) {
+      await tags.remove(repository, tag);
+      layout.touch();
+    },
+  };
+}
+
+function asError(value: unknown): Error {
+  return value instanceof Error ? value : new Error(String(value));
+}
