@@ -1,9 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Certificate } from './certificate.ts';
-import { ask } from './http.ts';
-import { freePort } from './port.ts';
 import { start, type Running } from './process.ts';
 import type { Scratch } from './scratch.ts';
 
@@ -27,19 +24,17 @@ export interface LayoverOptions {
   readonly config?: Readonly<Record<string, unknown>>;
 }
 
-const LAUNCHER = process.env['STANDIN'] ?? join(import.meta.dirname, '../../bin/layover');
-const START_WITHIN = 20_000;
+const LAUNCHER = join(import.meta.dirname, '../../bin/layover');
 
 /** The store is `scratch.at(name)`: the same name again goes on with it. */
 export async function layover(scratch: Scratch, options: LayoverOptions): Promise<Layover> {
-  const port = options.port ?? (await freePort());
   const config = scratch.at(`${options.name}.yaml`);
   const { tls } = options;
   await writeFile(
     config,
     JSON.stringify({
-      listen: `127.0.0.1:${port}`,
-      admin: { listen: `127.0.0.1:${await freePort()}` },
+      listen: `127.0.0.1:${options.port ?? 0}`,
+      admin: { listen: '127.0.0.1:0' },
       storage: { path: scratch.at(options.name) },
       upstreams: options.upstreams,
       ...(tls === undefined ? {} : { tls: { cert: tls.cert, key: tls.key } }),
@@ -47,32 +42,12 @@ export async function layover(scratch: Scratch, options: LayoverOptions): Promis
     }),
   );
   const process = await start(LAUNCHER, ['serve', '--config', config]);
-  const url = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
-  try {
-    await ready(url, process, tls?.authority);
-  } catch (error) {
-    await process[Symbol.asyncDispose]();
-    throw error;
-  }
-  return { url, port, process, [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
-}
-
-async function ready(url: string, process: Running, ca: string | undefined): Promise<void> {
-  let ended = false;
-  void process.exit.then(() => {
-    ended = true;
-  });
-  const deadline = performance.now() + START_WITHIN;
-  for (;;) {
-    const status = await ask(`${url}/readyz`, ca === undefined ? {} : { ca }).then(
-      (answer) => answer.status,
-      // Nobody listens yet.
-      () => undefined,
-    );
-    if (status === 200) return;
-    if (ended || performance.now() > deadline) {
-      throw new Error(`layover is not ready (${status})\n${process.lines().join('\n')}`);
-    }
-    await delay(20);
-  }
+  // Its end without that line fails here, with what it said instead.
+  const [, port] = await process.until(/"port":(\d+).*"msg":"serving"/);
+  return {
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
+    port: Number(port),
+    process,
+    [Symbol.asyncDispose]: () => process[Symbol.asyncDispose](),
+  };
 }
