@@ -26,7 +26,7 @@ export interface ThrottleOptions {
 const CATCH_UP = 20;
 /** A transfer that was expected and does not come is an error, not a reason to wait for ever. */
 const PATIENCE = 60_000;
-const CHUNK = 128 * 1024;
+const [SMALLEST, LARGEST] = [4 * 1024, 128 * 1024];
 
 class Bucket {
   bytesPerSecond: number;
@@ -101,7 +101,9 @@ export async function throttle(options: ThrottleOptions): Promise<Throttle> {
 
 /** One buffer a connection, refilled only after it has been written: the proxy must cost next to nothing. */
 function relay(client: Socket, targetPort: number, bucket: Bucket): Socket {
-  const buffer = Buffer.allocUnsafeSlow(CHUNK);
+  // A hundredth of a second at a time: a slow line must not deliver in lumps.
+  const size = Math.min(Math.max(bucket.bytesPerSecond / 100, SMALLEST), LARGEST);
+  const buffer = Buffer.allocUnsafeSlow(Math.ceil(size));
   const target: Socket = connect({
     host: '127.0.0.1',
     port: targetPort,

@@ -48,12 +48,12 @@ interface Settings {
 }
 
 function config({ port, log, tree, temporary }: Settings): string {
-  const { manifest } = tree;
+  const { image } = tree;
   const temporaries = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((kind) => `${kind}_temp_path ${temporary}/nginx-${kind};`)
     .join(' ');
   return `
-daemon off; worker_processes 1; pid ${temporary}/nginx-${port}.pid; error_log stderr notice;
+daemon off; ${process.getuid?.() === 0 ? 'user root;' : ''} worker_processes 1; pid ${temporary}/nginx-${port}.pid; error_log stderr notice;
 events { worker_connections 1024; }
 http {
   ${temporaries}
@@ -67,8 +67,8 @@ http {
     location = /v2/ { default_type application/json; return 200 '{}'; }
     location ~ /manifests/ {
       types {}
-      default_type ${manifest.mediaType};
-      add_header Docker-Content-Digest ${manifest.digest};
+      default_type ${image.mediaType};
+      add_header Docker-Content-Digest ${image.digest};
     }
     location ~ /blobs/(?<digest>[^/]+)$ {
       types {}

@@ -50,7 +50,7 @@ async function receive(order: Order): Promise<Received> {
         let from = 0;
         if (status === 0) {
           const before = head.length;
-          head += buffer.latin1Slice(0, count);
+          head += buffer.toString('latin1', 0, count);
           const end = head.indexOf('\r\n\r\n');
           if (end < 0) return true;
           status = Number(head.slice(9, 12));

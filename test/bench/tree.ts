@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, open, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { content, image, noise, TYPES, type Content } from '../../e2e/lib/image.ts';
+import { image, noise, type Image } from '../../e2e/lib/image.ts';
 
 export const REPOSITORY = 'library/bench';
 const CHUNK = 16 * 1024 * 1024;
@@ -9,7 +9,7 @@ const CHUNK = 16 * 1024 * 1024;
 /** A registry's paths as plain files, for nginx to serve. */
 export interface Tree {
   readonly root: string;
-  readonly manifest: Content;
+  readonly image: Image;
   /** Content of a random-looking blob of so many bytes. */
   blob(size: number, seed: string): Promise<Blob>;
   /** A blob of zeros that takes no room. */
@@ -55,7 +55,7 @@ export async function tree(root: string): Promise<Tree> {
   };
   return {
     root,
-    manifest: content(TYPES.manifest, manifest.bytes),
+    image: manifest,
     blob: (size, seed) => keep(size, (position, length) => noise(length, `${seed} ${position}`)),
     zeros: (size) => keep(size, () => undefined),
   };

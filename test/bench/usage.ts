@@ -1,11 +1,28 @@
 import { readFileSync, readdirSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 
 /** Clock ticks a second in /proc: fixed by the kernel's ABI. */
 const TICKS = 100;
+const PATIENCE = 10_000;
 
 /** CPU seconds, user and system, that the processes and their children have used; ended children excluded. */
 export function cpuSeconds(pid: number): number {
   return family(pid).reduce((sum, one) => sum + ticksOf(one), 0) / TICKS;
+}
+
+/**
+ * The same once the processes have come to rest: what a server still does after the last byte went
+ * out (it stores, it checks) is part of the price.
+ */
+export async function settledCpuSeconds(pid: number): Promise<number> {
+  const deadline = performance.now() + PATIENCE;
+  let last = cpuSeconds(pid);
+  for (;;) {
+    await delay(250);
+    const now = cpuSeconds(pid);
+    if (now - last < 0.02 || performance.now() > deadline) return now;
+    last = now;
+  }
 }
 
 /** The most memory that was ever resident, bytes, of the process and its children together. */

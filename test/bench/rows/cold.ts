@@ -1,7 +1,7 @@
 import { direct, proxy, PROXIES, type Contender } from '../contender.ts';
 import { read } from '../read.ts';
 import { GB, MB, median, spread, type Bench, type Row } from '../row.ts';
-import { cpuSeconds } from '../usage.ts';
+import { settledCpuSeconds } from '../usage.ts';
 
 interface Cost {
   readonly seconds: number[];
@@ -15,9 +15,9 @@ export async function coldAndWarm(bench: Bench): Promise<readonly Row[]> {
   const cold: Record<string, Cost> = {};
   const warm: Record<string, Cost> = {};
   const measure = async (into: Record<string, Cost>, server: Contender): Promise<void> => {
-    const before = cpuSeconds(server.pid);
+    const before = await settledCpuSeconds(server.pid);
     const [received] = await read(server, blob);
-    const used = cpuSeconds(server.pid) - before;
+    const used = (await settledCpuSeconds(server.pid)) - before;
     const cost = (into[server.name] ??= { seconds: [], cpu: [] });
     cost.seconds.push((received?.milliseconds ?? Number.NaN) / 1000);
     cost.cpu.push(used / (blob.size / GB));
