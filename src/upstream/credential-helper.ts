@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers';
 import { RegistryError, systemCode } from '../core/errors.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { credentialsOf, type Credentials, type CredentialSource } from './credentials.ts';
+import { helperServer } from './docker-host.ts';
 
 export interface HelperOptions {
   /** Where programs are looked for, and whatever else the helper needs (`PATH`, `HOME`, `AWS_PROFILE`). */
@@ -23,7 +24,8 @@ const NAME = /^[A-Za-z0-9._-]+$/;
 export function helperCredentials(name: string, options: HelperOptions): CredentialSource {
   const { environment, clock = systemClock } = options;
   const known = new Map<string, { until: number; answer: Promise<Credentials | undefined> }>();
-  return async (server) => {
+  return async (registryHost) => {
+    const server = helperServer(registryHost);
     const before = known.get(server);
     if (before !== undefined && clock.now() < before.until) return await before.answer;
     const answer = ask(name, server, environment);

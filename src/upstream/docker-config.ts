@@ -2,14 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { RegistryError, systemCode } from '../core/errors.ts';
 import { helperCredentials, type HelperOptions } from './credential-helper.ts';
 import { credentialsOf, type Credentials, type CredentialSource } from './credentials.ts';
-
-const HUB_KEY = 'https://index.docker.io/v1/';
-const HUB_NAMES: ReadonlySet<string> = new Set([
-  'docker.io',
-  'index.docker.io',
-  'registry-1.docker.io',
-  'registry.hub.docker.com',
-]);
+import { normalHost } from './docker-host.ts';
 
 /**
  * Credentials as `docker login` and `podman login` leave them in a `config.json` or `auth.json`:
@@ -28,24 +21,13 @@ export function dockerCredentials(path: string, options: HelperOptions): Credent
     const config = await readConfig(path);
     if (config === undefined) return undefined;
     const host = normalHost(registryHost);
-    const server = host === 'docker.io' ? HUB_KEY : host;
     const own = entryFor(recordOf(config['credHelpers']), host);
-    if (typeof own === 'string') return await helper(own)(server);
+    if (typeof own === 'string') return await helper(own)(host);
     const given = authOf(entryFor(recordOf(config['auths']), host));
     if (given !== undefined) return given;
     const store = config['credsStore'];
-    return typeof store === 'string' && store !== '' ? await helper(store)(server) : undefined;
+    return typeof store === 'string' && store !== '' ? await helper(store)(host) : undefined;
   };
-}
-
-/** The host a key means: keys may have a scheme and a path, and Hub has many names. */
-export function normalHost(key: string): string {
-  const host = key
-    .replace(/^https?:\/\//, '')
-    .replace(/\/v[12]?\/?$/, '')
-    .replace(/\/+$/, '')
-    .toLowerCase();
-  return HUB_NAMES.has(host) ? 'docker.io' : host;
 }
 
 async function readConfig(path: string): Promise<Record<string, unknown> | undefined> {

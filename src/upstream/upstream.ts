@@ -26,7 +26,7 @@ export interface UpstreamOptions {
   readonly tls?: TlsOptions | undefined;
   /** Behind a proxy names are resolved by the proxy: of private addresses only literals are then noticed. */
   readonly proxy?: ProxyOptions | undefined;
-  /** Sent to `url` alone, neither to mirrors nor to where it redirects. Names in lower case. */
+  /** Sent to `url` alone, neither to mirrors nor to where it redirects. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Names, `name:port`, addresses and CIDR ranges that redirects and token realms may lead to although they are private. */
   readonly allowPrivate: readonly string[];
@@ -112,7 +112,10 @@ function connect(
   clock: Clock,
   observe: (event: UpstreamEvent) => void,
 ): { readonly failover: Failover; readonly close: () => Promise<void> } {
-  const { host, credentials = async () => undefined, timeouts, headers = {} } = options;
+  const { host, credentials = async () => undefined, timeouts } = options;
+  const headers = Object.fromEntries(
+    Object.entries(options.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
+  );
   const main = new URL(options.url);
   const mirrors = options.mirrors.map((mirror) => new URL(mirror));
   const trusted = [main, ...mirrors].map(({ hostname }) => unbracketed(hostname));

@@ -117,9 +117,10 @@ test('a body that rests too long times out', async () => {
   await failure(bytesOf(await source.blob(X, digest)), 'UPSTREAM_TIMEOUT');
 });
 
-test('bodies wait for their turn; small requests do not wait for bodies', async () => {
+test('bodies wait for their turn; small requests do not wait', { timeout: 10_000 }, async () => {
   await using registry = await startRegistry();
-  await using source = connect(registry, { maxConnections: 1 });
+  const timeouts = { connect: 5_000, headers: 5_000, idle: 60_000 };
+  await using source = connect(registry, { maxConnections: 1, timeouts });
   const digest = registry.addBlob(LAYER);
   const { manifest } = registry.addImage('library/x', 'v1');
   const held = gate();

@@ -9,7 +9,8 @@ import {
   givenCredentials,
 } from '../../src/upstream/credentials.ts';
 import { helperCredentials } from '../../src/upstream/credential-helper.ts';
-import { dockerCredentials, normalHost } from '../../src/upstream/docker-config.ts';
+import { dockerCredentials } from '../../src/upstream/docker-config.ts';
+import { normalHost } from '../../src/upstream/docker-host.ts';
 import { failure, testClock } from './support.ts';
 
 async function folder(): Promise<
@@ -127,6 +128,7 @@ test('from credential helpers, remembered for a minute', async () => {
   assert.deepEqual(await source('quay.io'), basic('h', 's'));
   clock.pass(61_000);
   assert.equal(await source('quay.io'), undefined);
+  assert.deepEqual(await source('docker.io'), undefined);
   await failure(helperCredentials('absent', { environment })('x'), 'UPSTREAM_UNAVAILABLE');
   await failure(helperCredentials('../x', { environment })('x'), 'UPSTREAM_UNAVAILABLE');
 });

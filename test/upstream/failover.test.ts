@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { digestOf } from '../../src/core/digest.ts';
+import { RegistryError } from '../../src/core/errors.ts';
+import { Deadline } from '../../src/upstream/clock.ts';
+import { dispatcher } from '../../src/upstream/dispatcher.ts';
+import { Endpoint } from '../../src/upstream/endpoint.ts';
+import { Failover } from '../../src/upstream/failover.ts';
+import { addressRule } from '../../src/upstream/private-address.ts';
 import { gate } from '../fixtures/gate.ts';
 import { startRegistry } from '../fixtures/registry.ts';
-import { bytesOf, connect, failure, V1, X } from './support.ts';
+import { bytesOf, connect, failure, testClock, V1, X } from './support.ts';
 
 const IMPATIENT = { connect: 5_000, headers: 60, idle: 5_000 };
 
@@ -44,13 +50,21 @@ test('a reset connection is retried', async () => {
   assert.deepEqual(codes, ['reset', 'reset', '200']);
 });
 
-test('no answer is a timeout, and never takes longer than clients wait', async () => {
+test('an answer or an error comes before clients give up, however many retries there are', async () => {
+  await using registry = await startRegistry();
+  await using source = connect(registry, { retries: 1_000 });
+  registry.misbehave({}, { kind: 'status', status: 500 });
+  const before = source.clock.now();
+  await failure(source.manifest(X, V1), 'UPSTREAM_UNAVAILABLE');
+  assert.ok(source.clock.now() - before <= 25_000);
+  assert.ok(registry.requests.length > 5);
+});
+
+test('no answer is a timeout', async () => {
   await using registry = await startRegistry();
   await using source = connect(registry, { timeouts: IMPATIENT, retries: 100 });
   registry.misbehave({}, { kind: 'never-answer' });
-  const before = source.clock.now();
   await failure(source.resolve(X, V1), 'UPSTREAM_TIMEOUT');
-  assert.ok(source.clock.now() - before <= 25_000);
   assert.ok(registry.requests.length < 20, `${registry.requests.length} requests`);
 });
 
@@ -199,6 +213,38 @@ test('a mirror whose bytes turned out wrong is passed over for them', async () =
   source.distrust(digest);
   assert.equal(digestOf(await bytesOf(await source.blob(X, digest))), digest);
   assert.equal(mirror.requests.length, 1);
+});
+
+test('a mirror may use up its share of the time, not all of it', async () => {
+  const clock = testClock();
+  await using stack = new AsyncDisposableStack();
+  const made = dispatcher({ connectTimeout: 1, addresses: addressRule([], []) });
+  const connections = stack.adopt(made, (one) => one.destroy());
+  const endpoint = (port: number) =>
+    new Endpoint({
+      host: 'example.test',
+      url: new URL(`http://127.0.0.1:${port}`),
+      credentials: async () => undefined,
+      headers: {},
+      timeouts: { headers: 1, idle: 1 },
+      dispatcher: connections,
+      addresses: addressRule([], []),
+      clock,
+      observe: () => {},
+    });
+  const mirrors = [endpoint(1), endpoint(2)];
+  const failover = new Failover({ mirrors, main: endpoint(3), retries: 7, clock });
+  const efforts: (readonly [number, number])[] = [];
+  await failover.run(new Deadline(clock, 24_000), async (at, { deadline, retries }) => {
+    efforts.push([deadline.remaining, retries]);
+    clock.pass(deadline.remaining);
+    if (mirrors.includes(at)) throw new RegistryError('UPSTREAM_TIMEOUT');
+  });
+  assert.deepEqual(efforts, [
+    [8_000, 0],
+    [8_000, 0],
+    [8_000, 7],
+  ]);
 });
 
 test('what is left of a pull budget is told', async () => {

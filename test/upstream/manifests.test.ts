@@ -112,6 +112,7 @@ test('not found: the registry\u2019s own word is definitive, another\u2019s is n
   await using source = connect(registry);
   const told = await failure(source.resolve(X, V1), 'MANIFEST_UNKNOWN');
   assert.equal(told.definitive, true);
+  assert.equal(registry.count({ method: 'GET' }), 1, 'only the body of a 404 tells whose it is');
   assert.ok(told.message.includes('example.test/library/x'));
   const undo = registry.misbehave({}, { kind: 'status', status: 404, body: '404 page not found' });
   assert.equal((await failure(source.resolve(X, V1), 'MANIFEST_UNKNOWN')).definitive, false);

@@ -15,7 +15,7 @@ for (const status of [301, 302, 303, 307, 308]) {
     });
     await using source = connect(registry, {
       credentials: givenCredentials('me', 'secret'),
-      headers: { 'x-key': 'secret', cookie: 'secret' },
+      headers: { 'X-Key': 'secret', Accept: 'secret', cookie: 'secret' },
     });
     const digest = registry.addBlob('0123456789');
     await using other = await startRegistry({ address: '127.0.0.2' });
