@@ -130,8 +130,6 @@ export class Auth {
         'the token server is without TLS although the upstream has it, refused',
       );
     }
-    realm.username = '';
-    realm.password = '';
     return { kind: 'bearer', realm, service: parameters['service'] };
   }
 }

@@ -48,8 +48,6 @@ function target(location: string | undefined, from: URL, subject: Subject): URL 
   if (url.protocol !== 'https:' && (url.protocol !== 'http:' || from.protocol === 'https:')) {
     throw invalid(subject, `redirected from ${from.protocol} to ${url.protocol}, refused`);
   }
-  url.username = '';
-  url.password = '';
   return url;
 }
 

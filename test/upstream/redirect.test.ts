@@ -26,6 +26,7 @@ for (const status of [301, 302, 303, 307, 308]) {
     );
     registry.addImage('library/x', 'v1');
     await source.resolve(X, V1); // From here on credentials go along from the start.
+    assert.ok(!String(registry.requests[0]?.headers.accept).includes('secret'));
     const blob = await source.blob(X, digest, { from: 2, to: 4 });
     assert.equal(Buffer.from(await bytesOf(blob)).toString(), '234');
     assert.equal(
