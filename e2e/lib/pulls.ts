@@ -4,13 +4,15 @@ import { after, before, suite, test } from 'node:test';
 import type { Client, MakeClient, Pull } from './client.ts';
 import { forThisHost, type Image } from './image.ts';
 import { tools, type Present } from './tool.ts';
-import { NAMES, parts, world, type Name, type World } from './world.ts';
+import { NAMES, parts, world as newWorld, type Name, type World } from './world.ts';
 
 export interface Variant {
   /** How this client goes about it, for the name of the suite. */
   readonly manner: string;
   /** The first major version that can do so. */
   readonly since: number;
+  /** Holds after the cold pulls when the client really went about it that way. */
+  readonly sign?: (world: World) => void;
 }
 
 /**
@@ -21,15 +23,16 @@ export async function pulls(program: string, make: MakeClient, variant?: Variant
   for (const tool of await tools(program)) {
     const title = `${tool.label} pulls ${variant?.manner ?? 'through the mirror'}`;
     if (tool.missing !== undefined) test(title, { skip: tool.missing });
-    else if (tool.major >= (variant?.since ?? 0)) suite(title, () => scenarios(tool, make));
+    else if (tool.major >= (variant?.since ?? 0))
+      suite(title, () => scenarios(tool, make, variant));
   }
 }
 
-function scenarios(tool: Present, make: MakeClient): void {
+function scenarios(tool: Present, make: MakeClient, variant?: Variant): void {
   let here: World | undefined;
   let client: Client;
   before(async () => {
-    here = await world();
+    here = await newWorld();
     const folder = here.scratch.at('client');
     await mkdir(folder);
     client = await make({ tool, world: here, folder });
@@ -41,10 +44,12 @@ function scenarios(tool: Present, make: MakeClient): void {
     return here;
   };
   test('cold: what the upstream holds arrives, each blob fetched once', async () => {
-    const fetched = (await pullAll()).blobFetches().map(({ path }) => path);
+    const world = await pullAll();
+    variant?.sign?.(world);
+    const fetched = world.blobFetches().map(({ path }) => path);
     assert.deepEqual(fetched, [...new Set(fetched)]);
     // Some clients read the configs of other platforms as well.
-    const needed = NAMES.flatMap((name) => blobPaths(name, here!.shelf[name]));
+    const needed = NAMES.flatMap((name) => blobPaths(name, world.shelf[name]));
     assert.deepEqual(
       needed.filter((path) => !fetched.includes(path)),
       [],
