@@ -9,8 +9,8 @@ const refused = new WeakSet<Duplex>();
 
 /**
  * Answers bytes that Node's parser could not make a request of: a head too large, two lengths, a
- * bare CR. Then reads on and throws away for a moment, because closing on unread bytes would reset
- * the connection and take the answer with it.
+ * bare CR. Then lets Node read on for a moment, because closing on unread bytes would reset the
+ * connection and take the answer with it.
  */
 export function refuse(error: Error, socket: Duplex): void {
   // The parser complains again with each further chunk.
@@ -22,7 +22,6 @@ export function refuse(error: Error, socket: Duplex): void {
     return;
   }
   socket.end(answer);
-  socket.resume();
   const timer = setTimeout(() => socket.destroy(), LINGER);
   socket.once('end', () => socket.destroy());
   socket.once('close', () => clearTimeout(timer));

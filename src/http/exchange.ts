@@ -16,7 +16,6 @@ interface Output {
   write(chunk: Uint8Array, written: (error?: Error | null) => void): boolean;
   end(chunk?: Uint8Array | string): unknown;
   once(event: 'close', listener: () => void): unknown;
-  on(event: 'error', listener: () => void): unknown;
 }
 
 /** Thrown to whoever writes to a client that has left. No fault of anyone's. */
@@ -56,6 +55,7 @@ export class Exchange {
   #length = 0;
   #sent = 0;
   #gone: PromiseWithResolvers<never> | undefined;
+  readonly #writing = new Set<(reason: ClientGone) => void>();
   #closed = false;
   #cut = false;
 
@@ -70,8 +70,6 @@ export class Exchange {
     const asked = incoming.headers['x-request-id'];
     this.id = typeof asked === 'string' && REQUEST_ID.test(asked) ? asked : randomUUID();
     this.#output.once('close', () => this.#close());
-    // Told by the write's callback already; without a listener Node takes it for a crash.
-    this.#output.on('error', () => undefined);
   }
 
   get method(): string {
@@ -146,14 +144,17 @@ export class Exchange {
     if (this.#sent + chunk.length > this.#length) {
       return Promise.reject(new Error(`more than the ${this.#length} bytes that were announced`));
     }
-    return new Promise((resolve, reject) => {
-      this.#output.write(chunk, (error) => {
-        if (error) return reject(new ClientGone(error));
-        this.#sent += chunk.length;
-        this.#observer.sent(this, chunk.length);
-        resolve();
-      });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    // Node forgets the callbacks of what a closed socket had not taken yet.
+    this.#writing.add(reject);
+    this.#output.write(chunk, (error) => {
+      this.#writing.delete(reject);
+      if (error) return reject(new ClientGone(error));
+      this.#sent += chunk.length;
+      this.#observer.sent(this, chunk.length);
+      resolve();
     });
+    return promise;
   };
 
   /** Ends what `begin` began. @throws Error if bytes are missing: then it must be cut */
@@ -191,6 +192,7 @@ export class Exchange {
   #close(): void {
     this.#closed = true;
     this.#gone?.reject(new ClientGone());
+    for (const reject of this.#writing) reject(new ClientGone());
     const through = isThrough(this.outgoing);
     if (through && this.#sent === 0 && this.#length > 0) {
       this.#sent = this.#length;

@@ -52,6 +52,22 @@ for (const by of ['body', 'pour'] as const) {
       assert.equal(mirror.source.open, 0);
     });
 
+    test('that holds more than it said is cut, and no client sees the rest', async () => {
+      const { mirror, request } = await asked(10_000);
+      await using _ = mirror;
+      mirror.source.behave({ by, chunk: 1000 });
+      const honest = mirror.source.blob.bind(mirror.source);
+      mirror.source.blob = async (repository, digest) => ({
+        ...(await honest(repository, digest)),
+        span: { start: 0, end: 3500 },
+      });
+      const socket = await dial(mirror.server.port);
+      socket.write(request);
+      assert.match(await untilClosed(socket), /\r\nContent-Length: 3500\r\n[^]*\r\n\r\nx{3000}$/);
+      const [record] = await mirror.recorded(1);
+      assert.equal(record?.outcome, 'cut');
+    });
+
     test('has its head sent before its first byte is there', async () => {
       const { mirror, request } = await asked(10_000);
       await using _ = mirror;
@@ -111,6 +127,28 @@ for (const by of ['body', 'pour'] as const) {
     });
   });
 }
+
+test('parts that wait behind another answer are disposed when their client leaves', async () => {
+  const { mirror, request } = await asked(10_000);
+  await using _ = mirror;
+  const never = Promise.withResolvers<void>();
+  const second = Promise.withResolvers<void>();
+  mirror.source.behave({ chunk: 1000, before: () => never.promise });
+  mirror.source.fault = () => {
+    if (mirror.source.calls.filter((call) => call.startsWith('blob ')).length === 2)
+      second.resolve();
+  };
+  const socket = await dial(mirror.server.port);
+  const parts = request.replace('Host: a', 'Host: a\r\nRange: bytes=0-9,20-29');
+  socket.write(request + parts);
+  await second.promise;
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(mirror.source.open, 2);
+  socket.destroy();
+  await mirror.recorded(2);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(mirror.source.open, 0);
+});
 
 test('reused buffers reach slow clients unharmed', async () => {
   await using mirror = await serve();

@@ -56,6 +56,21 @@ suite('on the wire', () => {
     });
   }
 
+  test('a client that reads only when it has written all gets its refusal too', async () => {
+    await using mirror = await serve();
+    const socket = await dial(mirror.server.port);
+    socket.pause();
+    const closed = untilClosed(socket);
+    socket.pause();
+    socket.write('GET /v2/');
+    // Far more than the sockets between them can hold, so that somebody has to read it.
+    for (let part = 0; part < 128; part += 1) {
+      await new Promise((resolve) => socket.write('a'.repeat(1 << 17), resolve));
+    }
+    socket.resume();
+    assert.match(await closed, /^HTTP\/1\.1 414 /);
+  });
+
   test('dots and encoded slashes arrive as they are, and are refused', async () => {
     await using mirror = await serve();
     for (const name of ['a/../b', '..', '.', 'a%2fb', '%2e%2e/x', 'a\\b']) {
