@@ -18,6 +18,8 @@ export interface App {
   handle(incoming: Incoming, outgoing: Outgoing): void;
   /** Makes `/readyz` say that the end is near. */
   drain(): void;
+  /** Breaks off every answer that is not through; tells how many. */
+  cut(): number;
 }
 
 /**
@@ -27,6 +29,7 @@ export interface App {
  */
 export function createApp(options: AppOptions): App {
   let draining = false;
+  const exchanges = new Set<Exchange>();
   const ready = async (): Promise<string | undefined> =>
     draining ? 'shutting down' : options.ready();
   const pages = createPages({ ...options, ready });
@@ -50,6 +53,8 @@ export function createApp(options: AppOptions): App {
     const url = incoming.url ?? '/';
     const { path } = splitTarget(url);
     const exchange = new Exchange(incoming, outgoing, path, observer);
+    exchanges.add(exchange);
+    outgoing.once('close', () => exchanges.delete(exchange));
     let target: Target | undefined;
     try {
       refuseAmbiguous(incoming);
@@ -77,6 +82,11 @@ export function createApp(options: AppOptions): App {
     handle,
     drain: () => {
       draining = true;
+    },
+    cut: () => {
+      const { size } = exchanges;
+      for (const exchange of exchanges) exchange.cut();
+      return size;
     },
   };
 }

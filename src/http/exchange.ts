@@ -27,7 +27,7 @@ export class ClientGone extends Error {
 }
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
-/** nginx's, for a client that left before it got a status. */
+/** nginx's, for a request that was over before there was a status. */
 const CLIENT_CLOSED_REQUEST = 499;
 
 /** One request and its answer, with all that log and metrics will say of it. */

@@ -20,7 +20,7 @@ export interface RequestRecord {
   readonly method: string;
   /** Without the query. */
   readonly path: string;
-  /** 499 when the client left before it got one. */
+  /** 499 when it was over before the client got one. */
   readonly status: number;
   /** `cut`: broken off on purpose, because it could not be completed right. */
   readonly outcome: 'complete' | 'client-gone' | 'cut';

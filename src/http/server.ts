@@ -135,7 +135,7 @@ function follow(
     const deadline = setTimeout(() => idle.resolve(), deadlineMs);
     await idle.promise;
     clearTimeout(deadline);
-    const cut = running.size;
+    const cut = app.cut();
     for (const session of sessions) session.destroy();
     for (const socket of sockets) socket.destroy();
     await closed;

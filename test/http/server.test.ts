@@ -78,7 +78,7 @@ suite('closing', () => {
     assert.deepEqual(await second, { cut: 1 });
     await untilClosed(busy);
     const [record] = await mirror.recorded(1);
-    assert.equal(record?.outcome, 'client-gone');
+    assert.equal(record?.outcome, 'cut');
     await new Promise((resolve) => setImmediate(resolve));
     assert.equal(mirror.source.open, 0);
   });
@@ -87,7 +87,7 @@ suite('closing', () => {
 test('a port that is taken is an error with its code', async () => {
   await using mirror = await serve();
   const { port } = mirror.server;
-  const app = { handle: () => undefined, drain: () => undefined };
+  const app = { handle: () => undefined, drain: () => undefined, cut: () => 0 };
   await assert.rejects(startServer({ app, listen: { host: '127.0.0.1', port } }), {
     code: 'EADDRINUSE',
   });
