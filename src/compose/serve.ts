@@ -66,7 +66,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     whenRateLimited: config.whenRateLimited,
     ready: () => store.ready(),
     metrics,
-    log: log.request,
+    log: (record) => log.request(record),
   });
   const tls = await tlsOf(config.tls);
   const { host = '::', port } = config.listen;
@@ -91,7 +91,6 @@ export async function serve(options: ServeOptions): Promise<void> {
   const [{ cut }] = await Promise.all([server.close(config.drain), source.close(config.drain)]);
   log.logger.info({ cut }, 'stopped');
   log.flush();
-}
 }
 
 /** The first signal asks to end; a second one does not wait for anything. */
