@@ -15,16 +15,21 @@ export interface LayoverOptions {
   readonly name: string;
   /** The config's `upstreams`. */
   readonly upstreams: Readonly<
-    Record<string, { readonly url: string; readonly aliases?: readonly string[] }>
+    Record<
+      string,
+      { readonly url: string; readonly aliases?: readonly string[]; readonly credentials?: object }
+    >
   >;
   /** Left out: any free one. */
   readonly port?: number;
   readonly tls?: Certificate;
   /** Further keys of the config. */
   readonly config?: Readonly<Record<string, unknown>>;
+  /** Further environment variables. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
-const LAUNCHER = join(import.meta.dirname, '../../bin/layover');
+export const LAUNCHER = join(import.meta.dirname, '../../bin/layover');
 
 /** The store is `scratch.at(name)`: the same name again goes on with it. */
 export async function layover(scratch: Scratch, options: LayoverOptions): Promise<Layover> {
@@ -41,7 +46,9 @@ export async function layover(scratch: Scratch, options: LayoverOptions): Promis
       ...options.config,
     }),
   );
-  const process = await start(LAUNCHER, ['serve', '--config', config]);
+  const process = await start(LAUNCHER, ['serve', '--config', config], {
+    ...(options.env !== undefined && { env: options.env }),
+  });
   // Its end without that line fails here, with what it said instead.
   const [, port] = await process.until(/"port":(\d+).*"msg":"serving"/);
   return {
