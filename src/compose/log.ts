@@ -1,8 +1,9 @@
 import { destination, pino, type Logger } from 'pino';
 import type { LogLevel } from '../config/config.ts';
-import type { RequestRecord } from '../http/observe.ts';
+import type { Failure, RequestRecord } from '../http/observe.ts';
 import type { MirrorEvent } from '../mirror/event.ts';
 import type { UpstreamEvent } from '../upstream/event.ts';
+import { Lines } from './lines.ts';
 
 export interface Log {
   readonly logger: Logger;
@@ -13,28 +14,39 @@ export interface Log {
   flush(): void;
 }
 
-/** Bytes gathered for one write, and the milliseconds after which fewer are written, too. */
-const GATHERED = 8192;
-const HELD_BACK = 500;
-
 /** JSON lines on standard output. Secrets cannot get in: no headers and no queries are handed here. */
 export function openLog(level: LogLevel): Log {
-  const out = destination({ dest: 1, sync: false, minLength: GATHERED, periodicFlush: HELD_BACK });
-  const base = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  const out = new Lines(destination({ dest: 1, sync: false }));
+  const base = { level, base: null, timestamp: isoTime() };
   const logger = pino({ ...base, formatters: { level: (label) => ({ level: label }) } }, out);
   return {
     logger,
     request: (record) => {
-      const { failure, ...rest } = record;
-      const told = failure && { code: failure.code, error: failure.message };
-      const cause = failure?.cause === undefined ? {} : { err: failure.cause };
-      const level = record.status >= 500 ? 'error' : record.route === 'probe' ? 'debug' : 'info';
-      logger[level]({ ...rest, ...told, ...cause }, 'request');
+      const { failure, status, route } = record;
+      const level = status >= 500 ? 'error' : route === 'probe' ? 'debug' : 'info';
+      logger[level](failure === undefined ? record : failed(record, failure), 'request');
     },
     mirror: (event) => logMirror(logger, event),
     upstream: (event) => logUpstream(logger, event),
     flush: () => out.flushSync(),
   };
+}
+
+/** The time as pino wants it, written once a millisecond: under load many lines share one. */
+function isoTime(): () => string {
+  let [at, text] = [0, ''];
+  return () => {
+    const now = Date.now();
+    if (now !== at) [at, text] = [now, `,"time":"${new Date(now).toISOString()}"`];
+    return text;
+  };
+}
+
+function failed(
+  { failure: _told, ...rest }: RequestRecord,
+  { code, message, cause }: Failure,
+): object {
+  return { ...rest, code, error: message, ...(cause !== undefined && { err: cause }) };
 }
 
 function logMirror(logger: Logger, event: MirrorEvent): void {
