@@ -54,7 +54,11 @@ export async function serve(options: ServeOptions): Promise<void> {
     upstream: upstreams.of,
     policy: policies(config),
     downloads: config.downloads,
-    observe,
+    observe: (event) => {
+      observe(event);
+      const wrong = event.type === 'download-ended' && event.result === 'mismatch';
+      if (wrong) upstreams.distrust(event.host, event.digest);
+    },
   });
   const app = createApp({
     source,

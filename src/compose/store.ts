@@ -50,17 +50,26 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
     onRemoved: (digest, size) => usage.removed(digest, size),
   });
   const disk = diskTags(paths);
-  const layout = new Layout({ paths, tags: disk, store: content });
+  const layout = new Layout({
+    paths,
+    tags: disk,
+    store: content,
+    onError: (error) => onError('layout', error),
+  });
   const stop = new AbortController();
   const { signal } = stop;
   const background = [
     usage.count(signal).catch((error: unknown) => onError('count', asError(error))),
-    layout.keep(signal).catch((error: unknown) => onError('layout', asError(error))),
+    layout.keep(signal),
     ...(verifyRate > 0
       ? [
-          scrub({ paths, store: content, rate: verifyRate, signal }).catch((error: unknown) =>
-            onError('verify', asError(error)),
-          ),
+          scrub({
+            paths,
+            store: content,
+            rate: verifyRate,
+            signal,
+            onError: (error) => onError('verify', error),
+          }).catch((error: unknown) => onError('verify', asError(error))),
         ]
       : []),
   ];

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import type { Config, Upstream as UpstreamConfig } from '../config/config.ts';
+import type { Digest } from '../core/digest.ts';
 import { RegistryError } from '../core/errors.ts';
 import type { Source } from '../core/source.ts';
 import { offlineSource } from '../mirror/offline.ts';
@@ -23,6 +24,8 @@ const REQUEST_RETRIES = 2;
 export interface Upstreams extends AsyncDisposable {
   /** @throws RegistryError NAME_UNKNOWN for a host that is not configured */
   readonly of: (host: string) => Source;
+  /** What came under the digest was wrong: whichever address it came from is passed over for a while. */
+  distrust(host: string, digest: Digest): void;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -50,6 +53,7 @@ export async function openUpstreams(
         throw new RegistryError('NAME_UNKNOWN', `${host} is not configured`);
       return source;
     },
+    distrust: (host, digest) => opened.get(host)?.distrust(digest),
     [Symbol.asyncDispose]: async () => {
       await Promise.all([...opened.values()].map((one) => one[Symbol.asyncDispose]()));
     },
