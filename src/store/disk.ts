@@ -84,10 +84,9 @@ class DiskStore implements ContentStore {
   }
 
   async setAside(digest: Digest, reason: DamageReason): Promise<void> {
-    await mkdir(this.#paths.damaged, { recursive: true });
     const name = `${path.basename(this.#paths.ingest(digest))}-${Date.now()}`;
     const aside = path.join(this.#paths.damaged, name);
-    const gone = await this.#take(digest, (from) => rename(from, aside));
+    const gone = await this.#take(digest, (from) => moveOrRemove(from, aside));
     if (gone) this.#options.onDamage?.(digest, reason);
   }
 
@@ -118,6 +117,16 @@ class DiskStore implements ContentStore {
         await file.release();
       },
     };
+  }
+}
+
+/** Wrong content goes out of sight also where a full disk has no room for another folder. */
+async function moveOrRemove(from: string, to: string): Promise<void> {
+  try {
+    await mkdir(path.dirname(to), { recursive: true });
+    await rename(from, to);
+  } catch {
+    await rm(from);
   }
 }
 

@@ -11,6 +11,8 @@ export interface LayoutOptions {
   readonly paths: Paths;
   readonly tags: TagStore;
   readonly store: ContentStore;
+  /** The index could not be written; it will be tried again. */
+  readonly onError?: (error: Error) => void;
 }
 
 /** Milliseconds between two writes of the index, at least. */
@@ -36,25 +38,39 @@ export class Layout {
 
   /** Writes the index whenever it is out of date, seldom enough to cost nothing, until the signal ends it. */
   async keep(signal: AbortSignal): Promise<void> {
-    await replaceFile(this.#options.paths.layout, '{"imageLayoutVersion":"1.0.0"}');
     while (!signal.aborted) {
       const started = performance.now();
-      await this.flush();
+      try {
+        await this.flush();
+      } catch (error) {
+        this.#options.onError?.(error instanceof Error ? error : new Error(String(error)));
+      }
       const pause = Math.max(PAUSE, 20 * (performance.now() - started));
       await delay(pause, undefined, { signal, ref: false }).catch(() => {});
     }
   }
 
-  /** Writes the index now if it is out of date. */
+  /** Writes the index now if it is out of date. @throws Error of Node; it stays out of date then */
   async flush(): Promise<void> {
     if (!this.#dirty) return;
     this.#dirty = false;
+    try {
+      await this.#write();
+    } catch (error) {
+      this.#dirty = true;
+      throw error;
+    }
+  }
+
+  async #write(): Promise<void> {
+    const { paths } = this.#options;
     const index = {
       schemaVersion: 2,
       mediaType: MEDIA_TYPES.ociIndex,
       manifests: await this.#list(),
     };
-    await replaceFile(this.#options.paths.index, `${JSON.stringify(index, undefined, 2)}\n`);
+    await replaceFile(paths.layout, '{"imageLayoutVersion":"1.0.0"}');
+    await replaceFile(paths.index, `${JSON.stringify(index, undefined, 2)}\n`);
   }
 
   async #list(): Promise<readonly object[]> {

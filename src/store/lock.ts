@@ -18,11 +18,10 @@ export interface Holder {
 export function lockStore(paths: Paths, holder: Holder): Disposable {
   const database = new DatabaseSync(paths.lock);
   try {
-    database.exec('CREATE TABLE IF NOT EXISTS holder (pid INTEGER, admin TEXT)');
+    // A journal on disk would need room, and the disk may be full.
+    database.exec('PRAGMA journal_mode = MEMORY');
     database.exec('BEGIN IMMEDIATE');
-    database.exec('DELETE FROM holder');
-    database.prepare('INSERT INTO holder VALUES (?, ?)').run(holder.pid, holder.admin);
-    database.exec('COMMIT');
+    writeHolder(database, holder);
     database.exec('BEGIN IMMEDIATE');
   } catch (cause) {
     const held = readHolder(database);
@@ -33,6 +32,26 @@ export function lockStore(paths: Paths, holder: Holder): Disposable {
     });
   }
   return { [Symbol.dispose]: () => database.close() };
+}
+
+/** Ends the transaction. Without room nothing is written: the lock holds all the same, only its name is missing. */
+function writeHolder(database: DatabaseSync, { pid, admin }: Holder): void {
+  try {
+    database.exec('CREATE TABLE IF NOT EXISTS holder (pid INTEGER, admin TEXT)');
+    database.exec('DELETE FROM holder');
+    database.prepare('INSERT INTO holder VALUES (?, ?)').run(pid, admin);
+    database.exec('COMMIT');
+  } catch (error) {
+    if (!isWriteFailure(error)) throw error;
+    if (database.isTransaction) database.exec('ROLLBACK');
+  }
+}
+
+/** SQLite's result codes for a disk that is full, or over its quota (https://sqlite.org/rescode.html). */
+function isWriteFailure(error: unknown): boolean {
+  if (!(error instanceof Error) || !('errcode' in error)) return false;
+  const code = Number(error.errcode) & 0xff;
+  return code === 13 || code === 10;
 }
 
 function readHolder(database: DatabaseSync): Holder | undefined {

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Digest } from '../core/digest.ts';
 import type { Paths } from './paths.ts';
 import type { ContentStore } from './store.ts';
 import { verify } from './verify.ts';
@@ -9,17 +10,26 @@ export interface ScrubOptions {
   /** Bytes a second. */
   readonly rate: number;
   readonly signal: AbortSignal;
+  /** Some content could not be read; the rest is verified all the same. */
+  readonly onError?: (error: Error) => void;
 }
 
 /** Milliseconds from the start of one round to the start of the next, at least. */
 const ROUND = 24 * 60 * 60 * 1000;
 
 /** Verifies the whole store over and over, slowly, until the signal ends it. */
-export async function scrub({ paths, store, rate, signal }: ScrubOptions): Promise<void> {
+export async function scrub(options: ScrubOptions): Promise<void> {
+  const { paths, store, rate, signal, onError } = options;
+  const onUnreadable = (_digest: Digest, error: Error): void => onError?.(error);
   while (!signal.aborted) {
     const started = performance.now();
     try {
-      for await (const _verified of verify({ paths, store, pace: pacer(rate, signal) })) {
+      for await (const _verified of verify({
+        paths,
+        store,
+        pace: pacer(rate, signal),
+        onUnreadable,
+      })) {
         signal.throwIfAborted();
       }
       await delay(Math.max(0, started + ROUND - performance.now()), undefined, {

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { Hasher, algorithmOf, isDigest, type Digest } from '../core/digest.ts';
+import { RegistryError } from '../core/errors.ts';
 import type { Paths } from './paths.ts';
 import { absent } from './small-file.ts';
 import type { ContentStore } from './store.ts';
@@ -17,6 +18,8 @@ export interface VerifyOptions {
   readonly store: ContentStore;
   /** Waits until that many more bytes may be read; rejects to stop. */
   readonly pace?: (bytes: number) => Promise<void>;
+  /** Told of content that could not be read, which is passed over; without it that is thrown. */
+  readonly onUnreadable?: (digest: Digest, error: RegistryError) => void;
 }
 
 /** Reads everything in the store once and sets aside what does not match its digest. */
@@ -26,9 +29,19 @@ export async function* verify(options: VerifyOptions): AsyncGenerator<Verified> 
     for (const name of names) {
       const digest = `${algorithm}:${name}`;
       if (!isDigest(digest)) continue;
-      const verified = await verifyOne(digest, options);
+      const verified = await readOne(digest, options);
       if (verified !== undefined) yield verified;
     }
+  }
+}
+
+async function readOne(digest: Digest, options: VerifyOptions): Promise<Verified | undefined> {
+  try {
+    return await verifyOne(digest, options);
+  } catch (error) {
+    if (options.onUnreadable === undefined || !(error instanceof RegistryError)) throw error;
+    options.onUnreadable(digest, error);
+    return undefined;
   }
 }
 
