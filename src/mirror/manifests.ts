@@ -21,6 +21,10 @@ export interface ManifestsOptions {
 /** Bytes of manifests kept in memory. */
 const REMEMBERED = 32 * 1024 * 1024;
 
+/** Manifests remembered as not kept, and the milliseconds after which keeping one is tried again. */
+const UNKEPT = 10_000;
+const KEPT_AGAIN = 2_000;
+
 /** Manifests by digest, which never change: from memory, the store, or once from the upstream. */
 export class Manifests {
   readonly #options: ManifestsOptions;
@@ -29,8 +33,10 @@ export class Manifests {
     sizeCalculation: ({ bytes }) => bytes.length + 500,
   });
   readonly #fetches = new SingleFlight<Manifest>();
-  readonly #writes = new SingleFlight<void>();
+  readonly #writes = new SingleFlight<boolean>();
   readonly #negative = new Negative();
+  /** When they could not be kept, by reference: from memory they are served all the same. */
+  readonly #unkept = new LRUCache<string, number>({ max: UNKEPT });
 
   constructor(options: ManifestsOptions) {
     this.#options = options;
@@ -46,8 +52,11 @@ export class Manifests {
   /** @throws RegistryError MANIFEST_UNKNOWN, or whatever kept the upstream from answering */
   async get(repository: Repository, digest: Digest): Promise<Manifest> {
     const held = await this.held(repository, digest);
-    if (held !== undefined) return { ...held, served: { result: 'hit' } };
     const key = formatReference(repository, digest);
+    if (held !== undefined) {
+      this.#keepAgain(repository, held, key);
+      return { ...held, served: { result: 'hit' } };
+    }
     this.#negative.check(key);
     const joined = this.#fetches.has(key);
     try {
@@ -84,19 +93,30 @@ export class Manifests {
     return { ...manifest, served: { result: 'miss', stored: true } };
   }
 
-  async #keep(repository: Repository, manifest: Manifest): Promise<void> {
-    const { digest } = manifest.descriptor;
-    // The link is remembered at once: whoever asks next finds it, with the bytes still in memory.
-    await this.#options.links.set(repository, digest, linkOf(manifest));
-    await this.#writes.run(digest, () => this.#write(manifest));
+  /** There may be room by now for what could not be kept before. */
+  #keepAgain(repository: Repository, manifest: Manifest, key: string): void {
+    const failedAt = this.#unkept.get(key);
+    if (failedAt === undefined || performance.now() - failedAt < KEPT_AGAIN) return;
+    this.#unkept.set(key, performance.now());
+    this.#options.background.run(() => this.#keep(repository, manifest));
   }
 
-  async #write({ descriptor, bytes }: Manifest): Promise<void> {
-    if ((await this.#options.store.size(descriptor.digest)) === descriptor.size) return;
+  async #keep(repository: Repository, manifest: Manifest): Promise<void> {
+    const { digest } = manifest.descriptor;
+    const key = formatReference(repository, digest);
+    this.#unkept.set(key, performance.now());
+    // The link is remembered at once: whoever asks next finds it, with the bytes still in memory.
+    await this.#options.links.set(repository, digest, linkOf(manifest));
+    if (await this.#writes.run(digest, () => this.#write(manifest))) this.#unkept.delete(key);
+  }
+
+  /** Whether it is stored; the store itself tells why it is not. */
+  async #write({ descriptor, bytes }: Manifest): Promise<boolean> {
+    if ((await this.#options.store.size(descriptor.digest)) === descriptor.size) return true;
     await using ingest = await this.#options.store.ingest(descriptor.digest);
     await ingest.expect(bytes.length);
     await ingest.write(bytes.subarray(ingest.length));
-    await ingest.commit();
+    return (await ingest.commit()).stored;
   }
 
   async #load(digest: Digest, link: Link): Promise<Manifest | undefined> {
