@@ -1,4 +1,8 @@
-import { Registry, startRegistry, type RegistryOptions } from '../../test/fixtures/registry.ts';
+import {
+  startRegistry,
+  type Registry,
+  type RegistryOptions,
+} from '../../test/fixtures/registry.ts';
 import { layover, type Layover, type LayoverOptions } from './layover.ts';
 import { scratch, type Scratch } from './scratch.ts';
 
