@@ -82,7 +82,10 @@ test('the pinned Node runs main.ts, through a chain of links and spaces in the p
     assert.equal(told.main, join(place.root, 'src/main.ts'));
     assert.equal(told.node, await realpath(process.execPath));
     assert.deepEqual(told.arguments, ['verify', 'a b', '', '--x=*']);
-    assert.deepEqual(told.flags, ['--disable-warning=ExperimentalWarning']);
+    assert.deepEqual(told.flags, [
+      '--disable-warning=ExperimentalWarning',
+      '--max-semi-space-size=2',
+    ]);
     assert.equal(told.threads, '16');
   }
 });
