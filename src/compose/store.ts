@@ -47,7 +47,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
     onError,
     onDamage: (digest, reason) => observe({ type: 'damaged', digest, reason }),
     onStored: (digest, size) => usage.stored(digest, size),
-    onRemoved: (digest, size) => usage.removed(digest, size),
+    onRemoved: (_digest, size) => usage.removed(size),
   });
   const disk = diskTags(paths);
   const layout = new Layout({

@@ -1,3 +1,4 @@
+import type { TagPolicy } from '../mirror/policy.ts';
 import type { Address } from './address.ts';
 
 /** The configuration, checked and complete. Durations are milliseconds, sizes are bytes. */
@@ -40,14 +41,6 @@ export interface StorageConfig {
   readonly minFree: number;
   /** Bytes a second; 0: no background verification. */
   readonly verifyRate: number;
-}
-
-export interface TagPolicy {
-  readonly freshFor: number;
-  readonly revalidateWithin: number;
-  readonly whenUnreachable: 'serve-stale' | 'fail';
-  readonly whenDeleted: 'keep' | 'follow';
-  readonly notFoundFor: number;
 }
 
 export interface Upstream {

@@ -1,4 +1,5 @@
-import type { Config, TagPolicy, Upstream, UpstreamCredentials } from './config.ts';
+import type { TagPolicy } from '../mirror/policy.ts';
+import type { Config, Upstream, UpstreamCredentials } from './config.ts';
 import type { Parsed } from './schema.ts';
 import { canonicalUrl } from './url.ts';
 

@@ -87,7 +87,7 @@ export class Blobs {
     const running = downloads.get(digest);
     try {
       if (isFar(range, running)) return await this.#direct(repository, digest, range);
-      const download = running ?? downloads.start(repository, digest);
+      const download = downloads.join(repository, digest);
       const blob = await download.read(range);
       const alone = { upstream: upstream(repository.host), repository, digest, retries };
       const served: Served =

@@ -39,8 +39,15 @@ export class Downloads {
     return this.#finished;
   }
 
-  /** Starts one; there must be none for the digest. */
-  start(repository: Repository, digest: Digest): Download {
+  /** The one for the digest, which is started if there is none. */
+  join({ host, path }: Repository, digest: Digest): Download {
+    const running = this.#running.get(digest);
+    if (running === undefined) return this.#start({ host, path }, digest);
+    this.#options.observe({ type: 'download-joined', host, digest });
+    return running;
+  }
+
+  #start(repository: Repository, digest: Digest): Download {
     const { upstream, store, retries, abandonAfter, observe, background } = this.#options;
     const about = { host: repository.host, digest };
     const download = new Download({

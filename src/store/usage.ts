@@ -1,8 +1,8 @@
-import { readdir, stat, statfs } from 'node:fs/promises';
-import path from 'node:path';
-import { isDigest, type Digest } from '../core/digest.ts';
+import { stat, statfs } from 'node:fs/promises';
+import type { Digest } from '../core/digest.ts';
 import type { Paths } from './paths.ts';
 import { absent } from './small-file.ts';
+import { storedDigests } from './stored.ts';
 
 /** Bytes and counts. */
 export interface Figures {
@@ -13,47 +13,38 @@ export interface Figures {
   readonly capacityBytes: number;
 }
 
-/** How much the blobs take: counted once in the background, kept up to date from then on. */
+/** How much the blobs take: counted in the background at first, kept up to date from then on. */
 export class Usage {
   readonly #paths: Paths;
   #bytes = 0;
   #objects = 0;
-  /** While it counts: what came or went by itself, so as not to be counted twice. */
-  #touched: Set<Digest> | undefined;
+  /** While it counts: what came by itself, so as not to be counted twice. */
+  #arrived: Set<Digest> | undefined;
+  #left = 0;
 
   constructor(paths: Paths) {
     this.#paths = paths;
   }
 
   stored(digest: Digest, size: number): void {
-    this.#touched?.add(digest);
+    this.#arrived?.add(digest);
     this.#bytes += size;
     this.#objects += 1;
   }
 
-  removed(digest: Digest, size: number): void {
-    // What the count has not come to yet it will not find.
-    if (this.#touched !== undefined && !this.#touched.has(digest)) return;
-    this.#touched?.delete(digest);
+  removed(size: number): void {
+    this.#left += 1;
     this.#bytes -= size;
     this.#objects -= 1;
   }
 
   /** Counts what is there; a signal stops it early. */
   async count(signal: AbortSignal): Promise<void> {
-    this.#touched = new Set();
-    for (const algorithm of ['sha256', 'sha512']) {
-      const folder = path.join(this.#paths.blobs, algorithm);
-      for (const name of (await absent(readdir(folder))) ?? []) {
-        if (signal.aborted) return;
-        const digest = `${algorithm}:${name}`;
-        if (!isDigest(digest) || this.#touched.has(digest)) continue;
-        const found = await absent(stat(path.join(folder, name)));
-        if (found === undefined || this.#touched.has(digest)) continue;
-        this.stored(digest, found.size);
-      }
+    for (let left = -1; left !== this.#left && !signal.aborted;) {
+      // Whether what has left meanwhile had been counted nobody knows: then it counts again.
+      left = this.#left;
+      await this.#countOnce(signal);
     }
-    this.#touched = undefined;
   }
 
   async figures(): Promise<Figures> {
@@ -64,5 +55,20 @@ export class Usage {
       availableBytes: bavail * bsize,
       capacityBytes: blocks * bsize,
     };
+  }
+
+  async #countOnce(signal: AbortSignal): Promise<void> {
+    const arrived = new Set<Digest>();
+    this.#arrived = arrived;
+    this.#bytes = 0;
+    this.#objects = 0;
+    for await (const digest of storedDigests(this.#paths)) {
+      if (signal.aborted) return;
+      const found = arrived.has(digest) ? undefined : await absent(stat(this.#paths.blob(digest)));
+      if (found === undefined || arrived.has(digest)) continue;
+      this.#bytes += found.size;
+      this.#objects += 1;
+    }
+    this.#arrived = undefined;
   }
 }

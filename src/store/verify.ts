@@ -1,10 +1,8 @@
-import { readdir } from 'node:fs/promises';
-import path from 'node:path';
-import { Hasher, algorithmOf, isDigest, type Digest } from '../core/digest.ts';
+import { Hasher, algorithmOf, type Digest } from '../core/digest.ts';
 import { RegistryError } from '../core/errors.ts';
 import type { Paths } from './paths.ts';
-import { absent } from './small-file.ts';
 import type { ContentStore } from './store.ts';
+import { storedDigests } from './stored.ts';
 
 export interface Verified {
   readonly digest: Digest;
@@ -24,14 +22,9 @@ export interface VerifyOptions {
 
 /** Reads everything in the store once and sets aside what does not match its digest. */
 export async function* verify(options: VerifyOptions): AsyncGenerator<Verified> {
-  for (const algorithm of ['sha256', 'sha512']) {
-    const names = (await absent(readdir(path.join(options.paths.blobs, algorithm)))) ?? [];
-    for (const name of names) {
-      const digest = `${algorithm}:${name}`;
-      if (!isDigest(digest)) continue;
-      const verified = await readOne(digest, options);
-      if (verified !== undefined) yield verified;
-    }
+  for await (const digest of storedDigests(options.paths)) {
+    const verified = await readOne(digest, options);
+    if (verified !== undefined) yield verified;
   }
 }
 

@@ -45,6 +45,7 @@ test('many clients miss one blob at once: one upstream request, the right bytes 
     }),
   );
   assert.equal(place.registry.count(BLOBS), 1);
+  assert.equal(place.events.filter(({ type }) => type === 'download-joined').length, 19);
   await place.told('download-ended');
   await using warm = await place.mirror.blob(repository, digest);
   assert.equal(warm.served?.result, 'hit');
