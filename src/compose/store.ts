@@ -1,3 +1,4 @@
+import { asError } from '../core/errors.ts';
 import { access, constants, mkdir } from 'node:fs/promises';
 import type { MirrorEvent } from '../mirror/event.ts';
 import { diskStore } from '../store/disk.ts';
@@ -112,8 +113,4 @@ function touching(tags: TagStore, layout: Layout): TagStore {
       layout.touch();
     },
   };
-}
-
-function asError(value: unknown): Error {
-  return value instanceof Error ? value : new Error(String(value));
 }

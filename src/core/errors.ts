@@ -87,6 +87,11 @@ export function isUnknown(error: unknown): error is RegistryError {
   );
 }
 
+/** What was thrown, as an error: nothing else should be, and everything else can be. */
+export function asError(value: unknown): Error {
+  return value instanceof Error ? value : new Error(String(value));
+}
+
 /** Node's own error code (`ENOENT`, `ENOSPC`, …), the only thing an error may be recognised by. */
 export function systemCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined;

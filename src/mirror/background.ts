@@ -1,3 +1,4 @@
+import { asError } from '../core/errors.ts';
 /** Work that no request waits for and that a clean end does. */
 export class Background {
   readonly #running = new Set<Promise<void>>();
@@ -9,9 +10,7 @@ export class Background {
 
   run(task: () => Promise<void>): void {
     const running = task()
-      .catch((error: unknown) =>
-        this.#onError(error instanceof Error ? error : new Error(String(error))),
-      )
+      .catch((error: unknown) => this.#onError(asError(error)))
       .finally(() => this.#running.delete(running));
     this.#running.add(running);
   }

@@ -1,5 +1,5 @@
 import type { Digest } from '../core/digest.ts';
-import { RegistryError } from '../core/errors.ts';
+import { asError, RegistryError } from '../core/errors.ts';
 import type { Range } from '../core/range.ts';
 import { rewrap } from '../core/rewrap.ts';
 import { formatRepository, type Repository } from '../core/reference.ts';
@@ -69,7 +69,7 @@ export class Download {
         return stored;
       } catch (error) {
         const reason = this.#stop.signal.aborted ? abandoned(this.#options) : error;
-        ingest.fail(reason instanceof Error ? reason : new Error(String(reason)));
+        ingest.fail(asError(reason));
         throw reason;
       }
     } catch (error) {

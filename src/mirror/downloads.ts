@@ -1,5 +1,5 @@
 import type { Digest } from '../core/digest.ts';
-import { RegistryError } from '../core/errors.ts';
+import { asError, RegistryError } from '../core/errors.ts';
 import type { Repository } from '../core/reference.ts';
 import type { Source } from '../core/source.ts';
 import type { LinkStore } from '../store/links.ts';
@@ -91,7 +91,7 @@ export class Downloads {
     try {
       end((await download.run()) ? 'stored' : 'unstored');
     } catch (error) {
-      const failure = error instanceof Error ? error : new Error(String(error));
+      const failure = asError(error);
       end(resultOf(failure, download), failure);
       this.#forget(digest);
     }
@@ -109,7 +109,7 @@ export class Downloads {
       this.#options.observe({
         type: 'storage-error',
         operation: 'link',
-        error: error instanceof Error ? error : new Error(String(error)),
+        error: asError(error),
       });
     }
   }

@@ -1,3 +1,4 @@
+import { asError } from '../core/errors.ts';
 import { Pulse } from '../core/pulse.ts';
 import type { Buffers, Lease } from './buffers.ts';
 
@@ -76,7 +77,7 @@ export class Batcher {
         this.#changed.give();
         await kept;
       } catch (error) {
-        this.#failure ??= error instanceof Error ? error : new Error(String(error));
+        this.#failure ??= asError(error);
       } finally {
         this.#keeping = 0;
         this.#changed.give();

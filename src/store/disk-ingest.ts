@@ -1,6 +1,6 @@
 import { chmod, open, rename, rm } from 'node:fs/promises';
 import { algorithmOf, Hasher, type Digest } from '../core/digest.ts';
-import { RegistryError } from '../core/errors.ts';
+import { asError, RegistryError } from '../core/errors.ts';
 import { Pulse } from '../core/pulse.ts';
 import { spanOf, type Range } from '../core/range.ts';
 import type { Blob } from '../core/source.ts';
@@ -88,7 +88,10 @@ export class DiskIngest implements Ingest {
       await this.#file?.handle.truncate(0);
       this.#offset = this.#kept = this.#readable = this.#accepted = 0;
     }
-    this.#prefix = this.#offset > 0 ? this.#hashPrefix() : undefined;
+    this.#prefix =
+      this.#offset > 0
+        ? this.#file?.hash(this.#offset, this.#hasher, this.#options.buffers)
+        : undefined;
     this.#prefix?.catch((error: unknown) => this.fail(asError(error)));
     this.#grown.give();
   }
@@ -218,17 +221,6 @@ export class DiskIngest implements Ingest {
     return this.#window;
   }
 
-  async #hashPrefix(): Promise<void> {
-    using lease = this.#options.buffers.lend(this.#offset);
-    for (let position = 0; position < this.#offset;) {
-      const wanted = Math.min(lease.bytes.length, this.#offset - position);
-      const chunk = await this.#file?.read(position, lease.bytes.subarray(0, wanted));
-      if (chunk === undefined) return;
-      this.#hasher.update(chunk);
-      position += chunk.length;
-    }
-  }
-
   #verify(): void {
     const { digest } = this.#options;
     const actual = this.#hasher.digest();
@@ -263,8 +255,4 @@ async function openGrowing(path: string) {
   } catch {
     return open(path, 'w+');
   }
-}
-
-function asError(value: unknown): Error {
-  return value instanceof Error ? value : new Error(String(value));
 }

@@ -1,3 +1,4 @@
+import { asError } from '../core/errors.ts';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MEDIA_TYPES } from '../core/media-type.ts';
 import { formatReference } from '../core/reference.ts';
@@ -43,7 +44,7 @@ export class Layout {
       try {
         await this.flush();
       } catch (error) {
-        this.#options.onError?.(error instanceof Error ? error : new Error(String(error)));
+        this.#options.onError?.(asError(error));
       }
       const pause = Math.max(PAUSE, 20 * (performance.now() - started));
       await delay(pause, undefined, { signal, ref: false }).catch(() => {});

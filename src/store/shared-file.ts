@@ -1,5 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
+import type { Hasher } from '../core/digest.ts';
 import { RegistryError } from '../core/errors.ts';
+import type { Buffers } from './buffers.ts';
 import type { Reader } from './stream.ts';
 
 /** One open file with several users; it is closed when the last one lets go. */
@@ -40,6 +42,17 @@ export class SharedFile implements Reader {
       'STORAGE_UNAVAILABLE',
       `stored content ends at byte ${position}, too early`,
     );
+  }
+
+  /** Has the hasher see the first `length` bytes. @throws as `read` does */
+  async hash(length: number, hasher: Hasher, buffers: Buffers): Promise<void> {
+    using lease = buffers.lend(length);
+    for (let position = 0; position < length;) {
+      const wanted = Math.min(lease.bytes.length, length - position);
+      const chunk = await this.read(position, lease.bytes.subarray(0, wanted));
+      hasher.update(chunk);
+      position += chunk.length;
+    }
   }
 
   /** Writes all of it at `position`, or throws Node's own error. */
