@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import path from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { startRegistry } from '../fixtures/registry.ts';
+import { temporaryFolder } from '../fixtures/temporary.ts';
+
+const LAUNCHER = fileURLToPath(new URL('../../bin/layover', import.meta.url));
+
+/** The server as people start it, with upstreams of the test's. */
+async function serve(upstreams: string) {
+  const folder = await temporaryFolder();
+  const config = path.join(folder.path, 'layover.yaml');
+  const text = `listen: 127.0.0.1:0\nstorage: { path: ${folder.path}/data }\n${upstreams}`;
+  await writeFile(config, text);
+  const child = spawn(LAUNCHER, ['serve', '--config', config], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const lines: string[] = [];
+  const reader = createInterface({ input: child.stdout });
+  const started = Promise.withResolvers<number>();
+  reader.on('line', (line) => {
+    lines.push(line);
+    const { msg, port } = JSON.parse(line) as { msg: string; port: number };
+    if (msg === 'serving') started.resolve(port);
+  });
+  const url = `http://127.0.0.1:${await started.promise}`;
+  const stop = async (): Promise<number | null> => {
+    if (child.exitCode === null) {
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    }
+    return child.exitCode;
+  };
+  return {
+    url,
+    lines,
+    stop,
+    [Symbol.asyncDispose]: async () => {
+      await stop();
+      await folder[Symbol.asyncDispose]();
+    },
+  };
+}
+
+test('a mirror that gives something else under a digest is passed over at the next pull', async () => {
+  await using origin = await startRegistry();
+  await using liar = await startRegistry();
+  const digest = origin.addBlob({ size: 300_000, seed: 3 }, 'library/x');
+  liar.addBlob({ size: 300_000, seed: 3 }, 'library/x');
+  liar.misbehave({ method: 'GET', path: /\/blobs\// }, { kind: 'flip', at: 1000 });
+  await using server = await serve(
+    `upstreams: { docker.io: { url: "${origin.url}", mirrors: ["${liar.url}"] } }\n`,
+  );
+  const pull = async () =>
+    (await fetch(`${server.url}/v2/library/x/blobs/${digest}`)).arrayBuffer();
+  await assert.rejects(pull());
+  assert.equal(origin.count({ method: 'GET', path: /\/blobs\// }), 0);
+  assert.equal((await pull()).byteLength, 300_000);
+  assert.equal(origin.count({ method: 'GET', path: /\/blobs\// }), 1);
+});
+
+test('SIGTERM ends it cleanly, with every request in the log', async () => {
+  await using origin = await startRegistry();
+  origin.addImage('library/x', 'v1');
+  await using server = await serve(`upstreams: { docker.io: { url: "${origin.url}" } }\n`);
+  for (const at of ['v1', 'v1', 'v2']) {
+    await (await fetch(`${server.url}/v2/library/x/manifests/${at}`)).arrayBuffer();
+  }
+  assert.equal(await server.stop(), 0);
+  const records = server.lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  const requests = records.filter(({ msg }) => msg === 'request');
+  assert.deepEqual(
+    requests.map(({ reference, status, cache }) => [reference, status, cache]),
+    [
+      ['v1', 200, 'miss'],
+      ['v1', 200, 'hit'],
+      ['v2', 404, undefined],
+    ],
+  );
+  assert.equal(records.at(-1)?.['msg'], 'stopped');
+});
