@@ -60,6 +60,10 @@ export function atDigest(at: Tag | Digest): at is Digest {
   return isDigest(at);
 }
 
+export function same(a: Repository, b: Repository): boolean {
+  return a.host === b.host && a.path === b.path;
+}
+
 export function formatRepository({ host, path }: Repository): string {
   return `${host}/${path}`;
 }

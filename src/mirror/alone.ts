@@ -65,7 +65,7 @@ async function* goOn(
 ): AsyncGenerator<Uint8Array> {
   let at = from;
   let held: Uint8Array | undefined;
-  for await (const chunk of resumed(from, options, signal)) {
+  for await (const chunk of resumed(from, size, options, signal)) {
     hasher.update(chunk);
     const wanted = chunk.subarray(Math.max(0, position - at), Math.max(0, span.end - at));
     at += chunk.length;
@@ -83,16 +83,17 @@ async function* goOn(
   yield held;
 }
 
-/** The upstream's bytes from `from` on, asked for again where they break off. */
+/** The upstream's bytes from `from` to the end, asked for again where they break off. A closed range: such have a lane of their own, so that slow clients do not hold up downloads. */
 async function* resumed(
   from: number,
+  size: number,
   { upstream, repository, digest, retries }: AloneOptions,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const persistence = new Persistence(retries, signal);
   for (let at = from; ;) {
     try {
-      await using blob = await upstream.blob(repository, digest, { from: at });
+      await using blob = await upstream.blob(repository, digest, { from: at, to: size - 1 });
       signal.addEventListener('abort', () => void blob[Symbol.asyncDispose](), { once: true });
       signal.throwIfAborted();
       for await (const chunk of blob.body) {

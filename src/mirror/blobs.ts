@@ -1,13 +1,13 @@
 import type { Digest } from '../core/digest.ts';
-import { isUnknown } from '../core/errors.ts';
 import type { Range } from '../core/range.ts';
 import { rewrap } from '../core/rewrap.ts';
-import { formatReference, type Repository } from '../core/reference.ts';
+import { formatReference, same, type Repository } from '../core/reference.ts';
 import type { Served } from '../core/served.ts';
 import { SingleFlight } from '../core/single-flight.ts';
 import type { Blob, BlobStat, Source } from '../core/source.ts';
 import type { LinkStore } from '../store/links.ts';
 import type { ContentStore } from '../store/store.ts';
+import { isRight } from '../store/verify.ts';
 import { orAlone } from './alone.ts';
 import type { Background } from './background.ts';
 import type { Download } from './download.ts';
@@ -41,9 +41,11 @@ export class Blobs {
   async stat(repository: Repository, digest: Digest): Promise<BlobStat> {
     const { links, store } = this.#options;
     const link = await links.get(repository, digest);
-    if (link !== undefined && (await store.size(digest)) === link.size) {
+    const stored = link && (await store.size(digest));
+    if (link !== undefined && stored === link.size) {
       return { size: link.size, served: { result: 'hit' } };
     }
+    if (stored !== undefined) await store.setAside(digest, 'size');
     const { size } = await this.#confirm(repository, digest);
     return { size, served: { result: 'miss' } };
   }
@@ -65,7 +67,9 @@ export class Blobs {
       const running = downloads.get(digest);
       const open = allowed || running === undefined || same(running.repository, repository);
       // A download that ended meanwhile may have brought it after the look into the store.
-      if (open && finished === downloads.finished) return this.#fetch(repository, digest, range);
+      if (!open || finished !== downloads.finished) continue;
+      const fetched = await this.#fetch(repository, digest, range);
+      if (fetched !== undefined) return fetched;
     }
   }
 
@@ -80,29 +84,41 @@ export class Blobs {
     return link && this.#options.store.open(digest, { range, size: link.size });
   }
 
-  async #fetch(repository: Repository, digest: Digest, range?: Range): Promise<Blob> {
+  /** `undefined` when the download that was joined came to nothing for reasons of another repository. */
+  async #fetch(repository: Repository, digest: Digest, range?: Range): Promise<Blob | undefined> {
     const { upstream, downloads, retries, policy } = this.#options;
     const key = formatReference(repository, digest);
     this.#negative.check(key);
     const running = downloads.get(digest);
+    if (isFar(range, running)) return this.#direct(repository, digest, range);
+    const download = downloads.join(repository, digest);
     try {
-      if (isFar(range, running)) return await this.#direct(repository, digest, range);
-      const download = downloads.join(repository, digest);
       const blob = await download.read(range);
       const alone = { upstream: upstream(repository.host), repository, digest, retries };
       const served: Served =
         running === undefined ? { result: 'miss', stored: true } : { result: 'joined' };
       return rewrap(orAlone(blob, alone), { served });
     } catch (error) {
-      if (isUnknown(error)) this.#negative.note(key, error, policy(repository.host).notFoundFor);
+      if (download.vain && !same(download.repository, repository)) {
+        await downloads.gone(download);
+        return undefined;
+      }
+      this.#negative.note(key, error, policy(repository.host).notFoundFor);
       throw error;
     }
   }
 
   /** A part of its own from the upstream, not stored. */
   async #direct(repository: Repository, digest: Digest, range?: Range): Promise<Blob> {
-    const blob = await this.#options.upstream(repository.host).blob(repository, digest, range);
-    return rewrap(blob, { served: { result: 'bypass' } });
+    const { upstream, policy } = this.#options;
+    try {
+      const blob = await upstream(repository.host).blob(repository, digest, range);
+      return rewrap(blob, { served: { result: 'bypass' } });
+    } catch (error) {
+      const key = formatReference(repository, digest);
+      this.#negative.note(key, error, policy(repository.host).notFoundFor);
+      throw error;
+    }
   }
 
   /** Has the upstream say that the repository holds the blob, which makes it a link. */
@@ -115,7 +131,8 @@ export class Blobs {
         const { size } = await upstream(repository.host).stat(repository, digest);
         const stored = await store.size(digest);
         if (stored === undefined) return { size };
-        // What is stored has been verified; what an upstream says of its length has not.
+        // They disagree: what is stored has been verified once, but who knows what became of it.
+        if (stored !== size && !(await isRight(store, digest))) return { size };
         background.run(() => links.set(repository, digest, { size: stored }));
         return { size: stored };
       } catch (error) {
@@ -130,8 +147,4 @@ function isFar(range: Range | undefined, running: Download | undefined): boolean
   if (range === undefined) return false;
   if ('last' in range) return running === undefined;
   return range.to !== undefined && range.from > (running?.length ?? 0) + FAR;
-}
-
-function same(a: Repository, b: Repository): boolean {
-  return a.host === b.host && a.path === b.path;
 }

@@ -2,15 +2,20 @@ import type { Digest } from '../core/digest.ts';
 import { asError, RegistryError } from '../core/errors.ts';
 import type { Range } from '../core/range.ts';
 import { rewrap } from '../core/rewrap.ts';
-import { formatRepository, type Repository } from '../core/reference.ts';
+import { formatRepository, same, type Repository } from '../core/reference.ts';
 import type { Blob, Source } from '../core/source.ts';
 import type { ContentStore, Ingest } from '../store/store.ts';
 import { Persistence } from './persistence.ts';
 
-export interface DownloadOptions {
+/** A repository that holds the blob, and where to ask for it. */
+export interface Origin {
   readonly repository: Repository;
-  readonly digest: Digest;
   readonly upstream: Source;
+}
+
+export interface DownloadOptions {
+  readonly origin: Origin;
+  readonly digest: Digest;
   readonly store: ContentStore;
   readonly retries: number;
   /** Milliseconds without a reader after which it stops. */
@@ -25,22 +30,45 @@ export interface DownloadOptions {
  * the mirror: requests come and go, and none of them can end it, slow it down or make it fail.
  */
 export class Download {
-  readonly repository: Repository;
   readonly digest: Digest;
   readonly #options: DownloadOptions;
   readonly #opened = Promise.withResolvers<Ingest>();
   readonly #stop = new AbortController();
+  /** The one being asked comes first. */
+  readonly #origins: Origin[];
   #ingest: Ingest | undefined;
   #source: Blob | undefined;
   #readers = 0;
+  #begun = false;
   #over = false;
   #loneliness: NodeJS.Timeout | undefined;
 
   constructor(options: DownloadOptions) {
     this.#options = options;
-    this.repository = options.repository;
+    this.#origins = [options.origin];
     this.digest = options.digest;
     this.#opened.promise.catch(() => {});
+  }
+
+  /** The repository for which it was started. */
+  get repository(): Repository {
+    return this.#options.origin.repository;
+  }
+
+  /** Every repository that is known to hold what is being fetched. */
+  get repositories(): readonly Repository[] {
+    return this.#origins.map(({ repository }) => repository);
+  }
+
+  /** Whether it ended before there was anything to read: that says nothing of other repositories. */
+  get vain(): boolean {
+    return this.#over && !this.#begun;
+  }
+
+  /** Another repository turned out to hold the blob: it is asked when the first one fails. */
+  add(origin: Origin): void {
+    const known = this.#origins.some(({ repository }) => same(repository, origin.repository));
+    if (!known) this.#origins.push(origin);
   }
 
   /** Bytes that have arrived. */
@@ -73,6 +101,7 @@ export class Download {
         throw reason;
       }
     } catch (error) {
+      this.#over = true;
       this.#opened.reject(error);
       throw error;
     } finally {
@@ -134,6 +163,7 @@ export class Download {
       } catch (error) {
         if (this.#stop.signal.aborted) throw error;
         await persistence.recover(error);
+        this.#turn();
         this.#options.onResume?.(position);
       } finally {
         this.#source = undefined;
@@ -144,7 +174,8 @@ export class Download {
 
   /** Gets the upstream's first answer, and with it the size. */
   async #open(ingest: Ingest): Promise<number> {
-    const { repository, digest, upstream, onResume } = this.#options;
+    const { digest, onResume } = this.#options;
+    const { repository, upstream } = this.#options.origin;
     const offset = ingest.length;
     let size: number;
     try {
@@ -166,12 +197,14 @@ export class Download {
     } else if (offset > 0) {
       onResume?.(offset);
     }
+    this.#begun = true;
     this.#opened.resolve(ingest);
     return size;
   }
 
   async #request(position: number, size: number): Promise<Blob> {
-    const { repository, digest, upstream } = this.#options;
+    const { digest } = this.#options;
+    const { repository, upstream } = this.#origins[0] ?? this.#options.origin;
     const source = await upstream.blob(repository, digest, { from: position });
     if (source.size === size && source.span.start === position) return source;
     await source[Symbol.asyncDispose]();
@@ -179,6 +212,12 @@ export class Download {
       'UPSTREAM_INVALID',
       `${repository.host} says that ${digest} has ${source.size} bytes, having said ${size}`,
     );
+  }
+
+  /** The next origin is asked from now on. */
+  #turn(): void {
+    const [failed] = this.#origins.splice(0, 1);
+    if (failed !== undefined) this.#origins.push(failed);
   }
 
   #watch(): void {
@@ -195,7 +234,7 @@ async function pour(blob: Blob, write: (chunk: Uint8Array) => Promise<void>): Pr
   for await (const chunk of blob.body) await write(chunk);
 }
 
-async function commit(ingest: Ingest, { repository, digest }: DownloadOptions) {
+async function commit(ingest: Ingest, { origin: { repository }, digest }: DownloadOptions) {
   try {
     return await ingest.commit();
   } catch (cause) {
@@ -211,7 +250,7 @@ function isRangeInvalid(error: unknown): boolean {
   return error instanceof RegistryError && error.code === 'RANGE_INVALID';
 }
 
-function abandoned({ repository, digest }: DownloadOptions): RegistryError {
+function abandoned({ origin: { repository }, digest }: DownloadOptions): RegistryError {
   return new RegistryError(
     'UPSTREAM_UNAVAILABLE',
     `the download of ${digest} from ${formatRepository(repository)} was stopped; it goes on when it is asked for again`,

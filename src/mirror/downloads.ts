@@ -1,5 +1,6 @@
 import type { Digest } from '../core/digest.ts';
 import { asError, RegistryError } from '../core/errors.ts';
+import { Pulse } from '../core/pulse.ts';
 import type { Repository } from '../core/reference.ts';
 import type { Source } from '../core/source.ts';
 import type { LinkStore } from '../store/links.ts';
@@ -20,10 +21,14 @@ export interface DownloadsOptions {
   readonly background: Background;
 }
 
+/** Milliseconds for stopped downloads to put away what they have. */
+const LAST_WAIT = 2_000;
+
 /** The downloads under way: one a digest, however many ask and through whichever repository. */
 export class Downloads {
   readonly #options: DownloadsOptions;
   readonly #running = new Map<Digest, Download>();
+  readonly #ended = new Pulse();
   #finished = 0;
 
   constructor(options: DownloadsOptions) {
@@ -39,28 +44,34 @@ export class Downloads {
     return this.#finished;
   }
 
-  /** The one for the digest, which is started if there is none. */
-  join({ host, path }: Repository, digest: Digest): Download {
+  /** The one for the digest, which is started if there is none. The repository is known to hold it. */
+  join(repository: Repository, digest: Digest): Download {
     const running = this.#running.get(digest);
-    if (running === undefined) return this.#start({ host, path }, digest);
+    if (running === undefined) return this.#start(repository, digest);
+    const { host } = repository;
+    running.add({ repository, upstream: this.#options.upstream(host) });
     this.#options.observe({ type: 'download-joined', host, digest });
     return running;
+  }
+
+  /** Settles once the download is over and another one can be started. */
+  async gone(download: Download): Promise<void> {
+    while (this.#running.get(download.digest) === download) await this.#ended.wait();
   }
 
   #start(repository: Repository, digest: Digest): Download {
     const { upstream, store, retries, abandonAfter, observe, background } = this.#options;
     const about = { host: repository.host, digest };
     const download = new Download({
-      repository,
+      origin: { repository, upstream: upstream(repository.host) },
       digest,
-      upstream: upstream(repository.host),
       store,
       retries,
       abandonAfter,
       onResume: (at) => observe({ type: 'download-resumed', ...about, at }),
       onDone: async (size, stored) => {
         // The link comes before the map entry goes: there is no moment at which neither is there.
-        if (stored) await this.#link(repository, digest, size);
+        if (stored) for (const one of download.repositories) await this.#link(one, digest, size);
         this.#forget(digest);
       },
     });
@@ -74,7 +85,8 @@ export class Downloads {
   async close(milliseconds: number): Promise<void> {
     await within(this.#options.background.settle(), milliseconds);
     for (const download of this.#running.values()) download.stop();
-    await this.#options.background.settle();
+    // An upstream that owes its headers cannot be hurried; what it would bring is not waited for.
+    await within(this.#options.background.settle(), LAST_WAIT);
   }
 
   async #follow(download: Download): Promise<void> {
@@ -100,6 +112,7 @@ export class Downloads {
   #forget(digest: Digest): void {
     this.#running.delete(digest);
     this.#finished += 1;
+    this.#ended.give();
   }
 
   async #link(repository: Repository, digest: Digest, size: number): Promise<void> {

@@ -120,7 +120,10 @@ export class Freshness {
       rules.whenUnreachable === 'fail'
         ? await asking
         : await within(asking, rules.revalidateWithin);
-    if (word === LATE) return this.#serveStale(repository, record, 'slow');
+    if (word === LATE) {
+      this.#postponed.set(formatReference(repository, tag), 'slow');
+      return this.#serveStale(repository, record, 'slow');
+    }
     switch (word.kind) {
       case 'same':
         return answer(word.descriptor, { result: 'revalidated', ...ttl(rules.freshFor) });

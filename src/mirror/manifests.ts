@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { algorithmOf, digestOf, type Digest } from '../core/digest.ts';
-import { manifestOf, LARGEST_MANIFEST, type Manifest } from '../core/manifest.ts';
+import { manifestOf, LARGEST_MANIFEST, type Manifest, type Resolution } from '../core/manifest.ts';
 import { formatReference, type Repository, type Tag } from '../core/reference.ts';
 import { SingleFlight } from '../core/single-flight.ts';
 import type { Blob, Source } from '../core/source.ts';
@@ -33,6 +33,7 @@ export class Manifests {
     sizeCalculation: ({ bytes }) => bytes.length + 500,
   });
   readonly #fetches = new SingleFlight<Manifest>();
+  readonly #resolving = new SingleFlight<Resolution>();
   readonly #writes = new SingleFlight<boolean>();
   readonly #negative = new Negative();
   /** When they could not be kept, by reference: from memory they are served all the same. */
@@ -64,6 +65,24 @@ export class Manifests {
       return joined ? { ...manifest, served: { result: 'joined' } } : manifest;
     } catch (error) {
       this.#negative.note(key, error, this.#options.policy(repository.host).notFoundFor);
+      throw error;
+    }
+  }
+
+  /** The same without the bytes, and without fetching them. */
+  async resolve(repository: Repository, digest: Digest): Promise<Resolution> {
+    const held = await this.held(repository, digest);
+    if (held !== undefined) return { descriptor: held.descriptor, served: { result: 'hit' } };
+    const key = formatReference(repository, digest);
+    this.#negative.check(key);
+    const { upstream, policy } = this.#options;
+    try {
+      return await this.#resolving.run(key, async () => {
+        const { descriptor } = await upstream(repository.host).resolve(repository, digest);
+        return { descriptor, served: { result: 'miss' } };
+      });
+    } catch (error) {
+      this.#negative.note(key, error, policy(repository.host).notFoundFor);
       throw error;
     }
   }

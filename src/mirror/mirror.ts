@@ -55,13 +55,8 @@ export function mirror(options: MirrorOptions): Mirror {
   const listings = new Listings(shared);
 
   return {
-    async resolve(repository, at) {
-      if (!atDigest(at)) return freshness.resolve(repository, at);
-      const held = await manifests.held(repository, at);
-      if (held !== undefined) return { descriptor: held.descriptor, served: { result: 'hit' } };
-      const { descriptor } = await options.upstream(repository.host).resolve(repository, at);
-      return { descriptor, served: { result: 'miss' } };
-    },
+    resolve: (repository, at) =>
+      atDigest(at) ? manifests.resolve(repository, at) : freshness.resolve(repository, at),
     manifest: (repository, at) =>
       atDigest(at)
         ? manifests.get(repository, at)

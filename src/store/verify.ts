@@ -39,15 +39,26 @@ async function readOne(digest: Digest, options: VerifyOptions): Promise<Verified
 }
 
 async function verifyOne(digest: Digest, options: VerifyOptions): Promise<Verified | undefined> {
-  const { store, pace = async () => {} } = options;
+  const { store, pace } = options;
+  const size = await store.size(digest);
+  if (size === undefined) return undefined;
+  return { digest, size, outcome: (await isRight(store, digest, pace)) ? 'right' : 'damaged' };
+}
+
+/** Whether what is stored matches its digest, as nothing at all does; what does not is set aside. */
+export async function isRight(
+  store: ContentStore,
+  digest: Digest,
+  pace: (bytes: number) => Promise<void> = async () => {},
+): Promise<boolean> {
   await using blob = await store.open(digest);
-  if (blob === undefined) return undefined;
+  if (blob === undefined) return false;
   const hasher = new Hasher(algorithmOf(digest));
   for await (const chunk of blob.body) {
     await pace(chunk.length);
     hasher.update(chunk);
   }
-  if (hasher.digest() === digest) return { digest, size: blob.size, outcome: 'right' };
-  await store.setAside(digest, 'digest');
-  return { digest, size: blob.size, outcome: 'damaged' };
+  const right = hasher.digest() === digest;
+  if (!right) await store.setAside(digest, 'digest');
+  return right;
 }

@@ -29,7 +29,7 @@ export class Window {
   readonly #width: number;
   readonly #blocks: Block[] = [];
   readonly #moved = new Pulse();
-  readonly #origin: LeftBehind;
+  readonly #origin: { readonly start: number; readonly hasher: Hasher };
   #start: number;
   #end: number;
   #closed = false;
@@ -38,7 +38,7 @@ export class Window {
   constructor(start: number, hasher: Hasher, followers: ReadonlySet<Follower>, width = WIDTH) {
     this.#start = start;
     this.#end = start;
-    this.#origin = new LeftBehind(start, hasher.copy());
+    this.#origin = { start, hasher: hasher.copy() };
     this.#followers = followers;
     this.#width = width;
   }
@@ -72,7 +72,8 @@ export class Window {
   take(follower: Follower, most: number): Uint8Array {
     if (follower.left !== undefined) throw follower.left;
     const block = this.#blocks.findLast(({ start }) => start <= follower.position);
-    if (block === undefined) throw this.#origin;
+    // Each goes on hashing from here by itself.
+    if (block === undefined) throw new LeftBehind(this.#origin.start, this.#origin.hasher.copy());
     const from = follower.position - block.start;
     return block.bytes.subarray(from, from + most);
   }
