@@ -105,13 +105,17 @@ export class Endpoint {
 
   async #attempt(ask: Ask, deadline: Deadline): Promise<Answer> {
     const subject = this.#subject(ask);
-    const authorization = await this.#auth.header(subject, deadline);
+    let authorization = await this.#auth.header(subject, deadline);
     let answer = await this.#follow(ask, authorization, deadline);
     if (answer.response.status === 401 && answer.origin === 'endpoint') {
       using refused = answer.response;
       const other = await this.#auth.renew(subject, refused.headers, authorization, deadline);
-      if (other !== undefined) answer = await this.#follow(ask, other, deadline);
-    } else if (answer.origin === 'elsewhere' && isExpired(answer.response.status)) {
+      if (other !== undefined) {
+        authorization = other;
+        answer = await this.#follow(ask, authorization, deadline);
+      }
+    }
+    if (answer.origin === 'elsewhere' && isExpired(answer.response.status)) {
       using _expired = answer.response;
       answer = await this.#follow(ask, authorization, deadline);
     }

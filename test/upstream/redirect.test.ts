@@ -6,6 +6,7 @@ import { startRegistry } from '../fixtures/registry.ts';
 import { bytesOf, connect, failure, V1, X } from './support.ts';
 
 const API = /^\/v2\//;
+const BLOBS = /^\/v2\/.*\/blobs\//;
 const STORAGE = /^\/storage/;
 
 for (const status of [301, 302, 303, 307, 308]) {
@@ -63,6 +64,29 @@ test('an expired signed URL is asked for anew, once', async () => {
   const error = await failure(source.blob(X, digest), 'DENIED');
   assert.equal(registry.count({ path: STORAGE }), 4);
   assert.ok(!/X-Signature|signature-/.test(`${error.message} ${JSON.stringify(source.events)}`));
+});
+
+test('a URL that expired behind a challenge is asked for anew, once', async () => {
+  await using registry = await startRegistry({ auth: { kind: 'bearer' } });
+  await using source = connect(registry);
+  const digest = registry.addBlob('content');
+  const challenge = `Bearer realm="${registry.url}/token",service="fixture"`;
+  const undo = registry.misbehave({ path: BLOBS }, { kind: 'signed-redirect' });
+  registry.misbehave({ path: BLOBS, times: 2 }, { kind: 'signed-redirect', uses: 0 });
+  registry.misbehave(
+    { path: BLOBS, times: 1 },
+    { kind: 'status', status: 401, headers: { 'www-authenticate': challenge } },
+  );
+  assert.equal(digestOf(await bytesOf(await source.blob(X, digest))), digest);
+  const asked = registry.matching({ path: BLOBS }).map(({ headers }) => headers.authorization);
+  assert.equal(asked.length, 3);
+  assert.equal(asked[0], undefined);
+  assert.match(String(asked[1]), /^Bearer token-/);
+  assert.equal(asked[2], asked[1]);
+  undo();
+  registry.misbehave({ path: BLOBS }, { kind: 'signed-redirect', uses: 0 });
+  await failure(source.blob(X, digest), 'DENIED');
+  assert.equal(registry.count({ path: BLOBS }), 5);
 });
 
 test('a 404 from storage is nobody\u2019s definitive word', async () => {
