@@ -15,7 +15,8 @@ const LONGEST_HEX = 64;
 /**
  * Every referrer, from the API, or where there is none from the tag that clients keep instead
  * (distribution specification, "Unavailable Referrers API").
- * @throws RegistryError MANIFEST_UNKNOWN when there is neither
+ * @throws RegistryError MANIFEST_UNKNOWN when there is neither; whether that is definitive is the
+ * tag's answer to tell, as the API's is the same for "none" and for "no such API"
  */
 export async function listReferrers(
   endpoint: Endpoint,

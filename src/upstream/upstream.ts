@@ -85,7 +85,8 @@ export function upstream(options: UpstreamOptions): Upstream {
       try {
         return { items: await brief((...where) => listReferrers(...where, path, digest)) };
       } catch (error) {
-        if (isUnknown(error)) return { items: [] };
+        // A 404 that is not the registry's own word says nothing about what it has.
+        if (isUnknown(error) && error.definitive) return { items: [] };
         throw error;
       }
     },

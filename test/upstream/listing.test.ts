@@ -117,6 +117,19 @@ for (const [name, behaviour] of Object.entries({
   });
 }
 
+test('referrers that a page of somebody else denies are not taken for none', async () => {
+  await using registry = await startRegistry();
+  await using source = connect(registry);
+  const { manifest } = registry.addImage('library/x', 'v1');
+  const page = { kind: 'status', status: 404, body: '<html>not found</html>' } as const;
+  registry.misbehave({ path: REFERRERS }, page);
+  const undo = registry.misbehave({ path: /manifests/ }, page);
+  const error = await failure(source.referrers(X, manifest.digest), 'MANIFEST_UNKNOWN');
+  assert.equal(error.definitive, false);
+  undo();
+  assert.deepEqual((await source.referrers(X, manifest.digest)).items, []);
+});
+
 test('referrers that are denied are an error, not an empty list', async () => {
   await using registry = await startRegistry();
   await using source = connect(registry);
