@@ -7,7 +7,8 @@ import { serve } from './compose/serve.ts';
 import { checkConfig, readConfig, type Request } from './config/read.ts';
 import { jsonSchema } from './config/schema.ts';
 import { showSettings } from './config/show.ts';
-import { diskStore } from './store/disk.ts';
+import { RegistryError } from './core/errors.ts';
+import { existingStore } from './store/disk.ts';
 import { Paths } from './store/paths.ts';
 import { pacer } from './store/scrub.ts';
 import { verify } from './store/verify.ts';
@@ -25,7 +26,13 @@ function requestOf({ config, overrides }: Choices): Request {
 async function* verifyStore(choices: VerifyChoices): AsyncGenerator<Verified> {
   const { config } = await readConfig(requestOf(choices));
   const paths = new Paths(config.storage.path);
-  const store = await diskStore({ paths });
+  const store = await existingStore({ paths });
+  if (store === undefined) {
+    throw new RegistryError(
+      'STORAGE_UNAVAILABLE',
+      `there is no store in ${paths.root}, which storage.path names`,
+    );
+  }
   const limited = choices.pace === 'limited' && config.storage.verifyRate > 0;
   const pace = limited ? pacer(config.storage.verifyRate) : undefined;
   for await (const { digest, size, outcome } of verify({ paths, store, ...(pace && { pace }) })) {
@@ -47,3 +54,5 @@ const actions: Actions = {
 const { stdout, stderr } = process;
 const output = terminal({ stdout, stderr, unread: () => process.exit(0) });
 process.exitCode = await run(process.argv.slice(2), { version, actions, output });
+// Everything has been put away by now; a connection that will not end is no reason to stay.
+setTimeout(() => process.exit(), 5_000).unref();

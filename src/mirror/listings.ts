@@ -30,6 +30,9 @@ interface Remembered<T> {
 /** Entries of all remembered tag lists together. */
 const REMEMBERED = 500_000;
 
+/** Remembered lists of referrers, most of which are empty. */
+const REFERRERS = 10_000;
+
 /** Tags and referrers: the upstream's word while it can be had, else what is known. */
 export class Listings {
   readonly #options: ListingsOptions;
@@ -37,6 +40,7 @@ export class Listings {
     maxSize: REMEMBERED,
     sizeCalculation: ({ items }) => items.length + 1,
   });
+  readonly #referrers = new LRUCache<string, Remembered<Descriptor>>({ max: REFERRERS });
   readonly #askingTags = new SingleFlight<Remembered<Tag>>();
   readonly #askingReferrers = new SingleFlight<Remembered<Descriptor>>();
 
@@ -54,22 +58,34 @@ export class Listings {
         this.#tags.set(key, remembered);
         return remembered;
       });
-    const known = this.#tags.get(key) ?? { items: await tags.list(repository), checkedAt: 0 };
-    return this.#list(repository, known.items.length > 0 ? known : undefined, ask);
+    const known = this.#tags.get(key);
+    if (known !== undefined) return this.#list(repository, known, ask);
+    try {
+      return { items: (await ask()).items, served: { result: 'miss' } };
+    } catch (error) {
+      // The tags that were pulled are some of them: better than nothing, but not worth a hurry.
+      return this.#fallBack(repository, await tags.list(repository), error);
+    }
   }
 
   async referrers(repository: Repository, digest: Digest): Promise<Listing<Descriptor>> {
     const { upstream, referrers, background, now } = this.#options;
+    const key = formatReference(repository, digest);
+    const known = this.#referrers.get(key) ?? (await referrers.get(repository, digest));
     const ask = () =>
-      this.#askingReferrers.run(formatReference(repository, digest), async () => {
+      this.#askingReferrers.run(key, async () => {
         const { items } = await upstream(repository.host).referrers(repository, digest);
         const remembered = { items, checkedAt: now() };
-        background.run(() => referrers.set(repository, digest, remembered));
+        this.#referrers.set(key, remembered);
+        // Anybody can ask about anything: only what is something, or was, is worth a file.
+        if (items.length > 0 || (known !== undefined && known.items.length > 0)) {
+          background.run(() => referrers.set(repository, digest, remembered));
+        }
         return remembered;
       });
-    const known = await referrers.get(repository, digest);
     try {
-      return await this.#list(repository, known, ask);
+      if (known !== undefined) return await this.#list(repository, known, ask);
+      return { items: (await ask()).items, served: { result: 'miss' } };
     } catch (error) {
       // Nothing refers to what does not exist: to a client that is an empty list, not an error.
       if (isUnknown(error)) return { items: [], served: { result: 'miss' } };
@@ -78,25 +94,30 @@ export class Listings {
   }
 
   async #list<T>(
-    { host }: Repository,
-    known: Remembered<T> | undefined,
+    repository: Repository,
+    known: Remembered<T>,
     ask: () => Promise<Remembered<T>>,
   ): Promise<Listing<T>> {
-    const rules = this.#options.policy(host);
-    if (known === undefined) return { items: (await ask()).items, served: { result: 'miss' } };
+    const rules = this.#options.policy(repository.host);
     if (known.checkedAt + rules.freshFor > this.#options.now()) {
       return { items: known.items, served: { result: 'hit' } };
     }
-    const keep = rules.whenUnreachable === 'serve-stale';
+    const stale = rules.whenUnreachable === 'serve-stale';
     try {
-      const fresh = keep ? await within(ask(), rules.revalidateWithin) : await ask();
+      const fresh = stale ? await within(ask(), rules.revalidateWithin) : await ask();
       if (fresh !== LATE) return { items: fresh.items, served: { result: 'revalidated' } };
       return { items: known.items, served: { result: 'stale', detail: 'slow' } };
     } catch (error) {
-      const gone = isUnknown(error) && error.definitive;
-      if (gone ? rules.whenDeleted === 'follow' : !keep) throw error;
-      const detail = gone ? 'gone' : reasonOf(error);
-      return { items: known.items, served: { result: 'stale', detail } };
+      return this.#fallBack(repository, known.items, error);
     }
+  }
+
+  /** What is known in place of what could not be had, if the policy wants that and there is any. */
+  #fallBack<T>({ host }: Repository, items: readonly T[], error: unknown): Listing<T> {
+    const { whenDeleted, whenUnreachable } = this.#options.policy(host);
+    const gone = isUnknown(error) && error.definitive;
+    const wanted = gone ? whenDeleted === 'keep' : whenUnreachable === 'serve-stale';
+    if (!wanted || items.length === 0) throw error;
+    return { items, served: { result: 'stale', detail: gone ? 'gone' : reasonOf(error) } };
   }
 }

@@ -12,10 +12,10 @@ import { temporaryFolder } from '../fixtures/temporary.ts';
 const LAUNCHER = fileURLToPath(new URL('../../bin/layover', import.meta.url));
 
 /** The server as people start it, with upstreams of the test's. */
-async function serve(upstreams: string) {
+async function serve(settings: string) {
   const folder = await temporaryFolder();
   const config = path.join(folder.path, 'layover.yaml');
-  const text = `listen: 127.0.0.1:0\nstorage: { path: ${folder.path}/data }\n${upstreams}`;
+  const text = `listen: 127.0.0.1:0\nstorage: { path: ${folder.path}/data }\n${settings}`;
   await writeFile(config, text);
   const child = spawn(LAUNCHER, ['serve', '--config', config], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -83,4 +83,21 @@ test('SIGTERM ends it cleanly, with every request in the log', async () => {
     ],
   );
   assert.equal(records.at(-1)?.['msg'], 'stopped');
+});
+
+test('SIGTERM does not wait for an upstream that never answers', async () => {
+  await using origin = await startRegistry();
+  const digest = origin.addBlob({ size: 300_000, seed: 3 }, 'library/x');
+  origin.misbehave({}, { kind: 'never-answer' });
+  await using server = await serve(
+    `drain: 200ms\nupstreams: { docker.io: { url: "${origin.url}" } }\n`,
+  );
+  const answer = fetch(`${server.url}/v2/library/x/blobs/${digest}`);
+  answer.catch(() => {});
+  await origin.seen({ path: /blobs/ });
+  const began = performance.now();
+  assert.equal(await server.stop(), 0);
+  await assert.rejects(answer);
+  // The upstream has 20 s for its headers, and three attempts.
+  assert.ok(performance.now() - began < 10_000, 'it took as long as the upstream may');
 });

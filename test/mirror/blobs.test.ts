@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, symlink } from 'node:fs/promises';
+import { chmod, readdir, symlink, truncate } from 'node:fs/promises';
 import { test } from 'node:test';
 import type { Digest } from '../../src/core/digest.ts';
 import { RegistryError } from '../../src/core/errors.ts';
@@ -337,4 +337,88 @@ test('a restart in mid-download: what came is gone on with, whatever is served i
   assert.equal(await place.store.size(digest), undefined);
   assert.ok((await read(place, digest)).equals(bytes));
   assert.match(String(place.registry.matching(BLOBS).at(-1)?.headers['range']), /^bytes=[1-9]/);
+});
+
+test('a stored blob that was truncated is never served, whoever asks first and how', async () => {
+  for (const how of ['stat', 'blob', 'elsewhere'] as const) {
+    await using place = await world();
+    const { digest, bytes } = large(place, 100_000);
+    await read(place, digest);
+    await place.told('download-ended');
+    await chmod(place.paths.blob(digest), 0o644);
+    await truncate(place.paths.blob(digest), 50_000);
+    const friend = { host: 'other.example', path: 'library/x' };
+    if (how === 'stat') {
+      assert.equal((await place.mirror.stat(repository, digest)).size, bytes.length);
+    }
+    await using blob = await place.mirror.blob(how === 'elsewhere' ? friend : repository, digest);
+    assert.ok((await collect(blob.body)).equals(bytes), how);
+  }
+});
+
+test('what an upstream says of a length does not throw away what is right', async () => {
+  await using place = await world();
+  const { digest, bytes } = large(place, 100_000);
+  await read(place, digest);
+  await place.told('download-ended');
+  place.registry.misbehave(
+    { method: 'HEAD', path: /\/blobs\// },
+    { kind: 'headers', set: { 'Content-Length': '70000' } },
+  );
+  await using blob = await place.mirror.blob({ host: 'other.example', path: 'library/x' }, digest);
+  assert.ok((await collect(blob.body)).equals(bytes));
+  assert.equal(place.registry.count(BLOBS), 1);
+});
+
+test('a "not there" of one repository is not handed to another that waits for the same blob', async () => {
+  await using place = await world();
+  const { digest, bytes } = large(place, 100_000);
+  const missing = { host: 'docker.io', path: 'missing/r' };
+  const hold = gate();
+  const wrong = { path: /missing\/r\/blobs/ };
+  place.registry.misbehave(wrong, { kind: 'hold-headers', gate: hold });
+  const first = place.mirror.blob(missing, digest);
+  first.catch(() => {});
+  await place.registry.seen({ ...wrong, method: 'GET' });
+  const second = place.mirror.blob(repository, digest);
+  await place.told('download-joined');
+  hold.open();
+  await assert.rejects(first, fails('BLOB_UNKNOWN'));
+  await using blob = await second;
+  assert.ok((await collect(blob.body)).equals(bytes));
+  assert.equal((await read(place, digest)).length, bytes.length);
+});
+
+test('every repository that joined is linked: later it needs no upstream', async () => {
+  await using place = await world();
+  const { digest, bytes } = large(place, 3 * MiB);
+  const hold = gate();
+  place.registry.misbehave(BLOBS, { kind: 'hold-body', at: MiB, gate: hold });
+  await using one = await place.mirror.blob(repository, digest);
+  const friend = { host: 'other.example', path: 'library/x' };
+  await using two = await place.mirror.blob(friend, digest);
+  hold.open();
+  await Promise.all([collect(one.body), collect(two.body)]);
+  await place.told('download-ended');
+  await place.restart();
+  place.registry.misbehave({}, { kind: 'reset' });
+  await using later = await place.mirror.blob(friend, digest);
+  assert.equal(later.served?.result, 'hit');
+  assert.ok((await collect(later.body)).equals(bytes));
+});
+
+test('no room: all who come late go on alone, one after the other and at once', async () => {
+  await using place = await world();
+  const { digest, bytes } = large(place, 30 * MiB);
+  await symlink('/dev/full', place.paths.ingest(digest));
+  const hold = gate();
+  place.registry.misbehave({ ...BLOBS, times: 1 }, { kind: 'hold-body', at: 29 * MiB, gate: hold });
+  await using first = await place.mirror.blob(repository, digest);
+  const iterator = first.body[Symbol.asyncIterator]();
+  for (let got = 0; got < 20 * MiB;) got += (await iterator.next()).value?.length ?? 0;
+  assert.ok((await read(place, digest)).equals(bytes));
+  const both = await Promise.all([read(place, digest), read(place, digest, { from: 7 })]);
+  assert.ok(both[0].equals(bytes) && both[1].equals(bytes.subarray(7)));
+  hold.open();
+  for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) continue;
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { test } from 'node:test';
 import type { Digest } from '../../src/core/digest.ts';
 import { RegistryError } from '../../src/core/errors.ts';
@@ -267,4 +267,47 @@ test('nothing refers to what nobody knows: an empty list', async () => {
   await using place = await world();
   const unknown = `sha256:${'0'.repeat(64)}` as Digest;
   assert.deepEqual((await place.mirror.referrers(repository, unknown)).items, []);
+});
+
+test('tags that were pulled are no answer while the upstream is merely slow', async () => {
+  const { place, image } = await pulled({ policy: { revalidateWithin: 1 } });
+  await using _ = place;
+  place.registry.tag('library/x', 'v2', image.manifest.digest);
+  const hold = gate();
+  place.registry.misbehave({ path: /tags/ }, { kind: 'hold-headers', gate: hold });
+  const listing = place.mirror.tags(repository);
+  await place.registry.seen({ path: /tags/ });
+  setTimeout(() => hold.open(), 20);
+  assert.deepEqual((await listing).items, ['v1', 'v2']);
+});
+
+test('offline or down, the tags that were pulled are better than nothing', async () => {
+  const { place } = await pulled();
+  await using _ = place;
+  await place.restart();
+  place.registry.misbehave({}, { kind: 'reset' });
+  const { items, served } = await place.mirror.tags(repository);
+  assert.deepEqual(items, ['v1']);
+  assert.equal(served?.result, 'stale');
+});
+
+test('asking for referrers of nothing leaves nothing behind', async () => {
+  await using place = await world();
+  for (let index = 0; index < 5; index += 1) {
+    const unknown = `sha256:${String(index).repeat(64)}` as Digest;
+    const nowhere = { host: 'docker.io', path: `nonexistent/r${index}` };
+    assert.deepEqual((await place.mirror.referrers(nowhere, unknown)).items, []);
+  }
+  await place.restart();
+  assert.deepEqual(await readdir(place.paths.repositories), []);
+});
+
+test('HEAD by digest: a "not there" is remembered there, too, and many ask once', async () => {
+  await using place = await world();
+  place.registry.addImage('library/x', 'v1');
+  const unknown = `sha256:${'0'.repeat(64)}` as Digest;
+  await assert.rejects(place.mirror.resolve(repository, unknown), fails('MANIFEST_UNKNOWN'));
+  const asked = place.registry.requests.length;
+  await assert.rejects(place.mirror.resolve(repository, unknown), fails('MANIFEST_UNKNOWN'));
+  assert.equal(place.registry.requests.length, asked);
 });
