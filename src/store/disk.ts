@@ -40,6 +40,15 @@ export async function diskStore(options: DiskStoreOptions): Promise<ContentStore
   return new DiskStore(options);
 }
 
+/**
+ * A store that is there already, for those who only look after what is in it: makes no folders.
+ * `undefined` where there is none.
+ */
+export async function existingStore(options: DiskStoreOptions): Promise<ContentStore | undefined> {
+  const found = await absent(stat(options.paths.blobs));
+  return found?.isDirectory() === true ? new DiskStore(options) : undefined;
+}
+
 class DiskStore implements ContentStore {
   readonly #options: DiskStoreOptions;
   readonly #paths: Paths;
