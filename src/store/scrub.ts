@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Digest } from '../core/digest.ts';
+import { asError } from '../core/errors.ts';
 import type { Paths } from './paths.ts';
 import type { ContentStore } from './store.ts';
 import { verify } from './verify.ts';
@@ -10,36 +10,52 @@ export interface ScrubOptions {
   /** Bytes a second. */
   readonly rate: number;
   readonly signal: AbortSignal;
-  /** Some content could not be read; the rest is verified all the same. */
+  /** Some content could not be read, or a round came to an early end; the verification goes on. */
   readonly onError?: (error: Error) => void;
+  /** Milliseconds; rejects when the signal comes. */
+  readonly wait?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }
 
 /** Milliseconds from the start of one round to the start of the next, at least. */
 const ROUND = 24 * 60 * 60 * 1000;
 
-/** Verifies the whole store over and over, slowly, until the signal ends it. */
+/** Milliseconds from the early end of one round to the start of the next: an error may last. */
+const AFTER_ERROR = 10 * 60 * 1000;
+
+/** Verifies the whole store over and over, slowly, until the signal ends it. No error does. */
 export async function scrub(options: ScrubOptions): Promise<void> {
-  const { paths, store, rate, signal, onError } = options;
-  const onUnreadable = (_digest: Digest, error: Error): void => onError?.(error);
+  const { signal, wait = idle } = options;
   while (!signal.aborted) {
-    const started = performance.now();
+    const pause = await round(options);
     try {
-      for await (const _verified of verify({
-        paths,
-        store,
-        pace: pacer(rate, signal),
-        onUnreadable,
-      })) {
-        signal.throwIfAborted();
-      }
-      await delay(Math.max(0, started + ROUND - performance.now()), undefined, {
-        signal,
-        ref: false,
-      });
+      await wait(pause, signal);
     } catch (error) {
       if (!signal.aborted) throw error;
     }
   }
+}
+
+/** Verifies everything once; tells the milliseconds until the next round. */
+async function round({ paths, store, rate, signal, onError }: ScrubOptions): Promise<number> {
+  const started = performance.now();
+  const pace = pacer(rate, signal);
+  const onUnreadable = (_digest: unknown, error: Error): void => {
+    signal.throwIfAborted();
+    onError?.(error);
+  };
+  try {
+    for await (const _verified of verify({ paths, store, pace, onUnreadable })) {
+      signal.throwIfAborted();
+    }
+    return Math.max(0, started + ROUND - performance.now());
+  } catch (error) {
+    if (!signal.aborted) onError?.(asError(error));
+    return AFTER_ERROR;
+  }
+}
+
+async function idle(milliseconds: number, signal: AbortSignal): Promise<void> {
+  await delay(milliseconds, undefined, { signal, ref: false });
 }
 
 /** Waits so that no more than `rate` bytes a second pass. */

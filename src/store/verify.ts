@@ -1,5 +1,5 @@
 import { Hasher, algorithmOf, type Digest } from '../core/digest.ts';
-import { RegistryError } from '../core/errors.ts';
+import { asError } from '../core/errors.ts';
 import type { Paths } from './paths.ts';
 import type { ContentStore } from './store.ts';
 import { storedDigests } from './stored.ts';
@@ -16,8 +16,11 @@ export interface VerifyOptions {
   readonly store: ContentStore;
   /** Waits until that many more bytes may be read; rejects to stop. */
   readonly pace?: (bytes: number) => Promise<void>;
-  /** Told of content that could not be read, which is passed over; without it that is thrown. */
-  readonly onUnreadable?: (digest: Digest, error: RegistryError) => void;
+  /**
+   * Told of content that could not be read or set aside, which is passed over; without it that is
+   * thrown. What it throws itself ends the verification.
+   */
+  readonly onUnreadable?: (digest: Digest, error: Error) => void;
 }
 
 /** Reads everything in the store once and sets aside what does not match its digest. */
@@ -32,8 +35,8 @@ async function readOne(digest: Digest, options: VerifyOptions): Promise<Verified
   try {
     return await verifyOne(digest, options);
   } catch (error) {
-    if (options.onUnreadable === undefined || !(error instanceof RegistryError)) throw error;
-    options.onUnreadable(digest, error);
+    if (options.onUnreadable === undefined) throw error;
+    options.onUnreadable(digest, asError(error));
     return undefined;
   }
 }

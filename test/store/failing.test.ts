@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, rmdir, symlink, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { suite, test } from 'node:test';
-import { digestOf } from '../../src/core/digest.ts';
+import { digestOf, type Digest } from '../../src/core/digest.ts';
+import { systemCode } from '../../src/core/errors.ts';
 import { diskStore } from '../../src/store/disk.ts';
 import { Layout } from '../../src/store/layout.ts';
 import { Paths } from '../../src/store/paths.ts';
 import { scrub } from '../../src/store/scrub.ts';
+import type { ContentStore } from '../../src/store/store.ts';
 import { diskTags } from '../../src/store/tags.ts';
 import { verify } from '../../src/store/verify.ts';
 import { temporaryFolder } from '../fixtures/temporary.ts';
@@ -76,5 +79,77 @@ suite('a store that cannot be written or read everywhere', () => {
     stop.abort();
     await running;
     assert.deepEqual(damage, [`${wrong} digest`]);
+  });
+
+  test('a round that fails is told, and the next one comes after a rest', async () => {
+    await using world = await setUp();
+    const { paths, store, damage } = world;
+    const folder = path.join(paths.blobs, 'sha256');
+    const wrong = digestOf(Buffer.from('right'));
+    await rmdir(folder);
+    await symlink('sha256', folder);
+    const stop = new AbortController();
+    const [errors, rests]: [string[], number[]] = [[], []];
+    await scrub({
+      paths,
+      store,
+      rate: Number.MAX_SAFE_INTEGER,
+      signal: stop.signal,
+      onError: (error) => errors.push(systemCode(error) ?? error.message),
+      wait: async (milliseconds) => {
+        rests.push(milliseconds);
+        if (rests.length === 2) stop.abort();
+        if (rests.length > 1) return;
+        await rm(folder);
+        await mkdir(folder);
+        await writeFile(paths.blob(wrong), 'wrong');
+      },
+    });
+    assert.deepEqual(errors, ['ELOOP']);
+    assert.deepEqual(damage, [`${wrong} digest`]);
+    const [failed = 0, whole = 0] = rests;
+    assert.ok(failed >= 60_000);
+    assert.ok(whole > failed);
+  });
+
+  test('the rest after a round that failed ends with the signal', async () => {
+    await using world = await setUp();
+    const { paths, store } = world;
+    const folder = path.join(paths.blobs, 'sha256');
+    await rmdir(folder);
+    await symlink('sha256', folder);
+    const stop = new AbortController();
+    const errors: Error[] = [];
+    const onError = (error: Error): void => {
+      errors.push(error);
+      setImmediate(() => stop.abort());
+    };
+    await scrub({ paths, store, rate: 1, signal: stop.signal, onError });
+    assert.equal(errors.length, 1);
+  });
+
+  test('content that is wrong and cannot be set aside does not keep the rest from being verified', async () => {
+    await using world = await setUp();
+    const { paths, store, damage } = world;
+    const [stuck, wrong] = [digestOf(Buffer.from('a')), digestOf(Buffer.from('b'))];
+    await writeFile(paths.blob(stuck), 'wrong');
+    await writeFile(paths.blob(wrong), 'wrong');
+    const failure = new Error('read-only');
+    const failing: ContentStore = {
+      open: (digest, options) => store.open(digest, options),
+      size: (digest) => store.size(digest),
+      ingest: (digest) => store.ingest(digest),
+      remove: (digest) => store.remove(digest),
+      setAside: async (digest, reason) => {
+        if (digest === stuck) throw failure;
+        await store.setAside(digest, reason);
+      },
+    };
+    const passed: unknown[] = [];
+    const onUnreadable = (digest: Digest, error: Error) => passed.push([digest, error]);
+    const verified = await Array.fromAsync(verify({ paths, store: failing, onUnreadable }));
+    assert.deepEqual(passed, [[stuck, failure]]);
+    assert.deepEqual(damage, [`${wrong} digest`]);
+    assert.equal(verified.length, 1);
   });
 });
