@@ -8,7 +8,7 @@ import { Batcher } from './batcher.ts';
 import type { Buffers } from './buffers.ts';
 import { SharedFile } from './shared-file.ts';
 import type { Ingest } from './store.ts';
-import { iterate, pour, type Reader } from './stream.ts';
+import { streamed } from './streamed.ts';
 import { Window, type Follower } from './window.ts';
 
 export interface DiskIngestOptions {
@@ -19,8 +19,11 @@ export interface DiskIngestOptions {
   readonly buffers: Buffers;
   /** Something could not be stored; readers are served all the same. */
   readonly onError: (operation: string, error: Error) => void;
+  /** What becomes of the file when it is not committed. */
+  readonly leftover: 'resumable' | 'removed';
   /** It has become visible; bytes. */
   readonly onStored: (size: number) => void;
+  readonly onClosed: () => void;
 }
 
 /** Content that grows in a file, or, where the file cannot take it, in a window of memory. */
@@ -131,27 +134,20 @@ export class DiskIngest implements Ingest {
     const file = this.#file?.share();
     const follower: Follower = { position: span.start };
     this.#followers.add(follower);
-    const reader: Reader = { read: (position, into) => this.#read(follower, position, into) };
-    const finished = async (): Promise<void> => {
-      if (span.end === size) await this.#until(() => this.#verified);
-    };
-    return {
+    return streamed({
       size,
       span,
-      body: (async function* () {
-        yield* iterate(reader, span);
-        await finished();
-      })(),
-      pour: async (write) => {
-        await pour(reader, span, this.#options.buffers, write);
-        await finished();
+      reader: { read: (position, into) => this.#read(follower, position, into) },
+      buffers: this.#options.buffers,
+      finished: async () => {
+        if (span.end === size) await this.#until(() => this.#verified);
       },
-      [Symbol.asyncDispose]: async () => {
-        if (!this.#followers.delete(follower)) return;
+      release: async () => {
+        this.#followers.delete(follower);
         this.#window?.moved();
         await file?.release();
       },
-    };
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -161,9 +157,11 @@ export class DiskIngest implements Ingest {
     // A block that was written in part, for want of room, would count as content at the next start.
     if (!this.#published) {
       await this.#file?.handle.truncate(this.#kept).catch(() => {});
-      if (this.#kept === 0) await rm(this.#options.growing, { force: true });
+      const useless = this.#kept === 0 || this.#options.leftover === 'removed';
+      if (useless) await rm(this.#options.growing, { force: true });
     }
     await this.#file?.release();
+    this.#options.onClosed();
   }
 
   async #read(follower: Follower, position: number, into: Buffer): Promise<Uint8Array> {

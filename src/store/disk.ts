@@ -10,7 +10,7 @@ import type { Paths } from './paths.ts';
 import { SharedFile } from './shared-file.ts';
 import { absent } from './small-file.ts';
 import type { ContentStore, DamageReason, Ingest, OpenOptions } from './store.ts';
-import { iterate, pour } from './stream.ts';
+import { streamed } from './streamed.ts';
 
 export interface DiskStoreOptions {
   readonly paths: Paths;
@@ -53,6 +53,8 @@ class DiskStore implements ContentStore {
   readonly #options: DiskStoreOptions;
   readonly #paths: Paths;
   readonly #buffers: Buffers;
+  readonly #ingesting = new Set<Digest>();
+  #others = 0;
 
   constructor(options: DiskStoreOptions) {
     this.#options = options;
@@ -82,13 +84,22 @@ class DiskStore implements ContentStore {
   }
 
   async ingest(digest: Digest): Promise<Ingest> {
+    // Two writers of one file could undo what one of them has verified: the second gets a file of its own.
+    const alone = !this.#ingesting.has(digest);
+    if (alone) this.#ingesting.add(digest);
+    else this.#others += 1;
+    const name = this.#paths.ingest(digest);
     return DiskIngest.open({
       digest,
-      growing: this.#paths.ingest(digest),
+      growing: alone ? name : `${name}.${this.#others}`,
       final: this.#paths.blob(digest),
+      leftover: alone ? 'resumable' : 'removed',
       buffers: this.#buffers,
       onError: (operation, error) => this.#options.onError?.(operation, error),
       onStored: (size) => this.#options.onStored?.(digest, size),
+      onClosed: () => {
+        if (alone) this.#ingesting.delete(digest);
+      },
     });
   }
 
@@ -114,18 +125,13 @@ class DiskStore implements ContentStore {
 
   #blob(file: SharedFile, size: number, { range }: OpenOptions): Blob {
     const span = spanOf(range, size);
-    let open = true;
-    return {
+    return streamed({
       size,
       span,
-      body: iterate(file, span),
-      pour: (write) => pour(file, span, this.#buffers, write),
-      [Symbol.asyncDispose]: async () => {
-        if (!open) return;
-        open = false;
-        await file.release();
-      },
-    };
+      reader: file,
+      buffers: this.#buffers,
+      release: () => file.release(),
+    });
   }
 }
 

@@ -18,8 +18,8 @@ export interface ContentStore {
   /** Bytes held under the digest; `undefined` when absent. */
   size(digest: Digest): Promise<number | undefined>;
   /**
-   * Starts to take content in, or goes on with what an earlier attempt for the same digest left.
-   * One at a time for each digest: the caller sees to that. Never fails for want of room.
+   * Starts to take content in, or goes on with what an earlier attempt for the same digest left,
+   * unless somebody else does so at the moment. Never fails for want of room.
    */
   ingest(digest: Digest): Promise<Ingest>;
   /** Takes content that turned out to be wrong out of sight, keeping it for people to look at. */

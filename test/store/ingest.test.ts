@@ -285,3 +285,23 @@ test('whatever the chunks, body and pour give the same bytes', async () => {
     { numRuns: 25 },
   );
 });
+
+test('two writers of one digest do not touch each other: what one has verified stays', async () => {
+  await using world = await setUp();
+  const bytes = pattern(300_000);
+  const digest = digestOf(bytes);
+  {
+    await using liar = await world.store.ingest(digest);
+    await liar.expect(bytes.length);
+    await liar.write(pattern(200_000, 9));
+    await using honest = await world.store.ingest(digest);
+    assert.equal(honest.length, 0);
+    await honest.expect(bytes.length);
+    await honest.write(bytes);
+    assert.deepEqual(await honest.commit(), { stored: true });
+    await liar.write(pattern(100_000, 9));
+    await assert.rejects(liar.commit(), fails('DIGEST_INVALID'));
+  }
+  assert.deepEqual(await stored(world.store, digest), bytes);
+  assert.deepEqual(await readdir(world.paths.ingests), []);
+});
