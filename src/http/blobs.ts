@@ -43,9 +43,11 @@ export async function answerBlob(
     await answerSpan(exchange, await open(first), fields, first);
     return;
   }
-  const { size } = await source.stat(repository, digest);
+  const { size, served } = await source.stat(repository, digest);
   const plan = planParts(ranges, size, CONTENT_TYPE);
-  if (plan === undefined) await answerSpan(exchange, await open(), fields, undefined);
+  // Each part of what is not at hand could cost a request upstream; the whole blob costs one.
+  const atHand = served === undefined || served.result === 'hit';
+  if (plan === undefined || !atHand) await answerSpan(exchange, await open(), fields, undefined);
   else await answerParts(exchange, open, plan, fields);
 }
 

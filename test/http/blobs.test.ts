@@ -221,6 +221,39 @@ suite('several parts of a blob', () => {
     assert.ok((await bytesOf(response)).equals(BYTES));
   });
 
+  for (const result of ['miss', 'joined', 'revalidated', 'stale'] as const) {
+    test(`are the whole blob, opened once, while it is not at hand (${result})`, async () => {
+      await using mirror = await served();
+      mirror.source.served = { result };
+      const many = Array.from({ length: 500 }, (_, index) => `${index * 300}-${index * 300 + 9}`);
+      const range = `bytes=${many.join()}`;
+      const response = await fetch(mirror.blob, { headers: { range } });
+      assert.equal(response.status, 200);
+      assert.equal(response.headers.get('content-range'), null);
+      assert.ok((await bytesOf(response)).equals(BYTES));
+      assert.deepEqual(
+        mirror.source.calls.map((call) => call.split(' ')[0]),
+        ['stat', 'blob'],
+      );
+    });
+  }
+
+  test('are parts as soon as it is at hand', async () => {
+    await using mirror = await served();
+    mirror.source.served = { result: 'hit' };
+    const response = await fetch(mirror.blob, { headers: { range: 'bytes=0-9,20-29' } });
+    assert.equal(response.status, 206);
+    const parts = partsOf(response.headers.get('content-type') ?? '', await bytesOf(response));
+    assert.equal(parts.length, 2);
+  });
+
+  test('none of which exists cannot be had, at hand or not', async () => {
+    await using mirror = await served();
+    mirror.source.served = { result: 'miss' };
+    const range = 'bytes=200000-,300000-';
+    assert.equal((await fetch(mirror.blob, { headers: { range } })).status, 416);
+  });
+
   test('fail before anything is promised, or are cut', async () => {
     await using mirror = await served();
     let opened = 0;
