@@ -1,5 +1,6 @@
 import { Hono } from 'hono';
 import { RegistryError } from '../core/errors.ts';
+import type { Fields } from './answer.ts';
 import { describeError, errorBody, type ErrorOptions } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -18,16 +19,16 @@ export const PROBES: ReadonlySet<string> = new Set(['/livez', '/readyz', '/metri
 export function createPages(options: PagesOptions): Pages {
   const { ready, metrics } = options;
   const pages: Pages = new Hono();
-  pages.get('/', (context) =>
-    context.text('Layover, a caching mirror of container registries. Its API is below /v2/.\n'),
+  pages.get('/', () =>
+    answer('Layover, a caching mirror of container registries. Its API is below /v2/.\n'),
   );
-  pages.get('/livez', (context) => context.text('ok\n'));
-  pages.get('/readyz', async (context) => {
+  pages.get('/livez', () => answer('ok\n'));
+  pages.get('/readyz', async () => {
     const reason = await ready();
-    return reason === undefined ? context.text('ok\n') : context.text(`${reason}\n`, 503);
+    return reason === undefined ? answer('ok\n') : answer(`${reason}\n`, { status: 503 });
   });
-  pages.get('/metrics', async (context) =>
-    context.body(await metrics.render(), 200, { 'Content-Type': metrics.contentType }),
+  pages.get('/metrics', async () =>
+    answer(await metrics.render(), { contentType: metrics.contentType }),
   );
   pages.notFound(() => {
     throw new RegistryError('NOT_FOUND');
@@ -35,10 +36,23 @@ export function createPages(options: PagesOptions): Pages {
   pages.onError((error, context) => {
     const { told, failure, fields } = describeError(error, options);
     context.env.exchange.failure = failure;
-    return new Response(errorBody(told.code, told.message, told.detail), {
-      status: told.status,
-      headers: { ...fields },
-    });
+    const text = errorBody(told.code, told.message, told.detail);
+    return answer(text, { status: told.status, fields });
   });
   return pages;
+}
+
+interface AnswerOptions {
+  readonly status?: number;
+  readonly contentType?: string;
+  readonly fields?: Fields;
+}
+
+/** With its length, which HEAD has no body to tell by (RFC 9110 section 9.3.2). */
+function answer(text: string, options: AnswerOptions = {}): Response {
+  const { status = 200, contentType = 'text/plain; charset=UTF-8', fields } = options;
+  const headers = new Headers({ 'Content-Type': contentType });
+  for (const [name, value] of Object.entries(fields ?? {})) headers.set(name, `${value}`);
+  headers.set('Content-Length', `${Buffer.byteLength(text)}`);
+  return new Response(text, { status, headers });
 }

@@ -389,6 +389,26 @@ suite('pages', () => {
     assert.equal((await fetch(`${mirror.url}/readyz`, { method: 'HEAD' })).status, 200);
   });
 
+  for (const path of ['/', '/livez', '/readyz', '/metrics', '/nowhere']) {
+    test(`${path} has the same headers for HEAD as for GET, the length among them`, async () => {
+      await using mirror = await serve({
+        metrics: {
+          started: () => {},
+          sent: () => {},
+          ended: () => {},
+          contentType: 'text/plain; version=0.0.4',
+          render: async () => 'größe 1\n',
+        },
+      });
+      const get = await fetch(mirror.url + path);
+      const head = await fetch(mirror.url + path, { method: 'HEAD' });
+      const { byteLength } = await get.arrayBuffer();
+      assert.equal(get.headers.get('content-length'), `${byteLength}`);
+      assert.equal(head.status, get.status);
+      assert.deepEqual(lasting(head), lasting(get));
+    });
+  }
+
   test('say why it is not ready', async () => {
     await using mirror = await serve({ ready: async () => 'the store is gone' });
     const response = await fetch(`${mirror.url}/readyz`);
