@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { formatAddress } from '../config/address.ts';
 import type { Config, ServerTls } from '../config/config.ts';
-import { formatRepository } from '../core/reference.ts';
 import { createApp } from '../http/app.ts';
 import { createMetrics } from '../http/metrics.ts';
 import { startServer, type Tls } from '../http/server.ts';
@@ -10,9 +9,9 @@ import type { MirrorEvent } from '../mirror/event.ts';
 import { mirror } from '../mirror/mirror.ts';
 import type { TagPolicy } from '../mirror/policy.ts';
 import { createRouter } from '../mirror/route.ts';
-import { repositories } from '../store/catalog.ts';
+import { createCatalog } from './catalog.ts';
 import { openLog } from './log.ts';
-import { openStore, type OpenStore } from './store.ts';
+import { openStore } from './store.ts';
 import { openUpstreams } from './upstreams.ts';
 
 export interface ServeOptions {
@@ -66,7 +65,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       upstreams: [...config.upstreams.values()],
       defaultUpstream: config.defaultUpstream,
     }),
-    catalog: (upstream) => catalog(store, upstream),
+    catalog: createCatalog(store),
     whenRateLimited: config.whenRateLimited,
     ready: () => store.ready(),
     metrics,
@@ -116,11 +115,6 @@ function policies({ upstreams, offline, tags }: Config): (host: string) => TagPo
     // Nobody is asked, so nothing gets stale.
     return offline ? { ...policy, freshFor: Infinity } : policy;
   };
-}
-
-async function catalog(store: OpenStore, upstream: string | undefined): Promise<readonly string[]> {
-  const found = await repositories(store.paths, upstream);
-  return found.map((one) => (upstream === undefined ? formatRepository(one) : one.path));
 }
 
 async function tlsOf(tls: ServerTls | undefined): Promise<Tls | undefined> {

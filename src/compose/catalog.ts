@@ -1,0 +1,42 @@
+import { formatRepository } from '../core/reference.ts';
+import { SingleFlight } from '../core/single-flight.ts';
+import { repositories } from '../store/catalog.ts';
+import type { Paths } from '../store/paths.ts';
+
+/** Names of what is cached, sorted: those of one upstream without its name, or all with theirs. */
+export type Catalog = (upstream: string | undefined) => Promise<readonly string[]>;
+
+export interface CatalogOptions {
+  readonly paths: Paths;
+  /** Milliseconds; only goes forwards. */
+  readonly now?: () => number;
+}
+
+/** Milliseconds for which a walk's result is good: a client's next page should not cost another walk. */
+const KEPT = 5_000;
+
+/**
+ * The catalog of a store. A walk through all its repositories is the dearest thing that one request
+ * can ask for, so whoever asks during a walk gets its result, and so do others for a few seconds.
+ */
+export function createCatalog(options: CatalogOptions): Catalog {
+  const { paths, now = () => performance.now() } = options;
+  const walks = new SingleFlight<readonly string[]>();
+  const kept = new Map<string, { readonly names: readonly string[]; readonly until: number }>();
+  return async (upstream) => {
+    // No host is empty. The keys are the configured upstreams, so the map is as small as they are few.
+    const key = upstream ?? '';
+    const known = kept.get(key);
+    if (known !== undefined && now() < known.until) return known.names;
+    return walks.run(key, async () => {
+      const names = await walk(paths, upstream);
+      kept.set(key, { names, until: now() + KEPT });
+      return names;
+    });
+  };
+}
+
+async function walk(paths: Paths, upstream: string | undefined): Promise<readonly string[]> {
+  const found = await repositories(paths, upstream);
+  return found.map((one) => (upstream === undefined ? formatRepository(one) : one.path));
+}

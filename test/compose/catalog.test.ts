@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { mkdir, rm, symlink } from 'node:fs/promises';
+import { test } from 'node:test';
+import { createCatalog } from '../../src/compose/catalog.ts';
+import { Paths } from '../../src/store/paths.ts';
+import { temporaryFolder } from '../fixtures/temporary.ts';
+
+async function setUp() {
+  const folder = await temporaryFolder();
+  const paths = new Paths(folder.path);
+  const add = async (host: string, name: string) => {
+    await mkdir(paths.tags({ host, path: name }), { recursive: true });
+  };
+  await add('docker.io', 'library/x');
+  await add('quay.io', 'org/y');
+  const clock = { now: 0 };
+  const catalog = createCatalog({ paths, now: () => clock.now });
+  return {
+    paths,
+    add,
+    clock,
+    catalog,
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+  };
+}
+
+test('names are those of one upstream, or all with the name of theirs', async () => {
+  await using world = await setUp();
+  assert.deepEqual(await world.catalog(undefined), ['docker.io/library/x', 'quay.io/org/y']);
+  assert.deepEqual(await world.catalog('quay.io'), ['org/y']);
+  assert.deepEqual(await world.catalog('ghcr.io'), []);
+});
+
+test('those who ask at once share one walk', async () => {
+  await using world = await setUp();
+  const [first, ...others] = await Promise.all(
+    Array.from({ length: 50 }, () => world.catalog(undefined)),
+  );
+  for (const other of others) assert.equal(other, first);
+});
+
+test('a walk is good for a few seconds, and not for longer', async () => {
+  await using world = await setUp();
+  const { add, catalog, clock } = world;
+  await catalog('quay.io');
+  await add('quay.io', 'org/z');
+  clock.now = 2_000;
+  assert.deepEqual(await catalog('quay.io'), ['org/y']);
+  clock.now = 10_000;
+  assert.deepEqual(await catalog('quay.io'), ['org/y', 'org/z']);
+});
+
+test('a walk that failed is not kept', async () => {
+  await using world = await setUp();
+  const { paths, add, catalog } = world;
+  await rm(paths.repositories, { recursive: true });
+  await symlink('repositories', paths.repositories);
+  await assert.rejects(catalog('quay.io'), { code: 'ELOOP' });
+  await rm(paths.repositories);
+  await add('quay.io', 'org/y');
+  assert.deepEqual(await catalog('quay.io'), ['org/y']);
+});
