@@ -4,20 +4,32 @@ import type { Answer } from './answer.ts';
 import type { Part } from './blobs.ts';
 import { describe, invalid, UpstreamError } from './failure.ts';
 
+/** How a body is read, and what is told of it. */
+export interface Reading {
+  /** Milliseconds that the reader may take nothing for before the body is ended; no limit if `undefined`. */
+  readonly patience: number | undefined;
+  /** Called once the body is done with. */
+  readonly ended: (how: 'read' | 'failed' | 'disposed') => void;
+}
+
 /**
  * The wanted bytes of an answer. Fewer than announced is an error that resuming can mend
- * (UPSTREAM_UNAVAILABLE), more is one that it cannot (UPSTREAM_INVALID).
+ * (UPSTREAM_UNAVAILABLE), more is one that it cannot (UPSTREAM_INVALID). A reader that takes nothing
+ * for longer than the patience lasts finds UPSTREAM_TIMEOUT when it comes back.
  */
 export class BlobBody implements Blob {
   readonly size: number;
   readonly span: Span;
   readonly #answer: Answer;
   readonly #part: Part;
-  #ended: ((how: 'read' | 'failed' | 'disposed') => void) | undefined;
+  #ended: Reading['ended'] | undefined;
+  readonly #patience: number | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #abandoned = false;
   #skip: number;
   #left: number;
 
-  constructor(answer: Answer, part: Part, ended: (how: 'read' | 'failed' | 'disposed') => void) {
+  constructor(answer: Answer, part: Part, { patience, ended }: Reading) {
     this.size = part.size;
     this.span = part.span;
     this.#answer = answer;
@@ -25,6 +37,8 @@ export class BlobBody implements Blob {
     this.#ended = ended;
     this.#skip = part.skip;
     this.#left = part.span.end - part.span.start;
+    this.#patience = patience;
+    this.#await();
   }
 
   get body(): AsyncIterable<Uint8Array> {
@@ -52,9 +66,13 @@ export class BlobBody implements Blob {
   }
 
   async #next(): Promise<Uint8Array | undefined> {
+    clearTimeout(this.#timer);
     try {
+      // Who had everything already has missed nothing.
+      if (this.#abandoned && this.#left > 0) throw this.#late();
       const chunk = await this.#wanted();
       if (chunk === undefined) this.#end('read');
+      else this.#await();
       return chunk;
     } catch (error) {
       this.#end('failed');
@@ -79,6 +97,23 @@ export class BlobBody implements Blob {
     return undefined;
   }
 
+  /** For the reader, who has a place that others wait for. */
+  #await(): void {
+    if (this.#patience === undefined || this.#ended === undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#abandoned = true;
+      this.#end('disposed');
+    }, this.#patience).unref();
+  }
+
+  #late(): UpstreamError {
+    return new UpstreamError(
+      'UPSTREAM_TIMEOUT',
+      `${describe(this.#answer.subject)}: the part was given up because its reader took nothing for ${this.#patience} ms`,
+      { reason: 'timeout', retry: 'useless', reached: 'yes' },
+    );
+  }
+
   #short(): UpstreamError {
     const { subject } = this.#answer;
     return new UpstreamError(
@@ -93,6 +128,7 @@ export class BlobBody implements Blob {
   }
 
   #end(how: 'read' | 'failed' | 'disposed'): void {
+    clearTimeout(this.#timer);
     this.#answer[Symbol.dispose]();
     this.#ended?.(how);
     this.#ended = undefined;

@@ -2,7 +2,7 @@ import type { Digest } from '../core/digest.ts';
 import { spanOf, type Range, type Span } from '../core/range.ts';
 import type { Blob } from '../core/source.ts';
 import type { Answer } from './answer.ts';
-import { BlobBody } from './blob-body.ts';
+import { BlobBody, type Reading } from './blob-body.ts';
 import type { Ask, Effort, Endpoint } from './endpoint.ts';
 import { lengthOf } from './exchange.ts';
 import { invalid } from './failure.ts';
@@ -30,17 +30,14 @@ export async function sizeOfBlob(
   });
 }
 
-/**
- * Opens a blob or a part of it, whichever way the upstream gives it.
- * @param ended called once the body is done with: read, failed or disposed
- */
+/** Opens a blob or a part of it, whichever way the upstream gives it. */
 export async function openBlob(
   endpoint: Endpoint,
   effort: Effort,
   repository: string,
   digest: Digest,
   range: Range | undefined,
-  ended: (how: 'read' | 'failed' | 'disposed') => void,
+  reading: Reading,
 ): Promise<Blob> {
   const size = (): Promise<number> => sizeOfBlob(endpoint, effort, repository, digest);
   const headers: Record<string, string> = range === undefined ? {} : { range: rangeHeader(range) };
@@ -50,7 +47,7 @@ export async function openBlob(
     unused.use(answer);
     const part = await partOf(answer, range, size);
     unused.move();
-    return new BlobBody(answer, part, ended);
+    return new BlobBody(answer, part, reading);
   });
 }
 

@@ -1,5 +1,6 @@
 import type { Digest } from '../core/digest.ts';
-import { isUnknown, RegistryError } from '../core/errors.ts';
+import { isUnknown } from '../core/errors.ts';
+import type { Range } from '../core/range.ts';
 import type { Source } from '../core/source.ts';
 import { openBlob, sizeOfBlob } from './blobs.ts';
 import { Deadline, systemClock, type Clock } from './clock.ts';
@@ -8,7 +9,7 @@ import { dispatcher, type ProxyOptions, type TlsOptions } from './dispatcher.ts'
 import { Endpoint, type Effort } from './endpoint.ts';
 import type { UpstreamEvent } from './event.ts';
 import { Failover } from './failover.ts';
-import { Lane } from './lane.ts';
+import { lanes, type LaneName } from './lanes.ts';
 import { fetchManifest, resolveManifest } from './manifests.ts';
 import { addressRule, unbracketed } from './private-address.ts';
 import { listReferrers } from './referrers.ts';
@@ -30,11 +31,14 @@ export interface UpstreamOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Names, `name:port`, addresses and CIDR ranges that redirects and token realms may lead to although they are private. */
   readonly allowPrivate: readonly string[];
-  /** Blob bodies at a time. Small requests have a lane of their own, half as wide, so that they never wait for bodies. */
+  /**
+   * Blob bodies at a time. Parts of blobs have a lane of their own, half as wide, and so have small
+   * requests: neither slow readers of parts nor downloads hold up anything but their like.
+   */
   readonly maxConnections: number;
   /** After the first attempt. */
   readonly retries: number;
-  /** Milliseconds: to connect, until the headers, between two pieces of a body. */
+  /** Milliseconds: to connect, until the headers, between two pieces of a body, sent or (of a part) taken. */
   readonly timeouts: { readonly connect: number; readonly headers: number; readonly idle: number };
   readonly observe?: ((event: UpstreamEvent) => void) | undefined;
   readonly clock?: Clock | undefined;
@@ -56,22 +60,10 @@ const BUDGET = 25_000;
 export function upstream(options: UpstreamOptions): Upstream {
   const { host, clock = systemClock, observe = () => {} } = options;
   const { failover, close } = connect(options, clock, observe);
-  const load = (): void => {
-    const [inFlight, waiting] = [bodies.inFlight + small.inFlight, bodies.waiting + small.waiting];
-    observe({ host, type: 'load', inFlight, waiting });
-  };
-  const bodies = new Lane(options.maxConnections, load);
-  const small = new Lane(Math.max(2, Math.ceil(options.maxConnections / 2)), load);
-
-  const enter = async (lane: Lane, deadline: Deadline): Promise<Disposable> => {
-    const place = await lane.enter(deadline);
-    if (place !== undefined) return place;
-    const message = `${host}: too many requests under way; raise upstreams.${host}.maxConnections`;
-    throw new RegistryError('UPSTREAM_TIMEOUT', message);
-  };
+  const { enter } = lanes(host, options.maxConnections, observe);
   const brief = async <T>(task: (endpoint: Endpoint, effort: Effort) => Promise<T>): Promise<T> => {
     const deadline = new Deadline(clock, BUDGET);
-    using _place = await enter(small, deadline);
+    using _place = await enter('small', deadline);
     return await failover.run(deadline, task);
   };
 
@@ -92,12 +84,17 @@ export function upstream(options: UpstreamOptions): Upstream {
     },
     async blob({ path }, digest, range) {
       const deadline = new Deadline(clock, BUDGET);
+      const lane = laneOf(range);
+      const patience = lane === 'parts' ? options.timeouts.idle : undefined;
       using stack = new DisposableStack();
-      const place = stack.use(await enter(bodies, deadline));
+      const place = stack.use(await enter(lane, deadline));
       const open = (endpoint: Endpoint, effort: Effort) =>
-        openBlob(endpoint, effort, path, digest, range, (how) => {
-          place[Symbol.dispose]();
-          if (how === 'failed') failover.avoid(endpoint, digest);
+        openBlob(endpoint, effort, path, digest, range, {
+          patience,
+          ended(how) {
+            place[Symbol.dispose]();
+            if (how === 'failed') failover.avoid(endpoint, digest);
+          },
         });
       const blob = await failover.run(deadline, open, digest);
       stack.move();
@@ -106,6 +103,12 @@ export function upstream(options: UpstreamOptions): Upstream {
     distrust: (digest) => failover.distrust(digest),
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** A range without an end is a download that goes on where it was cut. */
+function laneOf(range: Range | undefined): LaneName {
+  if (range === undefined) return 'bodies';
+  return 'last' in range || range.to !== undefined ? 'parts' : 'bodies';
 }
 
 function connect(

@@ -8,6 +8,7 @@ import { startRegistry } from '../fixtures/registry.ts';
 import { bytesOf, connect, failure, V1, X } from './support.ts';
 
 const LAYER = { size: 300_000, seed: 3 };
+const LARGE = { size: 64 * 1024 * 1024, seed: 5 };
 const WHOLE = generatedBytes(LAYER);
 
 test('a blob comes whole, by body and by pour', async () => {
@@ -137,11 +138,48 @@ test('bodies wait for their turn; small requests do not wait', { timeout: 10_000
   assert.equal(registry.matching({ method: 'GET' })[0]?.outcome, 'cut');
 });
 
+for (const range of [{ from: 0, to: 9 }, { last: 10 }]) {
+  test(`parts that nobody reads (${Object.keys(range).join()}) hold up no download`, async () => {
+    await using registry = await startRegistry();
+    await using source = connect(registry, { maxConnections: 1 });
+    const digest = registry.addBlob(LAYER);
+    await using first = await source.blob(X, digest, range);
+    await using second = await source.blob(X, digest, range);
+    const third = source.blob(X, digest, range);
+    assert.equal(digestOf(await bytesOf(await source.blob(X, digest))), digest);
+    assert.equal((await bytesOf(await source.blob(X, digest, { from: 7 }))).length, LAYER.size - 7);
+    assert.equal(registry.count({ method: 'GET' }), 4);
+    assert.equal(first.span.end - first.span.start, 10);
+    await second[Symbol.asyncDispose]();
+    assert.equal((await bytesOf(await third)).length, 10);
+  });
+}
+
+test('a part that nobody goes on reading is ended, so that the next has its turn', async () => {
+  await using registry = await startRegistry();
+  const timeouts = { connect: 5_000, headers: 5_000, idle: 50 };
+  await using source = connect(registry, { maxConnections: 1, timeouts });
+  const digest = registry.addBlob(LARGE);
+  const range = { from: 1, to: LARGE.size - 2 };
+  await using never = await source.blob(X, digest, range);
+  await using begun = await source.blob(X, digest, range);
+  const chunks = begun.body[Symbol.asyncIterator]();
+  assert.ok(!(await chunks.next()).done);
+  const others = await Promise.all([1, 2].map(() => source.blob(X, digest, { last: 5 })));
+  for (const blob of others) assert.equal((await bytesOf(blob)).length, 5);
+  await failure(chunks.next(), 'UPSTREAM_TIMEOUT');
+  await failure(bytesOf(never), 'UPSTREAM_TIMEOUT');
+  await registry.settled();
+  assert.deepEqual(
+    registry.matching({ method: 'GET' }).map(({ outcome }) => outcome),
+    ['cut', 'cut', 'answered', 'answered'],
+  );
+});
+
 test('a slow reader holds the upstream back instead of filling memory', async () => {
   await using registry = await startRegistry();
   await using source = connect(registry);
-  const large = { size: 64 * 1024 * 1024, seed: 5 };
-  const digest = registry.addBlob(large);
+  const digest = registry.addBlob(LARGE);
   await using blob = await source.blob(X, digest);
   const slow = gate();
   const seen = gate();
@@ -158,10 +196,10 @@ test('a slow reader holds the upstream back instead of filling memory', async ()
     before = registry.bytesSent();
     for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate);
   }
-  assert.ok(before < large.size / 2, `sent ${before}`);
+  assert.ok(before < LARGE.size / 2, `sent ${before}`);
   slow.open();
   await pouring;
-  assert.equal(got, large.size);
+  assert.equal(got, LARGE.size);
 });
 
 test('stat tells the size, and whose word it is that there is none', async () => {
