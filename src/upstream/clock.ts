@@ -28,6 +28,11 @@ export class Deadline {
     return Math.max(0, this.#end - this.#clock.now());
   }
 
+  /** In that many milliseconds, or at this one, whichever is nearer. */
+  within(milliseconds: number): Deadline {
+    return new Deadline(this.#clock, Math.min(milliseconds, this.remaining));
+  }
+
   /** A nearer one that leaves `others` further attempts an equal share. */
   share(others: number): Deadline {
     return new Deadline(this.#clock, this.remaining / (others + 1));

@@ -5,23 +5,28 @@ import { invalid } from './failure.ts';
 const LARGEST_PAGE = 8 * 1024 * 1024;
 const MOST_PAGES = 10_000;
 
+/** Has one request made when it may be, and in the time that it then has. */
+export type Turn = <T>(request: (effort: Effort) => Promise<T>) => Promise<T>;
+
 /**
  * Every page of a listing, by its `Link` headers (RFC 8288, `rel="next"`).
  * @throws UpstreamError UPSTREAM_INVALID for links to another host, in a circle, or without end
  */
 export async function* pages(
   endpoint: Endpoint,
-  effort: Effort,
+  turn: Turn,
   first: Ask,
 ): AsyncGenerator<{ readonly answer: Answer; readonly bytes: Uint8Array }> {
   const seen = new Set<string>();
   let ask: Ask | undefined = first;
   while (ask !== undefined) {
     const current: Ask = ask;
-    const page = await endpoint.run(current, effort, async (answer) => {
-      using read = answer;
-      return { answer, bytes: await read.read(LARGEST_PAGE) };
-    });
+    const page = await turn((effort) =>
+      endpoint.run(current, effort, async (answer) => {
+        using read = answer;
+        return { answer, bytes: await read.read(LARGEST_PAGE) };
+      }),
+    );
     yield page;
     seen.add(current.path);
     const path = nextPath(page.answer, endpoint, current);

@@ -45,7 +45,7 @@ async function fromApi(
     also: WITHOUT,
   };
   const listed = new Map<Digest, Descriptor>();
-  for await (const { answer, bytes } of pages(endpoint, effort, ask)) {
+  for await (const { answer, bytes } of pages(endpoint, (request) => request(effort), ask)) {
     const type = bareType(answer.header('content-type') ?? '');
     if (answer.status >= 300 || type !== MEDIA_TYPES.ociIndex) return undefined;
     const children = tryChildren(bytes);

@@ -1,5 +1,5 @@
 import type { Digest } from '../core/digest.ts';
-import { isUnknown } from '../core/errors.ts';
+import { isUnknown, RegistryError } from '../core/errors.ts';
 import type { Range } from '../core/range.ts';
 import type { Source } from '../core/source.ts';
 import { openBlob, sizeOfBlob } from './blobs.ts';
@@ -13,7 +13,7 @@ import { lanes, type LaneName } from './lanes.ts';
 import { fetchManifest, resolveManifest } from './manifests.ts';
 import { addressRule, unbracketed } from './private-address.ts';
 import { listReferrers } from './referrers.ts';
-import { listTags } from './tags.ts';
+import { TagLists } from './tags.ts';
 
 export interface UpstreamOptions {
   /** The configured name (`docker.io`): what messages and events call it, and what credentials are asked by. */
@@ -56,6 +56,9 @@ export interface Upstream extends Source, AsyncDisposable {
 /** Milliseconds for an answer or an error: clients give up at 30 s. */
 const BUDGET = 25_000;
 
+/** Milliseconds for all pages of a list: those of some repositories are many thousands. */
+const LISTING = 10 * 60_000;
+
 /** @throws TypeError for a `url` or a mirror that is no URL */
 export function upstream(options: UpstreamOptions): Upstream {
   const { host, clock = systemClock, observe = () => {} } = options;
@@ -66,13 +69,27 @@ export function upstream(options: UpstreamOptions): Upstream {
     using _place = await enter('small', deadline);
     return await failover.run(deadline, task);
   };
+  const tagLists = new TagLists();
+  const pageBudget = BUDGET / (options.mirrors.length + 1);
+  const page = async <T>(effort: Effort, request: (effort: Effort) => Promise<T>): Promise<T> => {
+    const deadline = effort.deadline.within(pageBudget);
+    if (deadline.remaining === 0) {
+      throw new RegistryError('UPSTREAM_TIMEOUT', `${host}: the list has too many slow pages`);
+    }
+    using _place = await enter('small', deadline);
+    return await request({ ...effort, deadline });
+  };
 
   return {
     resolve: ({ path }, at) => brief((...where) => resolveManifest(...where, path, at)),
     manifest: ({ path }, at) => brief((...where) => fetchManifest(...where, path, at)),
     stat: ({ path }, digest) =>
       brief(async (...where) => ({ size: await sizeOfBlob(...where, path, digest) })),
-    tags: ({ path }) => brief(async (...where) => ({ items: await listTags(...where, path) })),
+    async tags({ path }) {
+      const list = (endpoint: Endpoint, effort: Effort) =>
+        tagLists.list(endpoint, (request) => page(effort, request), path);
+      return { items: await failover.run(new Deadline(clock, LISTING), list) };
+    },
     async referrers({ path }, digest) {
       try {
         return { items: await brief((...where) => listReferrers(...where, path, digest)) };

@@ -1,23 +1,29 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MEDIA_TYPES } from '../../src/core/media-type.ts';
+import type { UpstreamEvent } from '../../src/upstream/event.ts';
 import { nextLink } from '../../src/upstream/pages.ts';
-import { startRegistry } from '../fixtures/registry.ts';
-import { connect, failure, X } from './support.ts';
+import { startRegistry, type Registry } from '../fixtures/registry.ts';
+import { connect, failure, testClock, X } from './support.ts';
 
 const TAGS = /\/tags\/list/;
 const REFERRERS = /\/referrers\//;
+
+/** The query of each request for tags. */
+function askedTags(registry: Registry): readonly string[] {
+  return registry.matching({ path: TAGS }).map(({ path }) => new URL(path, registry.url).search);
+}
 
 for (const prefix of ['', '/below/here']) {
   test(`tags are paged and sorted ${prefix}`, async () => {
     await using registry = await startRegistry({ prefix });
     await using source = connect(registry);
-    const tags = Array.from({ length: 250 }, (_, index) => `t${index}`);
+    const tags = Array.from({ length: 2_500 }, (_, index) => `t${index}`);
     for (const tag of ['B', 'a', ...tags]) registry.addImage('library/x', tag);
     const { items } = await source.tags(X);
     assert.deepEqual(items, ['B', 'a', ...tags].toSorted());
     assert.equal(registry.count({ path: TAGS }), 3);
-    assert.ok(registry.requests.every(({ path }) => path.includes('n=100')));
+    assert.ok(registry.requests.every(({ path }) => path.includes('n=1000')));
   });
 }
 
@@ -28,8 +34,57 @@ for (const status of [400, 405, 413]) {
     registry.addImage('library/x', 'v1');
     registry.misbehave({ path: /[?]n=/ }, { kind: 'status', status, body: 'TOO_MANY_TAGS' });
     assert.deepEqual((await source.tags(X)).items, ['v1']);
+    assert.deepEqual(askedTags(registry), ['?n=1000', '?n=100', '']);
+    assert.deepEqual((await source.tags(X)).items, ['v1']);
+    assert.deepEqual(askedTags(registry), ['?n=1000', '?n=100', '', '']);
   });
 }
+
+test('a page size that was refused is not asked for again, of that endpoint', async () => {
+  await using registry = await startRegistry();
+  await using mirror = await startRegistry();
+  await using source = connect(registry, { mirrors: [mirror.url] });
+  for (const each of [registry, mirror]) each.addImage('library/x', 'v1');
+  registry.addImage('library/y', 'v2');
+  mirror.misbehave({ path: /n=1000$/ }, { kind: 'status', status: 400 });
+  assert.deepEqual((await source.tags(X)).items, ['v1']);
+  assert.deepEqual(askedTags(mirror), ['?n=1000', '?n=100']);
+  assert.deepEqual((await source.tags({ ...X, path: 'library/y' })).items, ['v2']);
+  assert.deepEqual(askedTags(mirror), ['?n=1000', '?n=100', '?n=100']);
+  assert.deepEqual(askedTags(registry), ['?n=1000']);
+});
+
+for (const [name, seconds, outcome] of [
+  ['more than one budget', 20, 'listed'],
+  ['more than all budgets', 400, 'refused'],
+] as const) {
+  test(`pages that take ${name} in all: ${outcome}`, async () => {
+    await using registry = await startRegistry();
+    const clock = testClock();
+    const observe = ({ type }: UpstreamEvent): void => {
+      if (type === 'request') clock.pass(seconds * 1_000);
+    };
+    await using source = connect(registry, { clock, observe });
+    const tags = Array.from({ length: 3_500 }, (_, index) => `t${index}`);
+    for (const tag of tags) registry.addImage('library/x', tag);
+    const asked = source.tags(X);
+    if (outcome === 'listed') assert.deepEqual((await asked).items, tags.toSorted());
+    else await failure(asked, 'UPSTREAM_TIMEOUT');
+    assert.equal(registry.count({ path: TAGS }), outcome === 'listed' ? 4 : 2);
+  });
+}
+
+test('a million tags are listed, more are refused', async () => {
+  await using registry = await startRegistry();
+  await using source = connect(registry);
+  const tags = Array.from({ length: 1_000_001 }, (_, index) => index.toString(36));
+  const answer = (body: unknown) =>
+    registry.misbehave({ times: 1 }, { kind: 'status', status: 200, body });
+  answer({ tags: tags.slice(1) });
+  assert.equal((await source.tags(X)).items.length, 1_000_000);
+  answer({ tags });
+  await failure(source.tags(X), 'UPSTREAM_INVALID');
+});
 
 test('doubles and what is no tag are left out; null is no tags', async () => {
   await using registry = await startRegistry();
@@ -45,7 +100,7 @@ test('doubles and what is no tag are left out; null is no tags', async () => {
 });
 
 for (const [name, link] of Object.entries({
-  'in a circle': '</v2/library/x/tags/list?n=100>; rel="next"',
+  'in a circle': '</v2/library/x/tags/list?n=1000>; rel="next"',
   'to another host': '<http://127.0.0.2:1/v2/library/x/tags/list?last=x>; rel="next"',
 })) {
   test(`pages that lead ${name} are refused`, async () => {
