@@ -2,6 +2,7 @@ import { lookup, type LookupAddress, type LookupAllOptions } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import { createSecureContext, getCACertificates } from 'node:tls';
 import { Agent, buildConnector, EnvHttpProxyAgent, ProxyAgent, type Dispatcher } from 'undici';
+import { PartedDispatcher } from './parted-dispatcher.ts';
 import { portOf, unbracketed, type AddressRule } from './private-address.ts';
 
 /** PEM texts. `ca` is added to the roots that are trusted anyway. */
@@ -40,16 +41,26 @@ export type Resolve = (
  * there.
  */
 export function dispatcher(options: DispatcherOptions): Dispatcher {
-  const { proxy, connectTimeout } = options;
-  const shared = {
+  const { proxy, tls, addresses } = options;
+  if (proxy === undefined) return new Agent(connecting(options));
+  const plain = proxied(proxy, options, 'without-identity');
+  if (tls?.cert === undefined) return plain;
+  // A proxy agent shows everyone the same certificate.
+  return new PartedDispatcher(proxied(proxy, options, 'with-identity'), plain, addresses);
+}
+
+function connecting(options: DispatcherOptions) {
+  return {
     connect: guardedConnector(options),
     // One connection a body: a window shared by all of HTTP/2's streams slows every one of them.
     allowH2: false,
     keepAliveTimeout: 30_000,
-    requestTls: secureOptions(options.tls, 'with-identity'),
-    connectTimeout,
+    connectTimeout: options.connectTimeout,
   };
-  if (proxy === undefined) return new Agent(shared);
+}
+
+function proxied(proxy: ProxyOptions, options: DispatcherOptions, identity: Identity): Dispatcher {
+  const shared = { ...connecting(options), requestTls: secureOptions(options.tls, identity) };
   if (typeof proxy === 'string') return new ProxyAgent({ ...shared, uri: proxy });
   return new EnvHttpProxyAgent({
     ...shared,
@@ -67,15 +78,17 @@ function guardedConnector(options: DispatcherOptions): buildConnector.connector 
     autoSelectFamily: true,
     allowH2: false,
   };
-  const trusted = buildConnector({ ...shared, ...secureOptions(tls, 'with-identity') });
+  const configured = buildConnector({ ...shared, ...secureOptions(tls, 'with-identity') });
+  const plain = { ...shared, ...secureOptions(tls, 'without-identity') };
+  const allowed = buildConnector(plain);
   const elsewhere = buildConnector({
-    ...shared,
-    ...secureOptions(tls, 'without-identity'),
+    ...plain,
     lookup: guardedLookup(addresses, resolve),
   });
   return (target, callback) => {
     const hostname = unbracketed(target.hostname);
-    if (addresses.trusts(hostname, portOf(target))) return trusted(target, callback);
+    if (addresses.configures(hostname)) return configured(target, callback);
+    if (addresses.trusts(hostname, portOf(target))) return allowed(target, callback);
     try {
       if (isIP(hostname) !== 0) addresses.check(hostname, hostname);
     } catch (error) {

@@ -61,6 +61,8 @@ export function isPrivateAddress(address: string): boolean {
 
 /** What connections are held against. Host names as in a URL, without brackets. */
 export interface AddressRule {
+  /** Whether the name is one that the operator configured, rather than let others lead to. */
+  configures(hostname: string): boolean;
   /** Whether any address behind the name is good. */
   trusts(hostname: string, port: string): boolean;
   /** @throws PrivateAddressError */
@@ -76,11 +78,10 @@ export interface AddressRule {
 export function addressRule(trusted: readonly string[], allowed: readonly string[]): AddressRule {
   const isRange = (entry: string): boolean => isIP(unbracketed(entry.split('/', 1)[0] ?? '')) !== 0;
   const ranges = rangesOf(allowed.filter(isRange).map(unbracketed));
-  const names = new Set([
-    ...trusted.map(normal),
-    ...allowed.filter((entry) => !isRange(entry)).map(normal),
-  ]);
+  const configured = new Set(trusted.map(normal));
+  const names = new Set([...configured, ...allowed.filter((entry) => !isRange(entry)).map(normal)]);
   const rule: AddressRule = {
+    configures: (hostname) => configured.has(normal(hostname)),
     trusts: (hostname, port) =>
       names.has(normal(hostname)) || names.has(`${normal(hostname)}:${port}`),
     check(hostname, address) {

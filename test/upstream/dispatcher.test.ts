@@ -92,6 +92,34 @@ test('a public-looking name that resolves to a private address is refused when c
   assert.equal(await ask(['localhost']).catch(() => 'refused'), 'refused');
 });
 
+for (const way of ['directly', 'by one proxy', 'by rules of proxies'] as const) {
+  test(`the client certificate is not shown where redirects lead, ${way}`, async () => {
+    const authority = certificateAuthority();
+    const server = { ...authority.issue('127.0.0.1', '127.0.0.2'), clientCa: authority.ca };
+    await using proxy = await startProxy();
+    await using registry = await startRegistry({ tls: server });
+    await using nosy = await startRegistry({ tls: server, address: '127.0.0.2' });
+    const { manifest } = registry.addImage('library/x', 'v1');
+    nosy.addImage('library/x', 'v1');
+    const proxies = {
+      directly: undefined,
+      'by one proxy': proxy.url,
+      'by rules of proxies': { https: proxy.url },
+    };
+    const tls = { ca: authority.ca, ...authority.issue('me') };
+    await using source = connect(registry, { tls, proxy: proxies[way] });
+    assert.equal((await source.manifest(X, V1)).descriptor.digest, manifest.digest);
+    registry.misbehave({}, { kind: 'redirect', to: (path) => nosy.url + path });
+    await failure(source.manifest(X, V1), 'UPSTREAM_UNAVAILABLE');
+    assert.equal(nosy.requests.length, 0);
+    const mirrors = [nosy.url];
+    await using named = connect(registry, { tls, proxy: proxies[way], mirrors });
+    assert.equal((await named.manifest(X, V1)).descriptor.digest, manifest.digest);
+    assert.equal(nosy.requests.length, 1);
+    assert.equal(proxy.asked.length > 0, way !== 'directly');
+  });
+}
+
 /** An HTTP proxy, forwarding and tunnelling, that notes what it was asked for. */
 async function startProxy() {
   const asked: string[] = [];
