@@ -12,7 +12,7 @@ export type LaneName = 'bodies' | 'parts' | 'small';
 /** The lanes of one upstream, apart so that none of them waits for another. */
 export interface Lanes {
   /** Waits for a place, which disposing gives back. @throws RegistryError UPSTREAM_TIMEOUT */
-  enter(name: LaneName, deadline: Deadline): Promise<Disposable>;
+  readonly enter: (name: LaneName, deadline: Deadline) => Promise<Disposable>;
 }
 
 /** @param width of `bodies`; the others are half as wide, and at least 2 */
