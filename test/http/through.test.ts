@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MEDIA_TYPES } from '../../src/core/media-type.ts';
+import { gate } from '../fixtures/gate.ts';
+import { world, type World, type WorldOptions } from '../fixtures/mirror-world.ts';
+import { generatedBytes } from '../fixtures/registry-content.ts';
+import { serve } from './serve.ts';
+
+const SCHEMA1 = 'application/vnd.docker.distribution.manifest.v1+prettyjws';
+const BLOB = { size: 3_000_000, seed: 3 };
+
+interface Through extends AsyncDisposable {
+  readonly place: World;
+  readonly url: string;
+}
+
+/** The whole way: a client over HTTP, the mirror with its store, a registry that does as it is told. */
+async function through(options: WorldOptions = {}): Promise<Through> {
+  const place = await world(options);
+  const served = await serve({ source: place.mirror });
+  return {
+    place,
+    url: served.url,
+    [Symbol.asyncDispose]: async () => {
+      await served[Symbol.asyncDispose]();
+      await place[Symbol.asyncDispose]();
+    },
+  };
+}
+
+test('what a client shows of itself stays here', async () => {
+  await using way = await through();
+  const { manifest, config } = way.place.registry.addImage('library/x', 'v1');
+  const headers = {
+    authorization: 'Basic bWU6c2VjcmV0',
+    cookie: 'session=secret',
+    'x-registry-auth': 'secret',
+    'x-forwarded-for': '192.0.2.7',
+  };
+  for (const path of ['manifests/v1', `blobs/${config.digest}`, 'tags/list']) {
+    assert.equal((await fetch(`${way.url}/v2/x/${path}`, { headers })).status, 200);
+  }
+  await fetch(`${way.url}/v2/x/referrers/${manifest.digest}`, { headers });
+  const { requests } = way.place.registry;
+  assert.ok(requests.length >= 4);
+  for (const sent of requests) {
+    for (const name of Object.keys(headers)) assert.equal(sent.headers[name], undefined);
+    assert.doesNotMatch(JSON.stringify(sent.headers), /c2VjcmV0|secret|192\.0\.2\.7/);
+  }
+});
+
+for (const status of [401, 403]) {
+  test(`an upstream that answers ${status} is 403 DENIED, and its challenge stays there`, async () => {
+    await using way = await through();
+    way.place.registry.misbehave(
+      {},
+      {
+        kind: 'status',
+        status,
+        headers: { 'www-authenticate': 'Basic realm="theirs"' },
+        body: { errors: [{ code: 'UNAUTHORIZED', message: 'their words' }] },
+      },
+    );
+    const answer = await fetch(`${way.url}/v2/x/manifests/v1`);
+    assert.equal(answer.status, 403);
+    assert.equal(answer.headers.get('www-authenticate'), null);
+    assert.match(await answer.text(), /"DENIED"/);
+  });
+}
+
+test('manifests of every kind come as they are, by tag and by digest, cold and warm', async () => {
+  await using way = await through();
+  const { registry } = way.place;
+  const empty = { schemaVersion: 2, config: {}, layers: [], manifests: undefined };
+  const kinds = [
+    MEDIA_TYPES.ociManifest,
+    MEDIA_TYPES.ociIndex,
+    'application/vnd.docker.distribution.manifest.v2+json',
+    'application/vnd.docker.distribution.manifest.list.v2+json',
+    SCHEMA1,
+  ];
+  for (const [index, mediaType] of kinds.entries()) {
+    const list = /index|list/.test(mediaType);
+    const value =
+      mediaType === SCHEMA1
+        ? { schemaVersion: 1, name: 'library/x', tag: 'v', fsLayers: [], signatures: [] }
+        : list
+          ? { schemaVersion: 2, mediaType, manifests: [] }
+          : { ...empty, mediaType };
+    const bytes = Buffer.from(JSON.stringify(value, undefined, 1 + index));
+    const { digest } = registry.addManifest('library/x', `v${index}`, bytes, mediaType);
+    for (const at of [`v${index}`, digest, `v${index}`, digest]) {
+      const answer = await fetch(`${way.url}/v2/x/manifests/${at}`);
+      assert.equal(answer.status, 200, mediaType);
+      assert.equal(answer.headers.get('content-type'), mediaType);
+      assert.equal(answer.headers.get('docker-content-digest'), digest);
+      assert.ok(Buffer.from(await answer.arrayBuffer()).equals(bytes));
+    }
+  }
+});
+
+test('a range is 206 while the blob is cold, on its way and stored', async () => {
+  await using way = await through();
+  const { registry } = way.place;
+  const digest = registry.addBlob(BLOB, 'library/x');
+  const bytes = Buffer.from(generatedBytes(BLOB));
+  const hold = gate();
+  registry.misbehave({ path: /blobs/, times: 1 }, { kind: 'hold-body', at: 1_000_000, gate: hold });
+  const ask = async (from: number, to: number) => {
+    const answer = await fetch(`${way.url}/v2/x/blobs/${digest}`, {
+      headers: { range: `bytes=${from}-${to}` },
+    });
+    assert.equal(answer.status, 206);
+    assert.equal(answer.headers.get('content-range'), `bytes ${from}-${to}/${BLOB.size}`);
+    assert.ok(Buffer.from(await answer.arrayBuffer()).equals(bytes.subarray(from, to + 1)));
+    return answer.headers.get('cache-status');
+  };
+  assert.equal(await ask(0, 99), 'layover; fwd=miss; stored');
+  assert.equal(await ask(500, 599), 'layover; fwd=miss; collapsed');
+  hold.open();
+  await way.place.told('download-ended');
+  assert.equal(await ask(2_999_900, 2_999_999), 'layover; hit');
+  assert.equal(registry.count({ path: /blobs/ }), 1);
+});
+
+test('an upstream that leads back to the mirror ends in an error, after few requests', async () => {
+  const timeouts = { connect: 500, headers: 500, idle: 500 };
+  await using way = await through({ upstream: { timeouts }, retries: 0 });
+  const { registry } = way.place;
+  registry.misbehave({}, { kind: 'redirect', to: (path) => way.url + path });
+  for (const path of ['manifests/v1', `blobs/sha256:${'1'.repeat(64)}`]) {
+    const answer = await fetch(`${way.url}/v2/library/x/${path}`);
+    assert.ok(answer.status >= 500, `${path}: ${answer.status}`);
+    assert.match(await answer.text(), /UPSTREAM_/);
+  }
+  assert.ok(registry.requests.length < 50, `${registry.requests.length} requests`);
+});
