@@ -2,16 +2,11 @@ import type { Digest } from '../core/digest.ts';
 import { asError, RegistryError } from '../core/errors.ts';
 import type { Range } from '../core/range.ts';
 import { rewrap } from '../core/rewrap.ts';
-import { formatRepository, same, type Repository } from '../core/reference.ts';
-import type { Blob, Source } from '../core/source.ts';
+import { formatRepository, type Repository } from '../core/reference.ts';
+import type { Blob } from '../core/source.ts';
 import type { ContentStore, Ingest } from '../store/store.ts';
+import { Origins, type Origin } from './origins.ts';
 import { Persistence } from './persistence.ts';
-
-/** A repository that holds the blob, and where to ask for it. */
-export interface Origin {
-  readonly repository: Repository;
-  readonly upstream: Source;
-}
 
 export interface DownloadOptions {
   readonly origin: Origin;
@@ -34,8 +29,7 @@ export class Download {
   readonly #options: DownloadOptions;
   readonly #opened = Promise.withResolvers<Ingest>();
   readonly #stop = new AbortController();
-  /** The one being asked comes first. */
-  readonly #origins: Origin[];
+  readonly #origins: Origins;
   #ingest: Ingest | undefined;
   #source: Blob | undefined;
   #readers = 0;
@@ -45,7 +39,7 @@ export class Download {
 
   constructor(options: DownloadOptions) {
     this.#options = options;
-    this.#origins = [options.origin];
+    this.#origins = new Origins(options.origin);
     this.digest = options.digest;
     this.#opened.promise.catch(() => {});
   }
@@ -57,7 +51,7 @@ export class Download {
 
   /** Every repository that is known to hold what is being fetched. */
   get repositories(): readonly Repository[] {
-    return this.#origins.map(({ repository }) => repository);
+    return this.#origins.repositories;
   }
 
   /** Whether it ended before there was anything to read: that says nothing of other repositories. */
@@ -67,8 +61,7 @@ export class Download {
 
   /** Another repository turned out to hold the blob: it is asked when the first one fails. */
   add(origin: Origin): void {
-    const known = this.#origins.some(({ repository }) => same(repository, origin.repository));
-    if (!known) this.#origins.push(origin);
+    this.#origins.add(origin);
   }
 
   /** Bytes that have arrived. */
@@ -163,7 +156,7 @@ export class Download {
       } catch (error) {
         if (this.#stop.signal.aborted) throw error;
         await persistence.recover(error);
-        this.#turn();
+        this.#origins.turn();
         this.#options.onResume?.(position);
       } finally {
         this.#source = undefined;
@@ -204,7 +197,7 @@ export class Download {
 
   async #request(position: number, size: number): Promise<Blob> {
     const { digest } = this.#options;
-    const { repository, upstream } = this.#origins[0] ?? this.#options.origin;
+    const { repository, upstream } = this.#origins.asked;
     const source = await upstream.blob(repository, digest, { from: position });
     if (source.size === size && source.span.start === position) return source;
     await source[Symbol.asyncDispose]();
@@ -212,12 +205,6 @@ export class Download {
       'UPSTREAM_INVALID',
       `${repository.host} says that ${digest} has ${source.size} bytes, having said ${size}`,
     );
-  }
-
-  /** The next origin is asked from now on. */
-  #turn(): void {
-    const [failed] = this.#origins.splice(0, 1);
-    if (failed !== undefined) this.#origins.push(failed);
   }
 
   #watch(): void {

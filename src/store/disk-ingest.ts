@@ -1,4 +1,4 @@
-import { chmod, open, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { algorithmOf, Hasher, type Digest } from '../core/digest.ts';
 import { asError, RegistryError } from '../core/errors.ts';
 import { Pulse } from '../core/pulse.ts';
@@ -6,7 +6,7 @@ import { spanOf, type Range } from '../core/range.ts';
 import type { Blob } from '../core/source.ts';
 import { Batcher } from './batcher.ts';
 import type { Buffers } from './buffers.ts';
-import { SharedFile } from './shared-file.ts';
+import { openGrowing, type SharedFile } from './shared-file.ts';
 import type { Ingest } from './store.ts';
 import { streamed } from './streamed.ts';
 import { Window, type Follower } from './window.ts';
@@ -68,7 +68,7 @@ export class DiskIngest implements Ingest {
 
   static async open(options: DiskIngestOptions): Promise<DiskIngest> {
     try {
-      const file = new SharedFile(await openGrowing(options.growing));
+      const file = await openGrowing(options.growing);
       const { size } = await file.handle.stat();
       return new DiskIngest(options, file, size);
     } catch (error) {
@@ -235,22 +235,15 @@ export class DiskIngest implements Ingest {
   async #publish(): Promise<boolean> {
     try {
       await this.#file?.handle.datasync();
-      await chmod(this.#options.growing, 0o444);
       await rename(this.#options.growing, this.#options.final);
       this.#published = true;
+      // Only now: a file that could not be renamed has to stay writable to be gone on with.
+      await this.#file?.handle.chmod(0o444);
       this.#options.onStored(this.#readable);
       return true;
     } catch (error) {
       this.#options.onError('commit', asError(error));
       return false;
     }
-  }
-}
-
-async function openGrowing(path: string) {
-  try {
-    return await open(path, 'r+');
-  } catch {
-    return open(path, 'w+');
   }
 }

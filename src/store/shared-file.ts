@@ -1,6 +1,6 @@
-import type { FileHandle } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import type { Hasher } from '../core/digest.ts';
-import { RegistryError } from '../core/errors.ts';
+import { RegistryError, systemCode } from '../core/errors.ts';
 import type { Buffers } from './buffers.ts';
 import type { Reader } from './stream.ts';
 
@@ -66,5 +66,15 @@ export class SharedFile implements Reader {
       );
       done += bytesWritten;
     }
+  }
+}
+
+/** A file to go on writing, made if it is not there. */
+export async function openGrowing(name: string): Promise<SharedFile> {
+  try {
+    return new SharedFile(await open(name, 'r+'));
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
+    return new SharedFile(await open(name, 'w+'));
   }
 }
