@@ -58,6 +58,10 @@ function failed(
 
 function logMirror(logger: Logger, event: MirrorEvent): void {
   switch (event.type) {
+    case 'download-readers':
+    case 'storage-operation':
+      logger.trace(event, event.type);
+      return;
     case 'download-started':
     case 'download-joined':
     case 'revalidated':

@@ -48,6 +48,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
     onError,
     onDamage: (digest, reason) => observe({ type: 'damaged', digest, reason }),
     onStored: (digest, size) => usage.stored(digest, size),
+    onCommitted: (seconds) => observe({ type: 'storage-operation', operation: 'commit', seconds }),
     onRemoved: (_digest, size) => usage.removed(size),
   });
   const disk = diskTags(paths);

@@ -17,6 +17,12 @@ export function mirrorMetrics(
     labelNames: ['upstream'],
     registers,
   });
+  const readers = new Gauge({
+    name: 'layover_download_readers',
+    help: 'Requests that follow a download under way.',
+    labelNames: ['upstream'],
+    registers,
+  });
   const ended = new Counter({
     name: 'layover_downloads_total',
     help: 'Blobs fetched, by how it ended; unstored: served right, without room to keep it.',
@@ -52,6 +58,9 @@ export function mirrorMetrics(
         return;
       case 'download-joined':
         joined.inc({ upstream });
+        return;
+      case 'download-readers':
+        readers.inc({ upstream }, event.change);
         return;
       case 'download-resumed':
         resumed.inc({ upstream });

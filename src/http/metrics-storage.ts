@@ -1,4 +1,4 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { MirrorEvent } from '../mirror/event.ts';
 
 /** Bytes and counts; `undefined` is left out of the answer. */
@@ -25,6 +25,8 @@ export interface StorageMetrics {
   refresh(): Promise<void>;
 }
 
+const OPERATION_BUCKETS = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60];
+
 /** The store: how full it is, what left it, what went wrong with it. */
 export function storageMetrics(
   registry: Registry,
@@ -36,6 +38,13 @@ export function storageMetrics(
     name: 'layover_storage_errors_total',
     help: 'Things that could not be stored or read; clients were served all the same.',
     labelNames: ['operation'],
+    registers,
+  });
+  const operations = new Histogram({
+    name: 'layover_storage_operation_duration_seconds',
+    help: 'What the disk takes; commit: until content is safe and visible, which no client waits for.',
+    labelNames: ['operation'],
+    buckets: OPERATION_BUCKETS,
     registers,
   });
   const damaged = new Counter({
@@ -64,6 +73,9 @@ export function storageMetrics(
   return {
     mirror: (event) => {
       if (event.type === 'storage-error') errors.inc({ operation: event.operation });
+      if (event.type === 'storage-operation') {
+        operations.observe({ operation: event.operation }, event.seconds);
+      }
       if (event.type === 'damaged') damaged.inc({ reason: event.reason });
     },
     evicted: (eviction) => {

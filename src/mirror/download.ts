@@ -16,6 +16,8 @@ export interface DownloadOptions {
   /** Milliseconds without a reader after which it stops. */
   readonly abandonAfter: number;
   readonly onResume?: (at: number) => void;
+  /** Somebody began to follow it, or stopped. */
+  readonly onReaders?: (change: 1 | -1) => void;
   /** The content is right; `stored` tells whether it is in the store, too. Readers come until this settles. */
   readonly onDone: (size: number, stored: boolean) => Promise<void>;
 }
@@ -116,12 +118,14 @@ export class Download {
    */
   async read(range?: Range): Promise<Blob> {
     this.#readers += 1;
+    this.#options.onReaders?.(1);
     this.#watch();
     let reading = true;
     const leave = (): void => {
       if (!reading) return;
       reading = false;
       this.#readers -= 1;
+      this.#options.onReaders?.(-1);
       this.#watch();
     };
     try {

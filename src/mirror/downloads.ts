@@ -68,6 +68,7 @@ export class Downloads {
       store,
       retries,
       abandonAfter,
+      onReaders: (change) => observe({ type: 'download-readers', host: repository.host, change }),
       onResume: (at) => observe({ type: 'download-resumed', ...about, at }),
       onDone: async (size, stored) => {
         // The link comes before the map entry goes: there is no moment at which neither is there.

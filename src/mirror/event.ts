@@ -4,6 +4,8 @@ import type { Digest } from '../core/digest.ts';
 export type MirrorEvent =
   | { readonly type: 'download-started'; readonly host: string; readonly digest: Digest }
   | { readonly type: 'download-joined'; readonly host: string; readonly digest: Digest }
+  /** Somebody began to follow a download, or stopped. */
+  | { readonly type: 'download-readers'; readonly host: string; readonly change: 1 | -1 }
   /** The upstream was cut, or the mirror restarted: the fill goes on at byte `at`. */
   | {
       readonly type: 'download-resumed';
@@ -25,6 +27,7 @@ export type MirrorEvent =
       readonly host: string;
       readonly result: 'unchanged' | 'changed' | 'gone' | 'error' | 'stale-served';
     }
+  | { readonly type: 'storage-operation'; readonly operation: 'commit'; readonly seconds: number }
   /** Something could not be kept; clients were served all the same. */
   | { readonly type: 'storage-error'; readonly operation: string; readonly error: Error }
   /** Stored content was found wrong and set aside. */

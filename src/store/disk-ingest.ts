@@ -23,6 +23,8 @@ export interface DiskIngestOptions {
   readonly leftover: 'resumable' | 'removed';
   /** It has become visible; bytes. */
   readonly onStored: (size: number) => void;
+  /** How long it took until it was safe and visible. */
+  readonly onCommitted: (seconds: number) => void;
   readonly onClosed: () => void;
 }
 
@@ -233,12 +235,14 @@ export class DiskIngest implements Ingest {
   }
 
   async #publish(): Promise<boolean> {
+    const started = performance.now();
     try {
       await this.#file?.handle.datasync();
       await rename(this.#options.growing, this.#options.final);
       this.#published = true;
       // Only now: a file that could not be renamed has to stay writable to be gone on with.
       await this.#file?.handle.chmod(0o444);
+      this.#options.onCommitted((performance.now() - started) / 1000);
       this.#options.onStored(this.#readable);
       return true;
     } catch (error) {

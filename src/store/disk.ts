@@ -20,6 +20,8 @@ export interface DiskStoreOptions {
   readonly onDamage?: (digest: Digest, reason: DamageReason) => void;
   /** Content has become visible, or is so no more. Bytes. */
   readonly onStored?: (digest: Digest, size: number) => void;
+  /** Seconds that a commit took, mostly for the disk to have it. */
+  readonly onCommitted?: (seconds: number) => void;
   readonly onRemoved?: (digest: Digest, size: number) => void;
 }
 
@@ -97,6 +99,7 @@ class DiskStore implements ContentStore {
       buffers: this.#buffers,
       onError: (operation, error) => this.#options.onError?.(operation, error),
       onStored: (size) => this.#options.onStored?.(digest, size),
+      onCommitted: (seconds) => this.#options.onCommitted?.(seconds),
       onClosed: () => {
         if (alone) this.#ingesting.delete(digest);
       },

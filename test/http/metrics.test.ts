@@ -245,6 +245,9 @@ suite('metrics', () => {
     metrics.mirror(started);
     metrics.mirror(started);
     metrics.mirror({ type: 'download-joined', host, digest: DIGEST });
+    for (const change of [1, 1, -1] as const)
+      metrics.mirror({ type: 'download-readers', host, change });
+    metrics.mirror({ type: 'storage-operation', operation: 'commit', seconds: 0.3 });
     metrics.mirror({ type: 'download-resumed', host, digest: DIGEST, at: 5 });
     metrics.mirror({ ...ended, result: 'mismatch' });
     metrics.mirror({ type: 'revalidated', host, result: 'unchanged' });
@@ -258,6 +261,10 @@ suite('metrics', () => {
       '{upstream="docker.io",result="mismatch"}': 1,
     });
     assert.deepEqual(await of('download_joins_total'), { [label]: 1 });
+    assert.deepEqual(await of('download_readers'), { [label]: 1 });
+    assert.deepEqual(await of('storage_operation_duration_seconds_sum'), {
+      '{operation="commit"}': 0.3,
+    });
     assert.deepEqual(await of('download_resumes_total'), { [label]: 1 });
     assert.deepEqual(await of('digest_mismatch_total'), { [label]: 1 });
     assert.deepEqual(await of('revalidations_total'), {

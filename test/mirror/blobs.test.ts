@@ -46,6 +46,14 @@ test('many clients miss one blob at once: one upstream request, the right bytes 
   );
   assert.equal(place.registry.count(BLOBS), 1);
   assert.equal(place.events.filter(({ type }) => type === 'download-joined').length, 19);
+  const readers = place.events.flatMap((event) =>
+    event.type === 'download-readers' ? [event.change] : [],
+  );
+  assert.equal(readers.filter((change) => change === 1).length, 20);
+  assert.equal(
+    readers.reduce<number>((sum, change) => sum + change, 0),
+    0,
+  );
   await place.told('download-ended');
   await using warm = await place.mirror.blob(repository, digest);
   assert.equal(warm.served?.result, 'hit');
