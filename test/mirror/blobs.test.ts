@@ -197,12 +197,18 @@ test('cut for good: the answer is cut, the part is kept and gone on with later',
 test('wrong bytes are never served to a clean end, nor kept', async () => {
   await using place = await world();
   const { digest, bytes } = large(place, MiB);
+  const hold = gate();
   place.registry.misbehave({ ...BLOBS, times: 1 }, { kind: 'flip', at: 5000 });
-  const both = await Promise.allSettled([
-    read(place, digest),
-    read(place, digest, { from: 100 }),
-    read(place, digest, { last: 1 }),
-  ]);
+  const undo = place.registry.misbehave(BLOBS, { kind: 'hold-body', at: MiB / 2, gate: hold });
+  const first = read(place, digest);
+  first.catch(() => {});
+  await place.registry.seen(BLOBS);
+  const others = [read(place, digest, { from: 100 }), read(place, digest, { last: 1 })];
+  others.forEach((other) => other.catch(() => {}));
+  await place.told('download-joined', 2);
+  hold.open();
+  const both = await Promise.allSettled([first, ...others]);
+  undo();
   assert.deepEqual(
     both.map(({ status }) => status),
     ['rejected', 'rejected', 'rejected'],
