@@ -4,6 +4,7 @@ import { MEDIA_TYPES } from '../../src/core/media-type.ts';
 import { gate } from '../fixtures/gate.ts';
 import { world, type World, type WorldOptions } from '../fixtures/mirror-world.ts';
 import { generatedBytes } from '../fixtures/registry-content.ts';
+import { exchange } from './raw.ts';
 import { serve } from './serve.ts';
 
 const SCHEMA1 = 'application/vnd.docker.distribution.manifest.v1+prettyjws';
@@ -134,4 +135,33 @@ test('an upstream that leads back to the mirror ends in an error, after few requ
     assert.match(await answer.text(), /UPSTREAM_/);
   }
   assert.ok(registry.requests.length < 50, `${registry.requests.length} requests`);
+});
+
+test('a manifest comes whatever Accept says, or does not say', async () => {
+  await using way = await through();
+  const { manifest } = way.place.registry.addImage('library/x', 'v1');
+  const { port } = new URL(way.url);
+  for (const accept of [[], ['text/html', 'image/png'], ['text/html', manifest.mediaType]]) {
+    const lines = accept.map((type) => `Accept: ${type}\r\n`).join('');
+    const answer = await exchange(
+      Number(port),
+      `GET /v2/x/manifests/v1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${lines}\r\n`,
+    );
+    assert.match(answer, /^HTTP\/1\.1 200 /);
+    assert.ok(answer.endsWith(Buffer.from(manifest.bytes).toString('latin1')));
+  }
+});
+
+test('a manifest asked for as a blob is not there, and stays a manifest', async () => {
+  await using way = await through();
+  const { manifest } = way.place.registry.addImage('library/x', 'v1');
+  for (const method of ['HEAD', 'GET', 'HEAD']) {
+    const blob = await fetch(`${way.url}/v2/x/blobs/${manifest.digest}`, { method });
+    assert.equal(blob.status, 404, method);
+    if (method === 'GET') assert.match(await blob.text(), /BLOB_UNKNOWN/);
+    const answer = await fetch(`${way.url}/v2/x/manifests/${manifest.digest}`, { method });
+    assert.equal(answer.status, 200, method);
+    assert.equal(answer.headers.get('content-type'), manifest.mediaType);
+    await answer.arrayBuffer();
+  }
 });
