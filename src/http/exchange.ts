@@ -14,7 +14,9 @@ export type Outgoing = ServerResponse | Http2ServerResponse;
 interface Output {
   writeHead(status: number, fields: Record<string, string | number>): unknown;
   write(chunk: Uint8Array, written: (error?: Error | null) => void): boolean;
-  end(chunk?: Uint8Array | string): unknown;
+  end(): unknown;
+  end(chunk: Uint8Array | string): unknown;
+  end(chunk: string, encoding: 'latin1'): unknown;
   once(event: 'close', listener: () => void): unknown;
 }
 
@@ -26,6 +28,8 @@ export class ClientGone extends Error {
   }
 }
 
+/** Bytes up to which a body is copied to be joined with the head. */
+const JOINED = 16 * 1024;
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 /** nginx's, for a request that was over before there was a status. */
 const CLIENT_CLOSED_REQUEST = 499;
@@ -113,8 +117,14 @@ export class Exchange {
     if (body === undefined || this.method === 'HEAD') {
       this.#length = 0;
       this.#output.end();
-    } else {
+    } else if (typeof body === 'string' || body.length > JOINED) {
       this.#output.end(body);
+    } else {
+      // As text of the same bytes it leaves in one piece with the head: one buffer, not a list of two.
+      this.#output.end(
+        Buffer.from(body.buffer, body.byteOffset, body.length).toString('latin1'),
+        'latin1',
+      );
     }
   }
 

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { ServedResult } from '../core/served.ts';
+import { Tally } from './tally.ts';
 import type { Observer, Running } from './observe.ts';
 
 /** Seconds: from a manifest in memory to the first byte of a slow upstream. */
@@ -15,12 +16,22 @@ export function clientMetrics(
   isKnown: (upstream: string) => boolean,
 ): Observer {
   const registers = [registry];
-  const requests = new Counter({
-    name: 'layover_http_requests_total',
-    help: 'Requests answered, by what they were for. Code 499: the client left before it had one.',
-    labelNames: ['route', 'method', 'code'],
-    registers,
-  });
+  const tally = (name: string, help: string, labelNames: string[]): Tally => {
+    const made = new Tally();
+    const counter: Counter = new Counter({
+      name,
+      help,
+      labelNames,
+      registers,
+      collect: () => made.tell(counter),
+    });
+    return made;
+  };
+  const requests = tally(
+    'layover_http_requests_total',
+    'Requests answered, by what they were for. Code 499: the client left before it had one.',
+    ['route', 'method', 'code'],
+  );
   const seconds = new Histogram({
     name: 'layover_http_request_duration_seconds',
     help: 'From the request to the first byte of its answer.',
@@ -40,18 +51,16 @@ export function clientMetrics(
     labelNames: ['route', 'outcome'],
     registers,
   });
-  const asked = new Counter({
-    name: 'layover_cache_requests_total',
-    help: 'Requests for content, one each, by how the cache answered.',
-    labelNames: ['upstream', 'kind', 'result'],
-    registers,
-  });
-  const bytes = new Counter({
-    name: 'layover_served_bytes_total',
-    help: 'Bytes of content given to the sockets of clients, by where they came from.',
-    labelNames: ['upstream', 'kind', 'source'],
-    registers,
-  });
+  const asked = tally(
+    'layover_cache_requests_total',
+    'Requests for content, one each, by how the cache answered.',
+    ['upstream', 'kind', 'result'],
+  );
+  const bytes = tally(
+    'layover_served_bytes_total',
+    'Bytes of content given to the sockets of clients, by where they came from.',
+    ['upstream', 'kind', 'source'],
+  );
 
   const upstreamOf = ({ repository }: Running): string | undefined =>
     repository !== undefined && isKnown(repository.host) ? repository.host : undefined;
@@ -62,19 +71,21 @@ export function clientMetrics(
       const upstream = upstreamOf(running);
       const { kind, served, failure } = running;
       if (upstream === undefined || kind === undefined || failure !== undefined) return;
-      bytes.inc({ upstream, kind, source: sourceOf(served?.result) }, count);
+      const source = sourceOf(served?.result);
+      bytes.add(`${upstream} ${kind} ${source}`, () => ({ upstream, kind, source }), count);
     },
     ended: (running, { route, method, status, outcome, firstByteMs }) => {
       const label = METHODS.has(method) ? method : 'other';
       inFlight.dec({ route });
-      requests.inc({ route, method: label, code: status });
+      const code = status;
+      requests.add(`${route} ${label} ${code}`, () => ({ route, method: label, code }), 1);
       seconds.observe({ route, method: label }, firstByteMs / 1000);
       if (outcome !== 'complete') incomplete.inc({ route, outcome });
       const upstream = upstreamOf(running);
       const { kind, served, failure } = running;
       if (upstream === undefined || kind === undefined) return;
       const result = served?.result ?? (failure === undefined ? 'bypass' : 'error');
-      asked.inc({ upstream, kind, result });
+      asked.add(`${upstream} ${kind} ${result}`, () => ({ upstream, kind, result }), 1);
     },
   };
 }

@@ -91,10 +91,8 @@ async function manifestByTag(
   }
   await freshness.record(repository, tag, manifest.descriptor);
   // The tag tells the story, unless the manifest behind it had to be fetched all the same.
-  const fetched = manifest.served?.result !== 'hit' && served?.result === 'hit';
-  const story = fetched ? manifest.served : served;
-  return {
-    ...manifest,
-    ...(story && { served: { ...story, ...(manifest.served?.stored && { stored: true }) } }),
-  };
+  const asked = served?.result === 'miss' || served?.result === 'joined';
+  if (!asked && manifest.served?.result !== 'hit') return manifest;
+  const stored = asked && manifest.served?.stored === true;
+  return { ...manifest, ...(served && { served: { ...served, ...(stored && { stored }) } }) };
 }
