@@ -7,13 +7,16 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SOURCE = path.join(ROOT, 'src');
 
+/** What a file names after `from`, or loads when it is needed. */
+const IMPORTED = /(?:from |import\()'(\.[^']+)'/g;
+
 /** `from --> to` for every folder of src whose files import files of another one. */
 function imports(): readonly string[] {
   const arrows = new Set<string>();
   for (const name of readdirSync(SOURCE, { recursive: true, encoding: 'utf8' })) {
     if (!name.endsWith('.ts')) continue;
     const file = path.join(SOURCE, name);
-    for (const [, target = ''] of readFileSync(file, 'utf8').matchAll(/from '(\.[^']+)'/g)) {
+    for (const [, target = ''] of readFileSync(file, 'utf8').matchAll(IMPORTED)) {
       const [from, to] = [file, path.resolve(file, '..', target)].map((one) =>
         path.basename(path.relative(SOURCE, one).split(path.sep)[0] ?? '', '.ts'),
       );

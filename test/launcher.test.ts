@@ -102,6 +102,33 @@ test('a shell that is given the bare name of a link finds the root', async () =>
   }
 });
 
+test('a link with the name of a tool asks for that tool', async () => {
+  await using place = await installation();
+  await place.pinned();
+  for (const tool of ['imgpull', 'crget', 'crpy', 'registory-raider', 'layerslayer']) {
+    const link = join(place.home, tool);
+    await symlink(place.launcher, link);
+    const { told } = run(link, ['--help', 'a b'], { PATH: place.tools });
+    assert.deepEqual(told.arguments, [tool, '--help', 'a b']);
+  }
+});
+
+for (const [says, folder, environment] of [
+  ['the home folder', '/home/x/.cache/layover/compiled', { HOME: '/home/x' }],
+  ['XDG_CACHE_HOME', '/c/layover/compiled', { HOME: '/home/x', XDG_CACHE_HOME: '/c' }],
+  ['NODE_COMPILE_CACHE', '/n', { HOME: '/home/x', NODE_COMPILE_CACHE: '/n' }],
+  ['nobody', undefined, {}],
+] as const) {
+  test(`where compiled sources are kept: ${says} says`, async () => {
+    await using place = await installation();
+    await place.systemNode(
+      `[ "$1" = --version ] && echo v24.0.0 || printf '{"compiled":"%s"}' "\${NODE_COMPILE_CACHE-unset}"`,
+    );
+    const { told } = run(place.launcher, [], { PATH: place.tools, ...environment });
+    assert.equal(told.compiled, folder ?? 'unset');
+  });
+}
+
 test('a thread pool size that is set stays', async () => {
   await using place = await installation();
   await place.pinned();

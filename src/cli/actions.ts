@@ -27,7 +27,7 @@ export interface Verified {
   readonly size: number;
 }
 
-/** What the verbs do. They throw what went wrong; nothing here prints. */
+/** What the verbs that look after a mirror do. They throw what went wrong; nothing here prints. */
 export interface Actions {
   /** Settles once the server has stopped. */
   serve(choices: Choices): Promise<void>;
@@ -39,20 +39,4 @@ export interface Actions {
   schema(): unknown;
   /** The configuration in effect as YAML with where each value comes from, secrets masked. */
   show(choices: Choices): Promise<string>;
-}
-
-/** Where text goes. Data to `out`, everything else to `error`. */
-export interface Output {
-  out(text: string): void;
-  error(text: string): void;
-  /** Whether a person watches `error`: only then is progress drawn. */
-  readonly watched: 'yes' | 'no';
-}
-
-/** Sets the exit code to 1: the verb did its work and its finding is bad. */
-export class Finding extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = 'Finding';
-  }
 }

@@ -1,18 +1,13 @@
 import { Command, CommanderError } from '@commander-js/extra-typings';
-import { systemCode } from '../core/errors.ts';
-import { Finding, type Actions, type Output } from './actions.ts';
-import { addServe } from './serve.ts';
-import { addSettings } from './settings.ts';
-import { addVerify } from './verify.ts';
+import type { Context } from './context.ts';
+import { told } from './told.ts';
+import { VERBS } from './verbs.ts';
 
-/** 0: done. 1: it failed, or what was looked at is wrong. 2: the command line makes no sense. */
-export type ExitCode = 0 | 1 | 2;
-
-export interface ProgramOptions {
-  readonly version: string;
-  readonly actions: Actions;
-  readonly output: Output;
-}
+/**
+ * 0: done. 1: it failed, or what was looked at is wrong. 2: the command line makes no sense.
+ * 130: interrupted, as shells say it.
+ */
+export type ExitCode = 0 | 1 | 2 | 130;
 
 const EXAMPLES = `
 Examples:
@@ -25,20 +20,40 @@ Examples:
  * Runs one command line (without the interpreter and the script's name). Never throws and never ends
  * the process: what went wrong is written to the output.
  */
-export async function run(line: readonly string[], options: ProgramOptions): Promise<ExitCode> {
+export async function run(line: readonly string[], context: Context): Promise<ExitCode> {
   try {
-    await program(options).parseAsync(line, { from: 'user' });
+    const program = await programFor(line, context);
+    await program.parseAsync(line, { from: 'user' });
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    options.output.error(`layover: ${told(error)}\n`);
+    if (context.interruption.aborted) {
+      context.output.error('layover: interrupted\n');
+      return 130;
+    }
+    context.output.error(`layover: ${told(error)}\n`);
     return 1;
   }
 }
 
-function program({ version, actions, output }: ProgramOptions): Command {
-  const program = new Command('layover')
-    .description('A caching pull-through mirror for container registries.')
+/** The program with the verbs that the line names; of the others it knows what `--help` says. */
+async function programFor(line: readonly string[], context: Context): Promise<Command> {
+  const program = bare(context);
+  for (const { name, group, summary, load } of VERBS) {
+    if (line.includes(name)) {
+      const add = await load();
+      add(program, context);
+    } else {
+      program.command(name).summary(summary);
+    }
+    program.commands.at(-1)?.summary(summary).helpGroup(group);
+  }
+  return program;
+}
+
+function bare({ output, version }: Context): Command {
+  return new Command('layover')
+    .description('A caching pull-through mirror for container registries, and its client.')
     .version(`layover ${version}`, '--version')
     .exitOverride()
     .configureOutput({
@@ -48,21 +63,4 @@ function program({ version, actions, output }: ProgramOptions): Command {
     })
     .showHelpAfterError('(--help lists what there is)')
     .addHelpText('after', EXAMPLES);
-  addServe(program, actions);
-  addVerify(program, actions, output);
-  addSettings(program, actions, output);
-  return program;
-}
-
-/** What happened and why, without the stack; a defect is told with its stack, for whoever mends it. */
-function told(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error instanceof Finding) return error.message;
-  if (isDefect(error)) return error.stack ?? error.message;
-  return error.cause instanceof Error ? `${error.message}: ${told(error.cause)}` : error.message;
-}
-
-function isDefect(error: Error): boolean {
-  const defects = [TypeError, RangeError, ReferenceError, SyntaxError];
-  return systemCode(error) === undefined && defects.some((kind) => error instanceof kind);
 }

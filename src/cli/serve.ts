@@ -1,5 +1,5 @@
 import type { Command } from '@commander-js/extra-typings';
-import type { Actions } from './actions.ts';
+import type { Context } from './context.ts';
 import * as flag from './flags.ts';
 
 const EXAMPLES = `
@@ -9,10 +9,9 @@ Examples:
   layover serve --config /etc/layover.yaml --log-level debug
 `;
 
-export function addServe(program: Command, actions: Actions): void {
+export function addServe(program: Command, { actions }: Context): void {
   program
     .command('serve')
-    .summary('serve the mirror')
     .description('Serves the mirror until SIGTERM or SIGINT, then lets running downloads finish.')
     .addOption(flag.config())
     .addOption(flag.listen())
@@ -21,5 +20,5 @@ export function addServe(program: Command, actions: Actions): void {
     .addOption(flag.offline())
     .addOption(flag.logLevel())
     .addHelpText('after', EXAMPLES)
-    .action((options) => actions.serve(flag.choices(options)));
+    .action(async (options) => (await actions()).serve(flag.choices(options)));
 }

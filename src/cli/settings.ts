@@ -1,6 +1,7 @@
 import type { Command } from '@commander-js/extra-typings';
-import { Finding, type Actions, type Output } from './actions.ts';
+import type { Context } from './context.ts';
 import * as flag from './flags.ts';
+import { Finding } from './output.ts';
 
 const EXAMPLES = {
   settings: `
@@ -22,10 +23,9 @@ Example:
 `,
 };
 
-export function addSettings(program: Command, actions: Actions, output: Output): void {
+export function addSettings(program: Command, { actions, output }: Context): void {
   const settings = program
     .command('settings')
-    .summary('check and show the configuration')
     .description('Looks at the configuration: the file, the environment and the flags together.')
     .addHelpText('after', EXAMPLES.settings);
 
@@ -35,7 +35,7 @@ export function addSettings(program: Command, actions: Actions, output: Output):
     .argument('[file]', 'configuration file (default: the one that serve would read)')
     .addHelpText('after', EXAMPLES.check)
     .action(async (file) => {
-      const faults = await actions.check(flag.choices({ config: file }));
+      const faults = await (await actions()).check(flag.choices({ config: file }));
       for (const fault of faults) output.out(`${fault}\n`);
       if (faults.length > 0) throw new Finding(counted(faults.length));
       output.error('no faults\n');
@@ -45,7 +45,9 @@ export function addSettings(program: Command, actions: Actions, output: Output):
     .command('schema')
     .description('Prints the JSON Schema of the configuration, for editors and charts.')
     .addHelpText('after', EXAMPLES.schema)
-    .action(() => output.out(`${JSON.stringify(actions.schema(), undefined, 2)}\n`));
+    .action(async () =>
+      output.out(`${JSON.stringify((await actions()).schema(), undefined, 2)}\n`),
+    );
 
   settings
     .command('show')
@@ -59,7 +61,7 @@ export function addSettings(program: Command, actions: Actions, output: Output):
     .addOption(flag.offline())
     .addOption(flag.logLevel())
     .addHelpText('after', EXAMPLES.show)
-    .action(async (options) => output.out(await actions.show(flag.choices(options))));
+    .action(async (options) => output.out(await (await actions()).show(flag.choices(options))));
 }
 
 function counted(faults: number): string {

@@ -1,6 +1,9 @@
 import { Option, type Command } from '@commander-js/extra-typings';
-import { Finding, type Actions, type Output, type Verified } from './actions.ts';
+import type { Verified } from './actions.ts';
+import type { Context } from './context.ts';
 import * as flag from './flags.ts';
+import { formatBytes } from './format-bytes.ts';
+import { Finding, type Output } from './output.ts';
 
 const EXAMPLES = `
 Examples:
@@ -12,10 +15,9 @@ Examples:
 /** Milliseconds between two drawings of the progress. */
 const REDRAWN = 200;
 
-export function addVerify(program: Command, actions: Actions, output: Output): void {
+export function addVerify(program: Command, { actions, output }: Context): void {
   program
     .command('verify')
-    .summary('check everything that is stored')
     .description(
       'Reads everything that is stored and holds it against its digest. What is wrong is set aside, to be fetched anew when it is asked for. Prints what is wrong; exit code 1 if anything is.',
     )
@@ -31,7 +33,7 @@ export function addVerify(program: Command, actions: Actions, output: Output): v
     .addHelpText('after', EXAMPLES)
     .action(async ({ json, ...options }) => {
       const pace = options.rate === undefined ? 'full' : 'limited';
-      const found = actions.verify({ ...flag.choices(options), pace });
+      const found = (await actions()).verify({ ...flag.choices(options), pace });
       const { wrong, text } = await report(found, json === undefined ? asText : asJson, output);
       if (wrong > 0) throw new Finding(text);
       output.error(`${text}\n`);
@@ -77,12 +79,4 @@ async function report(
 
 function counted(blobs: number, bytes: number): string {
   return `${blobs} ${blobs === 1 ? 'blob' : 'blobs'}, ${formatBytes(bytes)} verified`;
-}
-
-/** Three figures at most, for people. */
-export function formatBytes(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
-  const power = bytes < 1024 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
-  const amount = bytes / 1024 ** power;
-  return `${power === 0 || amount >= 100 ? Math.round(amount) : amount.toFixed(1)} ${units[power]}`;
 }

@@ -1,4 +1,5 @@
 import { run } from '../../src/cli/program.ts';
+import { interruption } from '../../src/cli/interruption.ts';
 import { terminal } from '../../src/cli/terminal.ts';
 import { checkConfig, readConfig } from '../../src/config/read.ts';
 import { jsonSchema } from '../../src/config/schema.ts';
@@ -18,7 +19,8 @@ const output = terminal({ ...process, unread: () => process.exit(0) });
 process.exitCode = await run(process.argv.slice(2), {
   version: '0.0.0',
   output,
-  actions: {
+  interruption: interruption(process),
+  actions: async () => ({
     async serve(choices) {
       const { config } = await readConfig(request(choices));
       output.out(`${JSON.stringify(config.listen)}\n`);
@@ -30,5 +32,5 @@ process.exitCode = await run(process.argv.slice(2), {
     check: (choices) => checkConfig(request(choices)),
     schema: jsonSchema,
     show: async (choices) => showSettings(await readConfig(request(choices))),
-  },
+  }),
 });

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
 import type { Actions, Choices, Verified, VerifyChoices } from '../../src/cli/actions.ts';
 import { run } from '../../src/cli/program.ts';
-import { formatBytes } from '../../src/cli/verify.ts';
+import { formatBytes } from '../../src/cli/format-bytes.ts';
+import { interruption } from '../../src/cli/interruption.ts';
 import { load } from '../../src/config/load.ts';
 import { digestOf } from '../../src/core/digest.ts';
 import { RegistryError } from '../../src/core/errors.ts';
@@ -23,10 +25,13 @@ async function ran(
   const told = { out: '', error: '' };
   const code = await run(line, {
     version: '1.2.3',
-    actions: { ...actions, ...given },
+    actions: async () => ({ ...actions, ...given }),
+    interruption: interruption(new EventEmitter()),
     output: {
       out: (text) => (told.out += text),
       error: (text) => (told.error += text),
+      bytes: async (chunk) => void (told.out += Buffer.from(chunk).toString('latin1')),
+      columns: 80,
       watched,
     },
   });

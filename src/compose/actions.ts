@@ -1,0 +1,55 @@
+import { fileURLToPath } from 'node:url';
+import type { Actions, Choices, Verified, VerifyChoices } from '../cli/actions.ts';
+import { checkConfig, readConfig, type Request } from '../config/read.ts';
+import { jsonSchema } from '../config/schema.ts';
+import { showSettings } from '../config/show.ts';
+import { RegistryError } from '../core/errors.ts';
+import { existingStore } from '../store/disk.ts';
+import { Paths } from '../store/paths.ts';
+import { pacer } from '../store/scrub.ts';
+import { verify } from '../store/verify.ts';
+import { serve } from './serve.ts';
+
+export interface ActionsOptions {
+  readonly version: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+const defaultFile = fileURLToPath(new URL('../../config/layover.yaml', import.meta.url));
+
+/** What the verbs that look after a mirror do, wired to the real things. */
+export function actionsFor({ version, environment }: ActionsOptions): Actions {
+  const requestOf = ({ config, overrides }: Choices): Request => {
+    return { file: config, defaultFile, environment, overrides };
+  };
+  return {
+    async serve(choices) {
+      const { config, file } = await readConfig(requestOf(choices));
+      await serve({ config, file, environment, version });
+    },
+    verify: (choices) => verifyStore(requestOf(choices), choices.pace),
+    check: (choices) => checkConfig(requestOf(choices)),
+    schema: jsonSchema,
+    show: async (choices) => showSettings(await readConfig(requestOf(choices))),
+  };
+}
+
+async function* verifyStore(
+  request: Request,
+  pace: VerifyChoices['pace'],
+): AsyncGenerator<Verified> {
+  const { config } = await readConfig(request);
+  const paths = new Paths(config.storage.path);
+  const store = await existingStore({ paths });
+  if (store === undefined) {
+    throw new RegistryError(
+      'STORAGE_UNAVAILABLE',
+      `there is no store in ${paths.root}, which storage.path names`,
+    );
+  }
+  const limited = pace === 'limited' && config.storage.verifyRate > 0;
+  const paced = limited ? { pace: pacer(config.storage.verifyRate) } : {};
+  for await (const { digest, size, outcome } of verify({ paths, store, ...paced })) {
+    yield { digest, size, outcome: outcome === 'right' ? 'ok' : 'wrong-digest' };
+  }
+}
