@@ -1,0 +1,43 @@
+import { Option, type Command, type OptionValues } from '@commander-js/extra-typings';
+
+/** What the flags that all verbs of the client share say about the way to a registry. */
+export interface Connection {
+  /** Sent as `ns` with every request, as containerd does to a mirror. */
+  readonly ns?: string | undefined;
+  readonly plainHttp?: true | undefined;
+  /** Certificates are not checked. */
+  readonly insecure?: true | undefined;
+  /** Files in PEM. */
+  readonly cacert?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  readonly user?: string | undefined;
+  readonly password?: string | undefined;
+  readonly passwordStdin?: true | undefined;
+  readonly proxy?: string | undefined;
+  /** The folder of a mirror's store, to be read instead of a registry. */
+  readonly store?: string | undefined;
+}
+
+const CONNECTION = 'How to connect:';
+
+const option = <const Flags extends string>(flags: Flags, description: string) =>
+  new Option(flags, description).helpGroup(CONNECTION);
+
+/** Adds the flags of `Connection` to a verb. */
+export function connecting<Args extends unknown[], Options extends OptionValues>(
+  command: Command<Args, Options>,
+) {
+  return command
+    .addOption(option('--ns <registry>', 'ask a mirror for the content of this registry (?ns=)'))
+    .addOption(option('--plain-http', 'speak HTTP, not HTTPS'))
+    .addOption(option('--insecure', 'do not check the certificate'))
+    .addOption(option('--cacert <file>', 'trust these certificates too (PEM)'))
+    .addOption(option('--cert <file>', 'show this certificate (PEM), with --key'))
+    .addOption(option('--key <file>', 'key of the certificate (PEM)'))
+    .addOption(option('-u, --user <name>', 'user name, instead of what docker login stored'))
+    .addOption(option('-p, --password <text>', 'password; --password-stdin keeps it from others'))
+    .addOption(option('--password-stdin', 'read the password from standard input'))
+    .addOption(option('--proxy <url>', 'go through this proxy'))
+    .addOption(option('--store <folder>', "read a mirror's store on this disk, no registry"));
+}
