@@ -5,6 +5,7 @@ import type { Clock, Deadline } from './clock.ts';
 import { basicHeader, type Credentials } from './credentials.ts';
 import type { Headers, HttpRequest, HttpResponse } from './exchange.ts';
 import { invalid, UpstreamError, type Subject } from './failure.ts';
+import { challengedScope } from './scope.ts';
 import { fetchToken, type TokenRequest } from './token.ts';
 
 type Send = (request: HttpRequest, subject: Subject, deadline: Deadline) => Promise<HttpResponse>;
@@ -12,7 +13,8 @@ type Send = (request: HttpRequest, subject: Subject, deadline: Deadline) => Prom
 export interface AuthOptions {
   /** Of the endpoint's API: decides what the realm's scheme may be. */
   readonly url: URL;
-  readonly credentials: () => Promise<Credentials | undefined>;
+  /** @param repository for which they are wanted: some are for a part of a registry only */
+  readonly credentials: (repository: string) => Promise<Credentials | undefined>;
   readonly send: Send;
   /** Asks `/v2/`, for challenges that come from nowhere else. */
   readonly base: (subject: Subject, deadline: Deadline) => Promise<HttpResponse>;
@@ -35,7 +37,13 @@ const MOST_TOKENS = 2_000;
 /** Share of a token's life after which it is asked for anew. */
 const WORTH_USING = 0.9;
 
-/** How one endpoint is shown who asks: nothing, a password, or a token for each repository. */
+/** What is asked about, and what a token must allow (`scope.ts`). */
+export interface Scoped {
+  readonly subject: Subject;
+  readonly scope: string;
+}
+
+/** How one endpoint is shown who asks: nothing, a password, or a token for each scope. */
 export class Auth {
   readonly #options: AuthOptions;
   readonly #tokens = new LRUCache<string, Held>({ max: MOST_TOKENS });
@@ -47,9 +55,9 @@ export class Auth {
   }
 
   /** The `Authorization` to begin with; `undefined` while nothing was ever asked for. */
-  async header(subject: Subject, deadline: Deadline): Promise<string | undefined> {
+  async header(scoped: Scoped, deadline: Deadline): Promise<string | undefined> {
     const scheme = this.#scheme;
-    return scheme === undefined ? undefined : await this.#obtain(subject, scheme, deadline);
+    return scheme === undefined ? undefined : await this.#obtain(scoped, scheme, deadline);
   }
 
   /**
@@ -58,52 +66,52 @@ export class Auth {
    * @throws UpstreamError DENIED where the token server refuses
    */
   async renew(
-    subject: Subject,
+    scoped: Scoped,
     headers: Headers,
     used: string | undefined,
     deadline: Deadline,
   ): Promise<string | undefined> {
+    const { subject, scope } = scoped;
     const challenge = pick(headers) ?? (await this.#baseChallenge(subject, deadline));
     if (challenge === undefined) return undefined;
     const scheme = this.#schemeOf(challenge, subject);
     this.#scheme = scheme;
-    const key = subject.repository;
-    if (this.#tokens.get(key)?.authorization === used) this.#tokens.delete(key);
-    const fresh = await this.#obtain(subject, scheme, deadline, challenge.parameters['scope']);
+    if (this.#tokens.get(scope)?.authorization === used) this.#tokens.delete(scope);
+    const wanted = challengedScope(challenge.parameters['scope'], scope);
+    const fresh = await this.#obtain(scoped, scheme, deadline, wanted);
     return fresh === used ? undefined : fresh;
   }
 
   async #obtain(
-    subject: Subject,
+    scoped: Scoped,
     scheme: Scheme,
     deadline: Deadline,
-    scope?: string,
+    wanted = scoped.scope,
   ): Promise<string | undefined> {
     if (scheme.kind === 'basic') {
-      const credentials = await this.#options.credentials();
+      const credentials = await this.#options.credentials(scoped.subject.repository);
       return credentials === undefined ? undefined : passwordHeader(credentials);
     }
-    const key = subject.repository;
-    const held = this.#tokens.get(key);
+    const held = this.#tokens.get(scoped.scope);
     if (held !== undefined && this.#options.clock.now() < held.refreshAt) return held.authorization;
     const { realm, service } = scheme;
-    const wanted = scope ?? `repository:${key}:pull`;
-    return await this.#flights.run(key, () =>
-      this.#fetch(subject, { realm, service, scope: wanted }, deadline),
+    return await this.#flights.run(scoped.scope, () =>
+      this.#fetch(scoped, { realm, service, scope: wanted }, deadline),
     );
   }
 
-  async #fetch(subject: Subject, request: TokenRequest, deadline: Deadline): Promise<string> {
+  async #fetch(scoped: Scoped, request: TokenRequest, deadline: Deadline): Promise<string> {
+    const { subject, scope } = scoped;
     const { credentials, send, clock, observe } = this.#options;
     try {
-      const known = await credentials();
+      const known = await credentials(subject.repository);
       if (known?.kind === 'bearer') return `Bearer ${known.token}`;
       const within = (asked: HttpRequest, of: Subject) => send(asked, of, deadline);
       const token = await fetchToken(request, known, within, subject);
       observe('ok');
       const authorization = `Bearer ${token.value}`;
       const refreshAt = clock.now() + token.expiresIn * WORTH_USING * 1000;
-      this.#tokens.set(subject.repository, { authorization, refreshAt });
+      this.#tokens.set(scope, { authorization, refreshAt });
       return authorization;
     } catch (error) {
       observe(error instanceof UpstreamError && error.code === 'DENIED' ? 'denied' : 'error');

@@ -7,23 +7,37 @@ import { Circuit, type Pause } from './circuit.ts';
 import type { Clock, Deadline } from './clock.ts';
 import type { Credentials } from './credentials.ts';
 import type { UpstreamEvent } from './event.ts';
-import { exchange, type HttpRequest, type HttpResponse } from './exchange.ts';
+import {
+  exchange,
+  type HttpBody,
+  type HttpRequest,
+  type HttpResponse,
+  type Method,
+} from './exchange.ts';
 import { connectionFailure, describe, UpstreamError, type Subject } from './failure.ts';
+import type { Hints } from './hints.ts';
 import { Meter } from './meter.ts';
 import type { AddressRule } from './private-address.ts';
 import { budgetOf } from './rate-limit.ts';
 import { follow } from './redirect.ts';
 import { refusal } from './refusal.ts';
 import { backOff } from './retry.ts';
+import { pullScope } from './scope.ts';
+import { writeRefusal } from './write-refusal.ts';
 
 /** Something asked of a registry. */
 export interface Ask {
-  readonly method: 'GET' | 'HEAD';
+  readonly method: Method;
   readonly kind: Kind;
   readonly repository: string;
   /** Below the API root (`/v2/…`), with its query. */
   readonly path: string;
+  /** Instead of `path`: where the registry itself said to go on, on whatever host. */
+  readonly url?: URL;
   readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: HttpBody;
+  /** What a token must allow (`scope.ts`); to pull if left out. */
+  readonly scope?: string;
   /** Statuses besides 2xx that the asker can do something with. */
   readonly also?: readonly number[];
 }
@@ -31,7 +45,10 @@ export interface Ask {
 export interface EndpointOptions {
   readonly host: string;
   readonly url: URL;
-  readonly credentials: () => Promise<Credentials | undefined>;
+  readonly credentials: (repository: string) => Promise<Credentials | undefined>;
+  /** The registry that a mirror is asked for: `?ns=` of every request. */
+  readonly ns?: string | undefined;
+  readonly hints?: Hints | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly timeouts: { readonly headers: number; readonly idle: number };
   readonly dispatcher: Dispatcher;
@@ -49,6 +66,9 @@ export interface Effort {
 
 /** Answers of registries behind redirects that mean "ask for a new URL". */
 const EXPIRED: ReadonlySet<number> = new Set([400, 401, 403, 404, 410]);
+
+/** Milliseconds that a registry may take to check and keep what it was sent. */
+const DIGESTING = 10 * 60_000;
 
 /** One address of an upstream, with what is known of it: whom it lets in, whether it is up. */
 export class Endpoint {
@@ -75,7 +95,23 @@ export class Endpoint {
   urlOf(path: string): URL {
     const { url } = this.#options;
     const prefix = url.pathname.replace(/\/+$/, '').replace(/\/v2$/, '');
-    return new URL(prefix + path, url.origin);
+    return this.named(new URL(prefix + path, url.origin));
+  }
+
+  /** With the namespace, on this endpoint; its query is otherwise left to the letter. */
+  named(url: URL): URL {
+    const { ns, url: own } = this.#options;
+    if (ns === undefined || url.host !== own.host || url.searchParams.has('ns')) return url;
+    const named = new URL(url);
+    named.search += `${url.search === '' ? '?' : '&'}ns=${encodeURIComponent(ns)}`;
+    return named;
+  }
+
+  /** Waits for as long as is due after that many failures, from 0. */
+  async rest(failures: number, reason: string): Promise<void> {
+    const { host, clock, observe } = this.#options;
+    observe({ host, type: 'retry', reason });
+    await clock.sleep(backOff(failures));
   }
 
   /**
@@ -85,7 +121,6 @@ export class Endpoint {
    */
   async run<T>(ask: Ask, effort: Effort, use: (answer: Answer) => Promise<T>): Promise<T> {
     const { deadline, retries } = effort;
-    const { clock, observe, host } = this.#options;
     let last: UpstreamError | undefined;
     for (let attempt = 0; ; attempt += 1) {
       const pause = this.#circuit.enter();
@@ -97,38 +132,39 @@ export class Endpoint {
         const delay = backOff(attempt);
         if (attempt >= retries || delay >= deadline.remaining) throw error;
         last = error;
-        observe({ host, type: 'retry', reason: error.reason });
-        await clock.sleep(delay);
+        await this.rest(attempt, error.reason);
       }
     }
   }
 
   async #attempt(ask: Ask, deadline: Deadline): Promise<Answer> {
-    const subject = this.#subject(ask);
-    let authorization = await this.#auth.header(subject, deadline);
+    const scoped = { subject: this.#subject(ask), scope: ask.scope ?? pullScope(ask.repository) };
+    let authorization = await this.#auth.header(scoped, deadline);
     let answer = await this.#follow(ask, authorization, deadline);
     if (answer.response.status === 401 && answer.origin === 'endpoint') {
       using refused = answer.response;
-      const other = await this.#auth.renew(subject, refused.headers, authorization, deadline);
+      const other = await this.#auth.renew(scoped, refused.headers, authorization, deadline);
       if (other !== undefined) {
         authorization = other;
         answer = await this.#follow(ask, authorization, deadline);
       }
     }
-    if (answer.origin === 'elsewhere' && isExpired(answer.response.status)) {
+    const again = ask.url === undefined && ask.body === undefined;
+    if (again && answer.origin === 'elsewhere' && isExpired(answer.response.status)) {
       using _expired = answer.response;
       answer = await this.#follow(ask, authorization, deadline);
     }
     const { status } = answer.response;
     if ((status >= 200 && status < 300) || ask.also?.includes(status)) return answer;
-    throw await this.#refused(answer);
+    throw await this.#refused(ask, answer);
   }
 
-  async #refused(answer: Answer): Promise<UpstreamError> {
+  async #refused({ method }: Ask, answer: Answer): Promise<UpstreamError> {
     const { host, observe } = this.#options;
     const { response, origin, subject } = answer;
     const { status } = response;
-    const error = await refusal(response, subject, origin);
+    const reads = method === 'GET' || method === 'HEAD';
+    const error = await (reads ? refusal : writeRefusal)(response, subject, origin);
     if (status === 429) observe({ host, type: 'rate-limited', retryAfter: error.retryAfter });
     const asked = status === 429 || status === 503;
     if (asked && origin === 'endpoint' && error.retryAfter !== undefined) {
@@ -138,10 +174,10 @@ export class Endpoint {
   }
 
   async #follow(ask: Ask, authorization: string | undefined, deadline: Deadline): Promise<Answer> {
-    const { headers } = this.#options;
+    const { headers, url } = this.#options;
     const request: HttpRequest = {
       method: ask.method,
-      url: this.urlOf(ask.path),
+      url: ask.url === undefined ? this.urlOf(ask.path) : this.named(ask.url),
       headers: {
         'user-agent': 'layover',
         ...headers,
@@ -149,10 +185,11 @@ export class Endpoint {
         ...ask.headers,
         ...(authorization !== undefined && { authorization }),
       },
+      ...(ask.body !== undefined && { body: ask.body }),
     };
     const send = (request: HttpRequest, subject: Subject): Promise<HttpResponse> =>
       this.#observed(request, subject, deadline);
-    return new Answer(await follow(send, request, this.#subject(ask)));
+    return new Answer(await follow(send, request, url.host, this.#subject(ask)));
   }
 
   async #observed(
@@ -186,7 +223,7 @@ export class Endpoint {
     const { host, dispatcher, addresses, timeouts, url, observe } = this.#options;
     const own = request.url.host === url.host;
     const headers = Math.min(timeouts.headers, deadline.remaining);
-    const patience = { headers, idle: timeouts.idle };
+    const patience = { headers, idle: timeouts.idle, digesting: Math.max(headers, DIGESTING) };
     const meter = new Meter((bytes) =>
       observe({ host, type: 'received', kind: subject.kind, bytes }),
     );
@@ -203,8 +240,8 @@ export class Endpoint {
   }
 
   #subject({ repository, kind }: Ask): Subject {
-    const { host, url } = this.#options;
-    return { host, dialled: url.host, repository, kind };
+    const { host, url, hints } = this.#options;
+    return { host, dialled: url.host, repository, kind, hints };
   }
 }
 

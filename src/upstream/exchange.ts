@@ -1,20 +1,37 @@
+import { Readable } from 'node:stream';
 import { errors, type Dispatcher } from 'undici';
 import { Incoming } from './incoming.ts';
 import type { Meter } from './meter.ts';
 
 export type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
-export interface HttpRequest {
-  readonly method: 'GET' | 'HEAD' | 'POST';
-  readonly url: URL;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
+export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+/** A body that leaves piece by piece, and is opened anew each time it is sent. */
+export interface Streamed {
+  /** Bytes of all pieces together. */
+  readonly length: number;
+  /** What it throws ends the request and is what the request rejects with. */
+  readonly open: () => AsyncIterable<Uint8Array>;
 }
 
-/** Milliseconds: until the headers, all in all; and between two pieces of the body. */
+export type HttpBody = string | Uint8Array | Streamed;
+
+export interface HttpRequest {
+  readonly method: Method;
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: HttpBody;
+}
+
+/**
+ * Milliseconds: until the headers, all in all; between two pieces of the body, either way; and, once
+ * a streamed body has left, until the headers: who was given much has much to write down.
+ */
 export interface Patience {
   readonly headers: number;
   readonly idle: number;
+  readonly digesting: number;
 }
 
 /** A response whose body has not been read. Whoever gets it reads it or disposes it. */
@@ -40,11 +57,19 @@ export function exchange(
   let incoming: Incoming | undefined;
   let late: Error | undefined;
   // undici's own timeout starts when the request is written; this one covers the connecting as well.
-  const timer = setTimeout(() => {
+  const expire = (): void => {
     late = new errors.HeadersTimeoutError();
     controller?.abort(late);
     reject(late);
-  }, patience.headers);
+  };
+  let timer = setTimeout(expire, patience.headers);
+  /** @param milliseconds from now on; none while it is not the other side that is waited for */
+  const wait = (milliseconds: number | undefined): void => {
+    clearTimeout(timer);
+    if (incoming === undefined && milliseconds !== undefined) {
+      timer = setTimeout(expire, milliseconds);
+    }
+  };
   const handler: Dispatcher.DispatchHandler = {
     onRequestStart(started) {
       controller = started;
@@ -71,15 +96,20 @@ export function exchange(
       reject(error);
     },
   };
+  const streamed = isStreamed(body) ? body : undefined;
   try {
     dispatcher.dispatch(
       {
         origin: url.origin,
         path: url.pathname + url.search,
         method,
-        headers,
-        body: body ?? null,
-        headersTimeout: patience.headers,
+        headers:
+          streamed === undefined
+            ? headers
+            : { ...headers, 'content-length': String(streamed.length) },
+        body: bodyOf(body, patience, wait),
+        // A body may take longer to leave than any answer: `wait` follows it.
+        headersTimeout: streamed === undefined ? patience.headers : 0,
         bodyTimeout: patience.idle,
       },
       handler,
@@ -89,6 +119,29 @@ export function exchange(
     reject(error instanceof Error ? error : new Error('the request could not be sent'));
   }
   return promise;
+}
+
+function isStreamed(body: HttpBody | undefined): body is Streamed {
+  return typeof body === 'object' && 'open' in body;
+}
+
+function bodyOf(body: HttpBody | undefined, patience: Patience, wait: Wait) {
+  if (body === undefined) return null;
+  if (isStreamed(body)) return Readable.from(paced(body, patience, wait), { objectMode: false });
+  return body;
+}
+
+type Wait = (milliseconds: number | undefined) => void;
+
+/** Waits for the other side while it takes a piece, and for nobody while the next one is fetched. */
+async function* paced(body: Streamed, patience: Patience, wait: Wait): AsyncGenerator<Uint8Array> {
+  wait(undefined);
+  for await (const chunk of body.open()) {
+    wait(patience.idle);
+    yield chunk;
+    wait(undefined);
+  }
+  wait(patience.digesting);
 }
 
 /** One header's value; of several the first. */

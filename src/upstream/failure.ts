@@ -1,6 +1,7 @@
 import { errors } from 'undici';
 import { RegistryError, systemCode, type ErrorCode, type ErrorDetails } from '../core/errors.ts';
 import type { Kind } from '../core/kind.ts';
+import { configurationHints, type Hints } from './hints.ts';
 import { PrivateAddressError } from './private-address.ts';
 
 /** How a request without an answer ended: the `code` of its event. */
@@ -32,12 +33,20 @@ export interface Subject {
   readonly host: string;
   /** Host and port that were dialled. */
   readonly dialled: string;
+  /** Empty when it is about the registry as a whole. */
   readonly repository: string;
   readonly kind: Kind;
+  /** Those for a configured upstream if left out. */
+  readonly hints?: Hints | undefined;
 }
 
 export function describe({ host, dialled, repository }: Subject): string {
-  return dialled === host ? `${host}/${repository}` : `${host}/${repository} (at ${dialled})`;
+  const name = repository === '' ? host : `${host}/${repository}`;
+  return dialled === host ? name : `${name} (at ${dialled})`;
+}
+
+export function hintsOf({ hints, host }: Subject): Hints {
+  return hints ?? configurationHints(host);
 }
 
 const TROUBLES: Readonly<Record<string, Trouble>> = {
@@ -73,7 +82,8 @@ export function troubleOf(error: unknown): Trouble {
 /** Makes of what a connection threw what may cross floors. */
 export function connectionFailure(cause: unknown, subject: Subject): UpstreamError {
   const trouble = troubleOf(cause);
-  const { host, dialled } = subject;
+  const { dialled } = subject;
+  const hints = hintsOf(subject);
   const at = describe(subject);
   const make = (
     code: ErrorCode,
@@ -102,13 +112,13 @@ export function connectionFailure(cause: unknown, subject: Subject): UpstreamErr
     case 'tls':
       return make(
         'UPSTREAM_UNAVAILABLE',
-        `${at}: no trust in the TLS connection to ${dialled} (${systemCode(cause) ?? 'unknown reason'}); for a private authority set upstreams.${host}.tls.ca`,
+        `${at}: no trust in the TLS connection to ${dialled} (${systemCode(cause) ?? 'unknown reason'}); ${hints.untrusted}`,
         'useless',
       );
     case 'private':
       return make(
         'UPSTREAM_UNAVAILABLE',
-        `${at}: refused to connect to the private address of ${dialled}; if that is meant, name it in upstreams.${host}.allowPrivate`,
+        `${at}: refused to connect to the private address of ${dialled}; ${hints.privateAddress}`,
         'useless',
         'yes',
       );

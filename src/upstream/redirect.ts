@@ -6,7 +6,17 @@ const MOST = 10;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /** What goes along to another host: nothing that could identify us. */
-const HARMLESS: ReadonlySet<string> = new Set(['accept', 'accept-encoding', 'range', 'user-agent']);
+const HARMLESS: ReadonlySet<string> = new Set([
+  'accept',
+  'accept-encoding',
+  'content-range',
+  'content-type',
+  'range',
+  'user-agent',
+]);
+
+/** Those that keep method and body (RFC 9110 section 15.4). */
+const KEEPING: ReadonlySet<number> = new Set([307, 308]);
 
 export interface Followed {
   readonly response: HttpResponse;
@@ -18,26 +28,33 @@ export interface Followed {
 /**
  * Sends a request and follows where it is redirected, ten times at most. Other hosts get no
  * credentials and none of the configured headers; the way from https leads to https only. Where
- * redirects lead is told to nobody: such URLs are often signed.
+ * redirects lead is told to nobody: such URLs are often signed. What changes something is sent again
+ * only where the redirect says so.
+ * @param home host and port of the endpoint, whom the first request need not be for
  * @throws UpstreamError UPSTREAM_INVALID
  */
 export async function follow(
   send: (request: HttpRequest, subject: Subject) => Promise<HttpResponse>,
   first: HttpRequest,
+  home: string,
   subject: Subject,
 ): Promise<Followed> {
-  let url = first.url;
-  let response = await send(first, subject);
-  let origin: Origin = 'endpoint';
-  let dialled = subject;
+  let { url } = first;
+  let origin: Origin = url.host === home ? 'endpoint' : 'elsewhere';
+  let dialled = { ...subject, dialled: url.host };
+  const headersNow = () => (origin === 'endpoint' ? first.headers : harmless(first.headers));
+  let response = await send({ ...first, headers: headersNow() }, dialled);
   for (let count = 0; REDIRECTS.has(response.status); count += 1) {
     using leaving = response;
+    const reads = first.method === 'GET' || first.method === 'HEAD';
+    if (!reads && !KEEPING.has(leaving.status)) {
+      throw invalid(subject, `redirected ${first.method} by ${leaving.status}, which loses it`);
+    }
     if (count === MOST) throw invalid(subject, `redirected more than ${MOST} times`);
     url = target(headerOf(leaving.headers, 'location'), url, subject);
-    if (url.host !== first.url.host) origin = 'elsewhere';
-    const headers = origin === 'endpoint' ? first.headers : harmless(first.headers);
+    if (url.host !== home) origin = 'elsewhere';
     dialled = { ...subject, dialled: url.host };
-    response = await send({ ...first, url, headers }, dialled);
+    response = await send({ ...first, url, headers: headersNow() }, dialled);
   }
   return { response, origin, subject: dialled };
 }

@@ -1,10 +1,9 @@
 import type { ErrorCode } from '../core/errors.ts';
 import type { Kind } from '../core/kind.ts';
-import { headerOf, readAll, type HttpResponse } from './exchange.ts';
-import { describe, UpstreamError, type Subject } from './failure.ts';
+import { saidBy } from './error-body.ts';
+import { headerOf, type HttpResponse } from './exchange.ts';
+import { describe, hintsOf, UpstreamError, type Subject } from './failure.ts';
 import { parseRetryAfter } from './retry-after.ts';
-
-const LONGEST_ERROR = 64 * 1024;
 
 /** What is not there when a registry answers 404, unless it says otherwise. */
 const UNKNOWN: Readonly<Record<Kind, ErrorCode>> = {
@@ -34,16 +33,18 @@ export async function refusal(
   const later = retryAfter === undefined ? {} : { retryAfter };
   if (status === 404 || status === 410) {
     const says = saysRegistry(closing, origin);
-    const codes = origin === 'endpoint' ? await codesOf(closing) : undefined;
-    const code = codes?.includes('NAME_UNKNOWN') ? 'NAME_UNKNOWN' : UNKNOWN[subject.kind];
-    const definitive = codes !== undefined || says;
+    const said = origin === 'endpoint' ? await saidBy(closing) : undefined;
+    const code = said?.some(({ code }) => code === 'NAME_UNKNOWN')
+      ? 'NAME_UNKNOWN'
+      : UNKNOWN[subject.kind];
+    const definitive = said !== undefined || says;
     return new UpstreamError(code, `${at}: not there`, nature, { definitive });
   }
   if (status === 401 || status === 403) {
     return new UpstreamError('DENIED', denied(subject), nature);
   }
   if (status === 429) {
-    const message = `${at}: the upstream limits its rate; credentials under upstreams.${subject.host} may raise the limit`;
+    const message = `${at}: the upstream limits its rate; ${hintsOf(subject).limited}`;
     return new UpstreamError('TOOMANYREQUESTS', message, nature, later);
   }
   if (status === 408 || status >= 500) {
@@ -61,24 +62,7 @@ export async function refusal(
 
 /** What registries mean by 401 and 403 alike, wherever they say it. */
 export function denied(subject: Subject): string {
-  return `${describe(subject)}: not found, or access denied by the upstream; for a private repository check upstreams.${subject.host}.credentials`;
-}
-
-/** The codes of an OCI error body; `undefined` when it is none. */
-async function codesOf(response: HttpResponse): Promise<readonly string[] | undefined> {
-  try {
-    const bytes = await readAll(response, LONGEST_ERROR);
-    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
-    if (typeof value !== 'object' || value === null || !('errors' in value)) return undefined;
-    if (!Array.isArray(value.errors)) return undefined;
-    const codes = value.errors.flatMap((entry: unknown) =>
-      typeof entry === 'object' && entry !== null && 'code' in entry ? [String(entry.code)] : [],
-    );
-    return codes.length === 0 ? undefined : codes;
-  } catch {
-    // Unreadable in whatever way: then it is not the registry's own word.
-    return undefined;
-  }
+  return `${describe(subject)}: not found, or access denied by the upstream; ${hintsOf(subject).denied}`;
 }
 
 /** The answer to HEAD has no body to judge by; a registry's own header must do. */

@@ -1,0 +1,23 @@
+/** What messages tell people to change; whole clauses, that follow what went wrong. */
+export interface Hints {
+  /** A certificate that cannot be trusted. */
+  readonly untrusted: string;
+  /** A redirect, token server or upload at an address that others may not lead to. */
+  readonly privateAddress: string;
+  /** Refused, or not there: registries do not say which. */
+  readonly denied: string;
+  readonly limited: string;
+  readonly busy: string;
+}
+
+/** For an upstream of the configuration. */
+export function configurationHints(host: string): Hints {
+  const key = `upstreams.${host}`;
+  return {
+    untrusted: `for a private authority set ${key}.tls.ca`,
+    privateAddress: `if that is meant, name it in ${key}.allowPrivate`,
+    denied: `for a private repository check ${key}.credentials`,
+    limited: `credentials under ${key} may raise the limit`,
+    busy: `raise ${key}.maxConnections`,
+  };
+}
