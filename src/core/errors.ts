@@ -50,6 +50,8 @@ export interface ErrorDetails {
    * good enough to answer with, not to remember or to take for a deletion. `true` when left out.
    */
   readonly definitive?: boolean;
+  /** The HTTP status where it is not the usual one of the code: SIZE_INVALID is 413 for what is too large. */
+  readonly status?: number;
   /** How the failure came about, when a cache is part of the story. */
   readonly served?: Served;
 }
@@ -61,6 +63,7 @@ export class RegistryError extends Error {
   readonly retryAfter: number | undefined;
   readonly definitive: boolean;
   readonly served: Served | undefined;
+  readonly status: number;
 
   constructor(code: ErrorCode, message: string = ERRORS[code].message, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -70,10 +73,7 @@ export class RegistryError extends Error {
     this.retryAfter = details.retryAfter;
     this.definitive = details.definitive ?? true;
     this.served = details.served;
-  }
-
-  get status(): number {
-    return ERRORS[this.code].status;
+    this.status = details.status ?? ERRORS[code].status;
   }
 }
 
