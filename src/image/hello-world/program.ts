@@ -52,21 +52,21 @@ function headers(machine: Machine, size: number): Uint8Array {
 
 function amd64Code(length: number): Uint8Array {
   const toText = 11; // bytes of code after the instruction that finds the text
-  return Uint8Array.from([
-    ...[0xb8, ...word(1)], // mov eax, 1 (write)
-    ...[0xbf, ...word(1)], // mov edi, 1 (standard output)
-    ...[0xba, ...word(length)], // mov edx, length
-    ...[0x48, 0x8d, 0x35, ...word(toText)], // lea rsi, [rip + …]
-    ...[0x0f, 0x05], // syscall
-    ...[0xb8, ...word(60)], // mov eax, 60 (exit)
-    ...[0x31, 0xff], // xor edi, edi
-    ...[0x0f, 0x05], // syscall
-  ]);
+  const code = [
+    [0xb8, ...word(1)], // mov eax, 1 (write)
+    [0xbf, ...word(1)], // mov edi, 1 (standard output)
+    [0xba, ...word(length)], // mov edx, length
+    [0x48, 0x8d, 0x35, ...word(toText)], // lea rsi, [rip + …]
+    [0x0f, 0x05], // syscall
+    [0xb8, ...word(60)], // mov eax, 60 (exit)
+    [0x31, 0xff], // xor edi, edi
+    [0x0f, 0x05], // syscall
+  ];
+  return Uint8Array.from(code.flat());
 }
 
 function arm64Code(length: number): Uint8Array {
-  const move = (register: number, value: number): number =>
-    0xd280_0000 + (value << 5) + register; /* movz */
+  const move = (register: number, value: number): number => 0xd280_0000 + (value << 5) + register; // movz
   const call = 0xd400_0001; // svc 0
   const code = [
     move(8, 64), // write

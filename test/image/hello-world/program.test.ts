@@ -24,7 +24,7 @@ for (const machine of ['amd64', 'arm64'] as const) {
     try {
       const file = join(folder, 'program');
       await writeFile(file, writingProgram(machine, TEXT), { mode: 0o755 });
-      const [command = '', ...rest] = [...(prefix ?? []), file];
+      const [command, ...rest] = [...(prefix ?? []), file];
       const { status, stdout, stderr } = spawnSync(command, rest, { encoding: 'utf8' });
       assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: TEXT, stderr: '' });
     } finally {
