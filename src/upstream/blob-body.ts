@@ -1,4 +1,5 @@
 import type { Span } from '../core/range.ts';
+import type { Served } from '../core/served.ts';
 import type { Blob, Write } from '../core/source.ts';
 import type { Answer } from './answer.ts';
 import type { Part } from './blobs.ts';
@@ -20,6 +21,7 @@ export interface Reading {
 export class BlobBody implements Blob {
   readonly size: number;
   readonly span: Span;
+  readonly served?: Served;
   readonly #answer: Answer;
   readonly #part: Part;
   #ended: Reading['ended'] | undefined;
@@ -32,6 +34,8 @@ export class BlobBody implements Blob {
   constructor(answer: Answer, part: Part, { patience, ended }: Reading) {
     this.size = part.size;
     this.span = part.span;
+    const { served } = answer.served;
+    if (served !== undefined) this.served = served;
     this.#answer = answer;
     this.#part = part;
     this.#ended = ended;

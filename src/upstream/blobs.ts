@@ -1,32 +1,33 @@
 import type { Digest } from '../core/digest.ts';
 import { spanOf, type Range, type Span } from '../core/range.ts';
-import type { Blob } from '../core/source.ts';
+import type { Blob, BlobStat } from '../core/source.ts';
 import type { Answer } from './answer.ts';
 import { BlobBody, type Reading } from './blob-body.ts';
 import type { Ask, Effort, Endpoint } from './endpoint.ts';
 import { lengthOf } from './exchange.ts';
 import { invalid } from './failure.ts';
 
-/** Bytes of the blob, by HEAD; by the first byte of a GET where HEAD says nothing. */
-export async function sizeOfBlob(
+/** The blob's size, by HEAD; by the first byte of a GET where HEAD says nothing. */
+export async function statBlob(
   endpoint: Endpoint,
   effort: Effort,
   repository: string,
   digest: Digest,
-): Promise<number> {
+): Promise<BlobStat> {
   const head: Ask = { ...ask(repository, digest), method: 'HEAD', also: [405, 501] };
-  const size = await endpoint.run(head, effort, async (answer) => {
+  const stat = await endpoint.run(head, effort, async (answer) => {
     using read = answer;
-    return read.status < 300 ? lengthOf(read.response.headers) : undefined;
+    const size = read.status < 300 ? lengthOf(read.response.headers) : undefined;
+    return size === undefined ? undefined : { size, ...read.served };
   });
-  if (size !== undefined) return size;
+  if (stat !== undefined) return stat;
   const first: Ask = { ...ask(repository, digest), headers: { range: 'bytes=0-0' } };
   return await endpoint.run(first, effort, async (answer) => {
     using read = answer;
     const total =
       read.status === 206 ? parseContentRange(read)?.total : lengthOf(read.response.headers);
     if (total === undefined) throw invalid(read.subject, "the blob's size is not told");
-    return total;
+    return { size: total, ...read.served };
   });
 }
 
@@ -39,7 +40,7 @@ export async function openBlob(
   range: Range | undefined,
   reading: Reading,
 ): Promise<Blob> {
-  const size = (): Promise<number> => sizeOfBlob(endpoint, effort, repository, digest);
+  const size = async () => (await statBlob(endpoint, effort, repository, digest)).size;
   const headers: Record<string, string> = range === undefined ? {} : { range: rangeHeader(range) };
   const get: Ask = { ...ask(repository, digest), headers, also: [416] };
   return await endpoint.run(get, effort, async (answer) => {

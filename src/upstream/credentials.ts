@@ -10,10 +10,14 @@ export type Credentials =
   | { readonly kind: 'bearer'; readonly token: string };
 
 /**
- * Where credentials come from, by the registry's name (`docker.io`, `localhost:5000`); `undefined`
- * when it has none. Asked before every token, so it may be slow only now and then.
+ * Where credentials come from, by the registry's name (`docker.io`, `localhost:5000`) and, where the
+ * source can tell parts of a registry apart, the repository's path; `undefined` when it has none.
+ * Asked before every token, so it may be slow only now and then.
  */
-export type CredentialSource = (registryHost: string) => Promise<Credentials | undefined>;
+export type CredentialSource = (
+  registryHost: string,
+  path?: string,
+) => Promise<Credentials | undefined>;
 
 /** The user name that stands for "the password is an identity token" in docker's files and helpers. */
 const TOKEN_USER = '<token>';
@@ -48,9 +52,9 @@ async function readSecret(file: string): Promise<string> {
 
 /** Asks one source after the other until one knows. */
 export function firstCredentials(...sources: readonly CredentialSource[]): CredentialSource {
-  return async (registryHost) => {
+  return async (registryHost, path) => {
     for (const source of sources) {
-      const credentials = await source(registryHost);
+      const credentials = await source(registryHost, path);
       if (credentials !== undefined) return credentials;
     }
     return undefined;

@@ -23,6 +23,7 @@ import { follow } from './redirect.ts';
 import { refusal } from './refusal.ts';
 import { backOff } from './retry.ts';
 import { pullScope } from './scope.ts';
+import type { Visit } from './trace.ts';
 import { writeRefusal } from './write-refusal.ts';
 
 /** Something asked of a registry. */
@@ -55,6 +56,7 @@ export interface EndpointOptions {
   readonly addresses: AddressRule;
   readonly clock: Clock;
   readonly observe: (event: UpstreamEvent) => void;
+  readonly visit?: Visit | undefined;
 }
 
 /** How often and how long one call may try. */
@@ -84,11 +86,22 @@ export class Endpoint {
       url,
       credentials,
       clock,
-      send: (request, subject, deadline) => this.#exchange(request, subject, deadline),
-      base: (subject, deadline) =>
-        this.#exchange({ method: 'GET', url: this.urlOf('/v2/'), headers: {} }, subject, deadline),
+      send: (request, subject, deadline) => {
+        options.visit?.('auth', request.url);
+        return this.#exchange(request, subject, deadline);
+      },
+      base: (subject, deadline) => {
+        const url = this.urlOf('/v2/');
+        options.visit?.('api', url);
+        return this.#exchange({ method: 'GET', url, headers: {} }, subject, deadline);
+      },
       observe: (result) => observe({ host, type: 'token', result }),
     });
+  }
+
+  /** The upstream's configured name. */
+  get host(): string {
+    return this.#options.host;
   }
 
   /** Of a path below the API root. */
@@ -187,8 +200,10 @@ export class Endpoint {
       },
       ...(ask.body !== undefined && { body: ask.body }),
     };
-    const send = (request: HttpRequest, subject: Subject): Promise<HttpResponse> =>
-      this.#observed(request, subject, deadline);
+    const send = (sent: HttpRequest, subject: Subject): Promise<HttpResponse> => {
+      this.#options.visit?.(sent.url === request.url ? 'api' : 'redirect', sent.url);
+      return this.#observed(sent, subject, deadline);
+    };
     return new Answer(await follow(send, request, url.host, this.#subject(ask)));
   }
 

@@ -47,6 +47,11 @@ export class Failover {
     return await task(main, { deadline, retries });
   }
 
+  /** At `main` and nowhere else: what is written, and what is read in order to write. */
+  get writable(): { readonly endpoint: Endpoint; readonly retries: number } {
+    return { endpoint: this.#options.main, retries: this.#options.retries };
+  }
+
   /** Passes a mirror over for `key` for a while: it began well and ended badly. */
   avoid(endpoint: Endpoint, key: string): void {
     const index = this.#options.mirrors.indexOf(endpoint);

@@ -15,7 +15,7 @@ import type { Ask, Effort, Endpoint } from './endpoint.ts';
 import { lengthOf } from './exchange.ts';
 import { invalid } from './failure.ts';
 
-const ACCEPT = MANIFEST_TYPES.join(', ');
+export const acceptManifests = MANIFEST_TYPES.join(', ');
 
 /** HEAD, which costs no pull where pulls are counted; GET where HEAD says too little. */
 export async function resolveManifest(
@@ -26,13 +26,14 @@ export async function resolveManifest(
 ): Promise<Resolution> {
   // The body of a 404 tells whether the registry itself says so, and an answer to HEAD has none.
   const head = { ...ask('HEAD', repository, at), also: [404, 405, 501] };
-  const descriptor = await endpoint.run(head, effort, async (answer) => {
+  const resolution = await endpoint.run(head, effort, async (answer) => {
     using read = answer;
-    return read.status < 300 ? descriptorFrom(read, at) : undefined;
+    const descriptor = read.status < 300 ? descriptorFrom(read, at) : undefined;
+    return descriptor && { descriptor, ...read.served };
   });
-  if (descriptor !== undefined) return { descriptor };
-  const manifest = await fetchManifest(endpoint, effort, repository, at);
-  return { descriptor: manifest.descriptor };
+  if (resolution !== undefined) return resolution;
+  const { descriptor, served } = await fetchManifest(endpoint, effort, repository, at);
+  return { descriptor, ...(served && { served }) };
 }
 
 /**
@@ -50,7 +51,9 @@ export async function fetchManifest(
     read.requireIdentity();
     const expected = atDigest(at) ? at : digestHeader(read);
     const manifest = parse(read, await read.read(LARGEST_MANIFEST), expected);
-    if (expected === undefined || manifest.descriptor.digest === expected) return manifest;
+    if (expected === undefined || manifest.descriptor.digest === expected) {
+      return { ...manifest, ...read.served };
+    }
     throw invalid(
       read.subject,
       `the manifest's bytes are ${manifest.descriptor.digest}, not ${expected}`,
@@ -60,7 +63,7 @@ export async function fetchManifest(
 
 function ask(method: Ask['method'], repository: string, at: Tag | Digest): Ask {
   const path = `/v2/${repository}/manifests/${at}`;
-  return { method, kind: 'manifest', repository, path, headers: { accept: ACCEPT } };
+  return { method, kind: 'manifest', repository, path, headers: { accept: acceptManifests } };
 }
 
 function parse(answer: Answer, bytes: Uint8Array, expected: Digest | undefined): Manifest {

@@ -65,6 +65,6 @@ function tryChildren(bytes: Uint8Array): readonly Descriptor[] | undefined {
 }
 
 /** `sha256-<hex>`, the hex cut to 64 characters. */
-function fallbackTag(digest: Digest): Tag {
+export function fallbackTag(digest: Digest): Tag {
   return parseTag(`${algorithmOf(digest)}-${hexOf(digest).slice(0, LONGEST_HEX)}`);
 }

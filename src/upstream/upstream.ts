@@ -1,19 +1,27 @@
 import type { Digest } from '../core/digest.ts';
 import { isUnknown, RegistryError } from '../core/errors.ts';
 import type { Range } from '../core/range.ts';
-import type { Source } from '../core/source.ts';
-import { openBlob, sizeOfBlob } from './blobs.ts';
+import type { Repository, Tag } from '../core/reference.ts';
+import type { Sink } from '../core/sink.ts';
+import type { Listing, Source } from '../core/source.ts';
+import { openBlob, statBlob } from './blobs.ts';
+import { listRepositories } from './catalog.ts';
 import { Deadline, systemClock, type Clock } from './clock.ts';
 import type { CredentialSource } from './credentials.ts';
 import { dispatcher, type ProxyOptions, type TlsOptions } from './dispatcher.ts';
 import { Endpoint, type Effort } from './endpoint.ts';
 import type { UpstreamEvent } from './event.ts';
 import { Failover } from './failover.ts';
+import { configurationHints, type Hints } from './hints.ts';
 import { lanes, type LaneName } from './lanes.ts';
 import { fetchManifest, resolveManifest } from './manifests.ts';
 import { addressRule, unbracketed } from './private-address.ts';
 import { listReferrers } from './referrers.ts';
+import type { Eraser } from './removal.ts';
+import { NO_SCOPE } from './scope.ts';
 import { TagLists } from './tags.ts';
+import { trace, type Hop, type Visit } from './trace.ts';
+import { writing } from './writing.ts';
 
 export interface UpstreamOptions {
   /** The configured name (`docker.io`): what messages and events call it, and what credentials are asked by. */
@@ -40,12 +48,41 @@ export interface UpstreamOptions {
   readonly retries: number;
   /** Milliseconds: to connect, until the headers, between two pieces of a body, sent or (of a part) taken. */
   readonly timeouts: { readonly connect: number; readonly headers: number; readonly idle: number };
+  /** The registry that the one at `url` is asked for as a mirror of it: `?ns=` of every request (containerd's convention). */
+  readonly ns?: string | undefined;
+  /** What messages tell people to change: keys of the configuration if left out. */
+  readonly hints?: Hints | undefined;
+  /** Bytes of a chunk when pushing; a blob goes in one piece if left out. */
+  readonly chunk?: number | undefined;
   readonly observe?: ((event: UpstreamEvent) => void) | undefined;
   readonly clock?: Clock | undefined;
 }
 
-/** Another registry. Disposing it ends what is still under way. */
-export interface Upstream extends Source, AsyncDisposable {
+/** What a registry knows of itself, rather than of one repository. */
+export interface Directory {
+  /** Asks for the API's root with the credentials. @throws RegistryError DENIED when they are not taken */
+  check(): Promise<void>;
+  /** Paths of all repositories, sorted. @throws RegistryError UNSUPPORTED where they are not listed */
+  repositories(): Promise<Listing<string>>;
+}
+
+/** Who and what is asked on the way to content. */
+export interface Tracer {
+  /** Asks by HEAD, and tells every URL that was dialled, in order. */
+  trace(
+    repository: Repository,
+    what: 'manifest' | 'blob',
+    at: Tag | Digest,
+  ): Promise<readonly Hop[]>;
+}
+
+/**
+ * Another registry. What changes something goes to `url` alone, never to mirrors. Disposing it ends
+ * what is still under way.
+ */
+export interface Upstream extends Source, Eraser, Directory, Tracer, AsyncDisposable {
+  /** Where one pushes; apart, since a source and a sink call different things `blob`. */
+  readonly sink: Sink;
   /**
    * To be told of a blob whose bytes turned out wrong (this floor does not hash blobs): the mirror
    * it came from is passed over for it for a minute, so that the next attempt gets other bytes.
@@ -62,8 +99,9 @@ const LISTING = 10 * 60_000;
 /** @throws TypeError for a `url` or a mirror that is no URL */
 export function upstream(options: UpstreamOptions): Upstream {
   const { host, clock = systemClock, observe = () => {} } = options;
-  const { failover, close } = connect(options, clock, observe);
-  const { enter } = lanes(host, options.maxConnections, observe);
+  const { hints = configurationHints(host) } = options;
+  const { failover, fresh, close } = connect({ ...options, hints }, clock, observe);
+  const { enter } = lanes(host, options.maxConnections, hints, observe);
   const brief = async <T>(task: (endpoint: Endpoint, effort: Effort) => Promise<T>): Promise<T> => {
     const deadline = new Deadline(clock, BUDGET);
     using _place = await enter('small', deadline);
@@ -83,8 +121,26 @@ export function upstream(options: UpstreamOptions): Upstream {
   return {
     resolve: ({ path }, at) => brief((...where) => resolveManifest(...where, path, at)),
     manifest: ({ path }, at) => brief((...where) => fetchManifest(...where, path, at)),
-    stat: ({ path }, digest) =>
-      brief(async (...where) => ({ size: await sizeOfBlob(...where, path, digest) })),
+    stat: ({ path }, digest) => brief((...where) => statBlob(...where, path, digest)),
+    ...writing({ host, ...failover.writable, clock, budget: BUDGET, chunk: options.chunk, enter }),
+    async check() {
+      const ask = { method: 'GET', kind: 'manifest', repository: '', path: '/v2/' } as const;
+      await brief((endpoint, effort) =>
+        endpoint.run({ ...ask, scope: NO_SCOPE }, effort, async (answer) =>
+          answer[Symbol.dispose](),
+        ),
+      );
+    },
+    async repositories() {
+      const list = (endpoint: Endpoint, effort: Effort) =>
+        listRepositories(endpoint, (request) => page(effort, request));
+      return { items: await failover.run(new Deadline(clock, LISTING), list) };
+    },
+    async trace({ path }, what, at) {
+      const deadline = new Deadline(clock, BUDGET);
+      using _place = await enter('small', deadline);
+      return await trace(fresh, { deadline, retries: options.retries }, path, what, at);
+    },
     async tags({ path }) {
       const list = (endpoint: Endpoint, effort: Effort) =>
         tagLists.list(endpoint, (request) => page(effort, request), path);
@@ -132,8 +188,12 @@ function connect(
   options: UpstreamOptions,
   clock: Clock,
   observe: (event: UpstreamEvent) => void,
-): { readonly failover: Failover; readonly close: () => Promise<void> } {
-  const { host, credentials = async () => undefined, timeouts } = options;
+): {
+  readonly failover: Failover;
+  readonly fresh: (visit: Visit) => Endpoint;
+  readonly close: () => Promise<void>;
+} {
+  const { host, credentials = async () => undefined, timeouts, ns, hints } = options;
   const headers = Object.fromEntries(
     Object.entries(options.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
   );
@@ -147,9 +207,15 @@ function connect(
     connectTimeout: timeouts.connect,
     addresses,
   });
-  const shared = { host, timeouts, dispatcher: connections, addresses, clock, observe };
+  const shared = { host, timeouts, dispatcher: connections, addresses, clock, observe, ns, hints };
+  const own = {
+    ...shared,
+    url: main,
+    headers,
+    credentials: (path: string) => credentials(host, path),
+  };
   const failover = new Failover({
-    main: new Endpoint({ ...shared, url: main, headers, credentials: () => credentials(host) }),
+    main: new Endpoint(own),
     mirrors: mirrors.map(
       (url) =>
         new Endpoint({ ...shared, url, headers: {}, credentials: () => credentials(url.host) }),
@@ -157,5 +223,6 @@ function connect(
     retries: options.retries,
     clock,
   });
-  return { failover, close: () => connections.destroy() };
+  const fresh = (visit: Visit): Endpoint => new Endpoint({ ...own, visit });
+  return { failover, fresh, close: () => connections.destroy() };
 }

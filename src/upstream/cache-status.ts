@@ -1,0 +1,98 @@
+import type { Served, ServedResult } from '../core/served.ts';
+
+/** Parameters of one cache's entry, as structured fields have them (RFC 8941): bare ones are `true`. */
+type Parameters = ReadonlyMap<string, string | true>;
+
+interface Entry {
+  readonly cache: string;
+  readonly parameters: Parameters;
+}
+
+const LONGEST = 4_096;
+const SPACE = /[ \t]*/y;
+const QUOTED = /"((?:[^"\\]|\\["\\])*)"/y;
+const BARE = /[^\s,;="]+/y;
+
+/**
+ * How the cache that answered us came by it (`Cache-Status`, RFC 9211): a layover if there is one on
+ * the way, else the nearest, which is the last. `undefined` when no cache says anything.
+ */
+export function parseCacheStatus(
+  header: string | readonly string[] | undefined,
+): Served | undefined {
+  const text = typeof header === 'string' ? header : (header ?? []).join(', ');
+  const entries = text.length > LONGEST ? [] : entriesOf(text);
+  const entry = entries.findLast(({ cache }) => cache === 'layover') ?? entries.at(-1);
+  return entry === undefined ? undefined : servedOf(entry.parameters);
+}
+
+function servedOf(parameters: Parameters): Served | undefined {
+  const detail = textOf(parameters.get('detail'));
+  const result = resultOf(parameters, detail);
+  if (result === undefined) return undefined;
+  const ttl = /^-?\d{1,15}$/.exec(textOf(parameters.get('ttl')) ?? '')?.[0];
+  return {
+    result,
+    ...(parameters.has('stored') && { stored: true }),
+    ...(ttl !== undefined && { ttl: Number(ttl) }),
+    ...(detail !== undefined && detail !== result && { detail }),
+  };
+}
+
+function resultOf(parameters: Parameters, detail: string | undefined): ServedResult | undefined {
+  const hit = parameters.get('hit');
+  if (hit !== undefined && hit !== '?0') {
+    const told = detail === 'revalidated' || detail === 'stale' || detail === 'negative';
+    return told ? detail : 'hit';
+  }
+  switch (textOf(parameters.get('fwd'))) {
+    case undefined:
+      return undefined;
+    case 'bypass':
+      return 'bypass';
+    case 'stale':
+      // Turned to the origin; 304 is its word that nothing had changed.
+      return parameters.get('fwd-status') === '304' ? 'revalidated' : 'stale';
+    default:
+      return parameters.has('collapsed') ? 'joined' : 'miss';
+  }
+}
+
+function textOf(value: string | true | undefined): string | undefined {
+  return value === true ? undefined : value;
+}
+
+/** Whatever is not as it should be ends the list there. */
+function entriesOf(text: string): readonly Entry[] {
+  const entries: Entry[] = [];
+  let at = 0;
+  const take = (pattern: RegExp): string | undefined => {
+    pattern.lastIndex = at;
+    const match = pattern.exec(text);
+    if (match === null) return undefined;
+    at = pattern.lastIndex;
+    return match[1]?.replace(/\\(["\\])/g, '$1') ?? match[0];
+  };
+  const passes = (sign: string): boolean => {
+    take(SPACE);
+    if (text[at] !== sign) return false;
+    at += 1;
+    take(SPACE);
+    return true;
+  };
+  take(SPACE);
+  do {
+    const cache = take(QUOTED) ?? take(BARE);
+    if (cache === undefined) return entries;
+    const parameters = new Map<string, string | true>();
+    while (passes(';')) {
+      const key = take(BARE);
+      if (key === undefined) return entries;
+      const value = passes('=') ? (take(QUOTED) ?? take(BARE)) : true;
+      if (value === undefined) return entries;
+      parameters.set(key, value);
+    }
+    entries.push({ cache, parameters });
+  } while (passes(','));
+  return entries;
+}
