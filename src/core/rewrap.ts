@@ -8,6 +8,7 @@ export function rewrap(blob: Blob, changes: Partial<Blob>): Blob {
     span: blob.span,
     body: blob.body,
     ...(pour && { pour }),
+    ...(blob.local !== undefined && { local: blob.local }),
     ...(blob.served && { served: blob.served }),
     [Symbol.asyncDispose]: () => blob[Symbol.asyncDispose](),
     ...changes,

@@ -17,6 +17,8 @@ export interface Blob extends Answered, AsyncDisposable {
   readonly size: number;
   /** The bytes that this holds. */
   readonly span: Span;
+  /** How many of them were on this machine before anybody was asked; none if left out. */
+  readonly local?: number;
   /**
    * Ends without an error only when the bytes were right and all there; throws otherwise. Chunks
    * belong to whoever receives them.

@@ -7,7 +7,7 @@ import type { LinkStore } from '../store/links.ts';
 import type { ContentStore } from '../store/store.ts';
 import type { Background } from './background.ts';
 import { within } from './deadline.ts';
-import { Download } from './download.ts';
+import { Download } from '../store/download.ts';
 import type { MirrorEvent } from './event.ts';
 
 export interface DownloadsOptions {

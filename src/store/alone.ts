@@ -3,7 +3,7 @@ import { RegistryError } from '../core/errors.ts';
 import { rewrap } from '../core/rewrap.ts';
 import type { Repository } from '../core/reference.ts';
 import type { Blob, Source } from '../core/source.ts';
-import { LeftBehind } from '../store/store.ts';
+import { LeftBehind } from './store.ts';
 import { Persistence } from './persistence.ts';
 
 export interface AloneOptions {

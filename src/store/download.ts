@@ -3,15 +3,16 @@ import { asError, RegistryError } from '../core/errors.ts';
 import type { Range } from '../core/range.ts';
 import { rewrap } from '../core/rewrap.ts';
 import { formatRepository, type Repository } from '../core/reference.ts';
+import type { Served } from '../core/served.ts';
 import type { Blob } from '../core/source.ts';
-import type { ContentStore, Ingest } from '../store/store.ts';
+import type { ContentStore, Ingest } from './store.ts';
 import { Origins, type Origin } from './origins.ts';
 import { Persistence } from './persistence.ts';
 
 export interface DownloadOptions {
   readonly origin: Origin;
   readonly digest: Digest;
-  readonly store: ContentStore;
+  readonly store: Pick<ContentStore, 'ingest'>;
   readonly retries: number;
   /** Milliseconds without a reader after which it stops. */
   readonly abandonAfter: number;
@@ -24,7 +25,7 @@ export interface DownloadOptions {
 
 /**
  * One upstream body on its way into the store, and everybody who reads it meanwhile. It belongs to
- * the mirror: requests come and go, and none of them can end it, slow it down or make it fail.
+ * none of them: readers come and go, and no single one can end it, slow it down or make it fail.
  */
 export class Download {
   readonly digest: Digest;
@@ -37,6 +38,8 @@ export class Download {
   #readers = 0;
   #begun = false;
   #over = false;
+  #local = 0;
+  #served: Served | undefined;
   #loneliness: NodeJS.Timeout | undefined;
 
   constructor(options: DownloadOptions) {
@@ -131,6 +134,8 @@ export class Download {
     try {
       const blob = (await this.#opened.promise).read(range);
       return rewrap(blob, {
+        local: Math.max(0, Math.min(this.#local, blob.span.end) - blob.span.start),
+        ...(this.#served && { served: this.#served }),
         [Symbol.asyncDispose]: async () => {
           leave();
           await blob[Symbol.asyncDispose]();
@@ -187,7 +192,9 @@ export class Download {
       if (offset === 0 || !isRangeInvalid(error)) throw error;
       ({ size } = await upstream.stat(repository, digest));
     }
+    this.#served = this.#source?.served;
     await ingest.expect(size);
+    this.#local = ingest.length;
     if (ingest.length !== offset) {
       await this.#source?.[Symbol.asyncDispose]();
       this.#source = undefined;

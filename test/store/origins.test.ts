@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { offlineSource } from '../../src/mirror/offline.ts';
-import { Origins } from '../../src/mirror/origins.ts';
+import { Origins } from '../../src/store/origins.ts';
 
 const origin = (path: string) => ({
   repository: { host: 'docker.io', path },
