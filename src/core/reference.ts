@@ -1,4 +1,4 @@
-import { isDigest, type Digest } from './digest.ts';
+import type { Digest } from './digest.ts';
 import { RegistryError } from './errors.ts';
 
 declare const brand: unique symbol;
@@ -57,7 +57,7 @@ export function isHost(text: string): boolean {
 
 /** Tells the two things a manifest is asked for by apart. */
 export function atDigest(at: Tag | Digest): at is Digest {
-  return isDigest(at);
+  return at.includes(':');
 }
 
 export function same(a: Repository, b: Repository): boolean {

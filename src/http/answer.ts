@@ -22,12 +22,12 @@ export function matchesTag(header: string | undefined, tag: string): boolean {
 /** The `Cache-Status` header (RFC 9211). Without a word on how it was served no cache was asked. */
 export function cacheStatus(served: Served | undefined): string {
   if (served === undefined) return 'layover';
-  const parts = ['layover', howServed(served)];
-  if (served.stored === true) parts.push('stored');
-  if (served.ttl !== undefined) parts.push(`ttl=${Math.round(served.ttl)}`);
   const detail = detailOf(served);
-  if (detail !== undefined) parts.push(`detail=${TOKEN.test(detail) ? detail : quoted(detail)}`);
-  return parts.join('; ');
+  let value = `layover; ${howServed(served)}`;
+  if (served.stored === true) value += '; stored';
+  if (served.ttl !== undefined) value += `; ttl=${Math.round(served.ttl)}`;
+  if (detail !== undefined) value += `; detail=${TOKEN.test(detail) ? detail : quoted(detail)}`;
+  return value;
 }
 
 /** A `Warning` header that clients show to people (distribution specification, "Warnings"). */

@@ -54,7 +54,7 @@ export function createApp(options: AppOptions): App {
     const { path } = splitTarget(url);
     const exchange = new Exchange(incoming, outgoing, path, observer);
     exchanges.add(exchange);
-    outgoing.once('close', () => exchanges.delete(exchange));
+    outgoing.on('close', () => exchanges.delete(exchange));
     let target: Target | undefined;
     try {
       refuseAmbiguous(incoming);

@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { ServedResult } from '../core/served.ts';
 import { Tally } from './tally.ts';
-import type { Observer, Running } from './observe.ts';
+import type { Observer, Route, Running } from './observe.ts';
 
 /** Seconds: from a manifest in memory to the first byte of a slow upstream. */
 const FIRST_BYTE_BUCKETS = [
@@ -39,12 +39,19 @@ export function clientMetrics(
     buckets: FIRST_BYTE_BUCKETS,
     registers,
   });
-  const inFlight = new Gauge({
+  const answering = new Map<Route, number>();
+  const inFlight: Gauge = new Gauge({
     name: 'layover_http_requests_in_flight',
     help: 'Requests being answered.',
     labelNames: ['route'],
     registers,
+    collect: () => {
+      for (const [route, count] of answering) inFlight.set({ route }, count);
+    },
   });
+  const change = (route: Route, by: 1 | -1): void => {
+    answering.set(route, (answering.get(route) ?? 0) + by);
+  };
   const incomplete = new Counter({
     name: 'layover_http_incomplete_total',
     help: 'Answers that did not get through: the client left, or they were cut because they could not be completed right.',
@@ -66,7 +73,7 @@ export function clientMetrics(
     repository !== undefined && isKnown(repository.host) ? repository.host : undefined;
 
   return {
-    started: ({ route }) => inFlight.inc({ route }),
+    started: ({ route }) => change(route, 1),
     sent: (running, count) => {
       const upstream = upstreamOf(running);
       const { kind, served, failure } = running;
@@ -76,7 +83,7 @@ export function clientMetrics(
     },
     ended: (running, { route, method, status, outcome, firstByteMs }) => {
       const label = METHODS.has(method) ? method : 'other';
-      inFlight.dec({ route });
+      change(route, -1);
       const code = status;
       requests.add(`${route} ${label} ${code}`, () => ({ route, method: label, code }), 1);
       seconds.observe({ route, method: label }, firstByteMs / 1000);

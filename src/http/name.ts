@@ -60,19 +60,24 @@ export function parseReference(text: string): Tag | Digest {
 function parseEndpoint(rest: string): Endpoint {
   if (rest === '') return { type: 'base' };
   if (rest === '_catalog') return { type: 'catalog' };
-  const parts = rest.split('/');
-  const last = parts.pop() ?? '';
-  const kind = parts.pop();
-  const name = parts.join('/');
+  const [before, last] = cutLast(rest);
+  const [name, kind] = cutLast(before);
   if (kind === 'tags' && last === 'list') return { type: 'tags', name };
   if (kind === 'manifests') return { type: 'manifest', name, reference: last };
   if (kind === 'referrers') return { type: 'referrers', name, digest: last };
   if (kind === 'blobs' && last === 'uploads') return { type: 'uploads', name };
   if (kind === 'blobs') return { type: 'blob', name, digest: last };
-  if (kind === 'uploads' && parts.pop() === 'blobs') {
-    return { type: 'uploads', name: parts.join('/') };
+  if (kind === 'uploads') {
+    const [owner, blobs] = cutLast(name);
+    if (blobs === 'blobs') return { type: 'uploads', name: owner };
   }
   throw new RegistryError('NOT_FOUND');
+}
+
+/** What is before the last slash, and what is behind it. */
+function cutLast(path: string): readonly [string, string] {
+  const slash = path.lastIndexOf('/');
+  return slash === -1 ? ['', path] : [path.slice(0, slash), path.slice(slash + 1)];
 }
 
 function decode(text: string): string {

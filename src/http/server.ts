@@ -99,7 +99,7 @@ function follow(
   };
   const keep = <T extends Socket | Http2Session | Outgoing>(set: Set<T>, item: T): void => {
     set.add(item);
-    item.once('close', () => {
+    item.on('close', () => {
       set.delete(item);
       settle();
     });

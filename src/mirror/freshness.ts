@@ -78,6 +78,7 @@ export class Freshness {
 
   /** The manifest for a meaning that the upstream has just stated is here: it goes on record. */
   async record(repository: Repository, tag: Tag, descriptor: Descriptor): Promise<void> {
+    if (this.#heard.size === 0) return;
     const { tags, background } = this.#options;
     const key = formatReference(repository, tag);
     const heard = this.#heard.get(key);

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { algorithmOf, digestOf, type Digest } from '../core/digest.ts';
 import { manifestOf, LARGEST_MANIFEST, type Manifest, type Resolution } from '../core/manifest.ts';
 import { formatReference, type Repository, type Tag } from '../core/reference.ts';
+import type { Served } from '../core/served.ts';
 import { SingleFlight } from '../core/single-flight.ts';
 import type { Blob, Source } from '../core/source.ts';
 import type { Link, LinkStore } from '../store/links.ts';
@@ -17,6 +18,8 @@ export interface ManifestsOptions {
   readonly policy: (host: string) => TagPolicy;
   readonly background: Background;
 }
+
+const HIT: Served = { result: 'hit' };
 
 /** Bytes of manifests kept in memory. */
 const REMEMBERED = 32 * 1024 * 1024;
@@ -53,11 +56,11 @@ export class Manifests {
   /** @throws RegistryError MANIFEST_UNKNOWN, or whatever kept the upstream from answering */
   async get(repository: Repository, digest: Digest): Promise<Manifest> {
     const held = await this.held(repository, digest);
-    const key = formatReference(repository, digest);
     if (held !== undefined) {
-      this.#keepAgain(repository, held, key);
-      return { ...held, served: { result: 'hit' } };
+      if (this.#unkept.size > 0) this.#keepAgain(repository, held);
+      return { descriptor: held.descriptor, bytes: held.bytes, served: HIT };
     }
+    const key = formatReference(repository, digest);
     this.#negative.check(key);
     const joined = this.#fetches.has(key);
     try {
@@ -113,7 +116,8 @@ export class Manifests {
   }
 
   /** There may be room by now for what could not be kept before. */
-  #keepAgain(repository: Repository, manifest: Manifest, key: string): void {
+  #keepAgain(repository: Repository, manifest: Manifest): void {
+    const key = formatReference(repository, manifest.descriptor.digest);
     const failedAt = this.#unkept.get(key);
     if (failedAt === undefined || performance.now() - failedAt < KEPT_AGAIN) return;
     this.#unkept.set(key, performance.now());

@@ -93,6 +93,8 @@ async function manifestByTag(
   // The tag tells the story, unless the manifest behind it had to be fetched all the same.
   const asked = served?.result === 'miss' || served?.result === 'joined';
   if (!asked && manifest.served?.result !== 'hit') return manifest;
+  if (served === undefined) return manifest;
+  const { descriptor: told, bytes } = manifest;
   const stored = asked && manifest.served?.stored === true;
-  return { ...manifest, ...(served && { served: { ...served, ...(stored && { stored }) } }) };
+  return { descriptor: told, bytes, served: stored ? { ...served, stored } : served };
 }

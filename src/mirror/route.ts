@@ -49,6 +49,7 @@ export function createRouter({ upstreams, defaultUpstream }: RouterOptions): Rou
   const hosts = hostsByName(upstreams);
 
   const upstream = (hints: Hints): string | undefined => {
+    if (isSilent(hints)) return undefined;
     const named = new Set(namesIn(hints).map((name) => configured(hosts, name)));
     if (named.size <= 1) return named.values().next().value;
     throw new RegistryError(
@@ -98,6 +99,11 @@ function hostsByName(upstreams: readonly Upstream[]): ReadonlyMap<string, string
   for (const { host, aliases } of upstreams) for (const alias of aliases) add(alias, host);
   if (hosts.get(HUB) === HUB) for (const alias of HUB_ALIASES) add(alias, HUB);
   return hosts;
+}
+
+/** What most requests say of the registry: nothing. */
+function isSilent({ ns, registry, prefix }: Hints): boolean {
+  return ns.length === 0 && registry === undefined && prefix === undefined;
 }
 
 function namesIn({ ns, registry, prefix }: Hints): readonly string[] {
