@@ -144,7 +144,8 @@ class Sending {
     } else if (failure.reason === '413') {
       if (!this.#smaller()) return await this.#give(failure);
       return await this.#anew();
-    } else if (failure.retry === 'useless' && !isLost(failure)) return await this.#give(failure);
+    } else if (failure.retry === 'useless' && !this.#isLost(failure))
+      return await this.#give(failure);
     if (this.#failures > this.#target.brief().retries) return await this.#give(failure);
     await this.#target.endpoint.rest(this.#failures, failure.reason);
     this.#failures += 1;
@@ -185,9 +186,11 @@ class Sending {
     if (!pointless || failure === this.#outgoing.failure) await this.#upload.cancel();
     throw failure;
   }
-}
 
-/** Whether the registry no longer knows the upload, or knows it otherwise than we do. */
-function isLost({ reason, code }: UpstreamError): boolean {
-  return reason === '404' || reason === '416' || code === 'BLOB_UPLOAD_INVALID';
+  /** Whether the registry no longer knows the upload, or knows it otherwise than we do. */
+  #isLost({ reason, code }: UpstreamError): boolean {
+    if (reason === '404' || reason === '416' || code === 'BLOB_UPLOAD_INVALID') return true;
+    // A registry may go on writing down what came before a cut, beside what is sent after it.
+    return code === 'DIGEST_INVALID' && this.#pace === 'warily';
+  }
 }
