@@ -34,6 +34,9 @@ export const ERRORS = {
   UPSTREAM_INVALID: { status: 502, message: 'the upstream answered with something unusable' },
   UPSTREAM_TIMEOUT: { status: 504, message: 'the upstream did not answer in time' },
   STORAGE_UNAVAILABLE: { status: 503, message: 'the store cannot be used' },
+  LAYER_INVALID: { status: 422, message: 'the layer is damaged' },
+  FILE_UNKNOWN: { status: 404, message: 'no such file in the image' },
+  INTERRUPTED: { status: 499, message: 'interrupted' },
   UNKNOWN: { status: 500, message: 'internal error' },
 } as const satisfies Record<string, { status: number; message: string }>;
 
