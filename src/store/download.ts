@@ -164,14 +164,24 @@ export class Download {
         });
       } catch (error) {
         if (this.#stop.signal.aborted) throw error;
-        await persistence.recover(error);
-        this.#origins.turn();
+        await this.#goOn(error, persistence);
         this.#options.onResume?.(position);
       } finally {
         this.#source = undefined;
       }
     }
     return size;
+  }
+
+  /** Waits where that may help, and turns to the next origin. @throws the error itself where none is left */
+  async #goOn(error: unknown, persistence: Persistence): Promise<void> {
+    try {
+      await persistence.recover(error);
+      this.#origins.turn();
+    } catch (hopeless) {
+      if (this.#stop.signal.aborted || isOurs(error) || !this.#origins.drop()) throw hopeless;
+      persistence.progress();
+    }
   }
 
   /** Gets the upstream's first answer, and with it the size. */
@@ -242,6 +252,12 @@ async function commit(ingest: Ingest, { origin: { repository }, digest }: Downlo
       { cause },
     );
   }
+}
+
+/** What kept the bytes from being taken, rather than from being sent: no other origin mends that. */
+function isOurs(error: unknown): boolean {
+  const { code } = error instanceof RegistryError ? error : { code: undefined };
+  return code === undefined || code === 'SIZE_INVALID' || code === 'STORAGE_UNAVAILABLE';
 }
 
 function isRangeInvalid(error: unknown): boolean {

@@ -10,6 +10,7 @@ export interface Origin {
 /** Everywhere a blob is known to be. One is asked until it fails, then the next. */
 export class Origins {
   readonly #others: Origin[] = [];
+  readonly #dropped: Repository[] = [];
   #asked: Origin;
 
   constructor(first: Origin) {
@@ -25,8 +26,9 @@ export class Origins {
   }
 
   add(origin: Origin): void {
-    const known = this.repositories.some((repository) => same(repository, origin.repository));
-    if (!known) this.#others.push(origin);
+    const known = [...this.repositories, ...this.#dropped];
+    if (known.some((repository) => same(repository, origin.repository))) return;
+    this.#others.push(origin);
   }
 
   /** The one that was asked has failed: it comes last from now on. */
@@ -35,5 +37,14 @@ export class Origins {
     if (next === undefined) return;
     this.#others.push(this.#asked);
     this.#asked = next;
+  }
+
+  /** The one that was asked will not give it: it is not asked again. `false` where it is the only one. */
+  drop(): boolean {
+    const next = this.#others.shift();
+    if (next === undefined) return false;
+    this.#dropped.push(this.#asked.repository);
+    this.#asked = next;
+    return true;
   }
 }

@@ -403,6 +403,25 @@ test('a "not there" of one repository is not handed to another that waits for th
   assert.equal((await read(place, digest)).length, bytes.length);
 });
 
+test('a repository that will not go on is left for another that holds the blob', async () => {
+  await using place = await world();
+  const { digest, bytes } = large(place, 3 * MiB);
+  const hold = gate();
+  place.registry.misbehave({ ...BLOBS, times: 1 }, { kind: 'cut', at: MiB });
+  place.registry.misbehave({ ...BLOBS, times: 1 }, { kind: 'hold-body', at: MiB, gate: hold });
+  await using one = await place.mirror.blob(repository, digest);
+  const friend = { host: 'docker.io', path: 'library/friend' };
+  place.registry.addBlob({ size: 3 * MiB, seed: 7 }, friend.path);
+  await using two = await place.mirror.blob(friend, digest);
+  // What breaks off is turned from first; what refuses after that is not asked again.
+  const refusing = { method: 'GET', path: /library\/friend\/blobs/ };
+  place.registry.misbehave(refusing, { kind: 'status', status: 403 });
+  hold.open();
+  const [first, second] = await Promise.all([collect(one.body), collect(two.body)]);
+  assert.ok(first.equals(bytes) && second.equals(bytes));
+  assert.equal(place.registry.count(refusing), 1);
+});
+
 test('every repository that joined is linked: later it needs no upstream', async () => {
   await using place = await world();
   const { digest, bytes } = large(place, 3 * MiB);

@@ -21,3 +21,17 @@ test('each origin is asked in turn, and known once', () => {
   });
   assert.equal(asked.length, 4);
 });
+
+test('an origin that is dropped is not asked again, nor added; the last one stays', () => {
+  const origins = new Origins(origin('a'));
+  assert.equal(origins.drop(), false);
+  origins.add(origin('b'));
+  assert.equal(origins.drop(), true);
+  assert.equal(origins.asked.repository.path, 'b');
+  origins.add(origin('a'));
+  assert.deepEqual(
+    origins.repositories.map(({ path }) => path),
+    ['b'],
+  );
+  assert.equal(origins.drop(), false);
+});
