@@ -1,0 +1,102 @@
+import { algorithmOf, Hasher, type Algorithm, type Digest } from '../../core/digest.ts';
+import { RegistryError } from '../../core/errors.ts';
+import { spanOf, type Range } from '../../core/range.ts';
+import type { Blob } from '../../core/source.ts';
+import type { Buffers } from '../../store/buffers.ts';
+import type { Reader } from '../../store/stream.ts';
+import { streamed } from '../../store/streamed.ts';
+
+/** A file, or a file's bytes in an archive, open until it is disposed. */
+export interface Content extends Reader, AsyncDisposable {
+  /** Bytes. */
+  readonly size: number;
+}
+
+/**
+ * Files by path, `/` between the parts: a folder, or a tar. `undefined` for what is not there or is
+ * no file.
+ */
+export interface Files extends AsyncDisposable {
+  /** What people call it. */
+  readonly name: string;
+  open(path: string): Promise<Content | undefined>;
+}
+
+/**
+ * The content as a blob, which owns it from then on. The whole of it is held against the digest
+ * while it is read; a part cannot be.
+ * @throws RegistryError RANGE_INVALID; the body throws DIGEST_INVALID
+ */
+export function blobOf(
+  content: Content,
+  digest: Digest,
+  place: string,
+  buffers: Buffers,
+  range?: Range,
+): Blob {
+  const { size } = content;
+  const span = spanOf(range, size);
+  const whole = span.start === 0 && span.end === size;
+  const hasher = whole ? new Hasher(algorithmOf(digest)) : undefined;
+  return streamed({
+    size,
+    span,
+    buffers,
+    reader: {
+      async read(position, into) {
+        const chunk = await content.read(position, into);
+        hasher?.update(chunk);
+        return chunk;
+      },
+    },
+    finished: async () => {
+      if (hasher !== undefined && hasher.digest() !== digest) throw damaged(place, digest);
+    },
+    release: async () => content[Symbol.asyncDispose](),
+  });
+}
+
+/**
+ * Small content, whole, in memory. Disposes it.
+ * @throws RegistryError SIZE_INVALID for more than `most` bytes
+ */
+export async function bytesOf(content: Content, most: number, place: string): Promise<Buffer> {
+  await using open = content;
+  if (open.size > most) {
+    throw new RegistryError(
+      'SIZE_INVALID',
+      `${place}: ${open.size} bytes where ${most} are allowed`,
+    );
+  }
+  const bytes = Buffer.alloc(open.size);
+  for (let position = 0; position < bytes.length;) {
+    const chunk = await open.read(position, bytes.subarray(position));
+    if (chunk.buffer !== bytes.buffer) bytes.set(chunk, position);
+    position += chunk.length;
+  }
+  return bytes;
+}
+
+/** The digest of all of it; it stays open. */
+export async function hashOf(
+  content: Content,
+  buffers: Buffers,
+  algorithm: Algorithm = 'sha256',
+): Promise<Digest> {
+  using lease = buffers.lend(content.size);
+  const hasher = new Hasher(algorithm);
+  for (let position = 0; position < content.size;) {
+    const wanted = Math.min(lease.bytes.length, content.size - position);
+    const chunk = await content.read(position, lease.bytes.subarray(0, wanted));
+    hasher.update(chunk);
+    position += chunk.length;
+  }
+  return hasher.digest();
+}
+
+export function damaged(place: string, digest: Digest): RegistryError {
+  return new RegistryError(
+    'DIGEST_INVALID',
+    `${place} is damaged: what it has as ${digest} is something else`,
+  );
+}

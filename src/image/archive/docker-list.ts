@@ -1,0 +1,68 @@
+import type { Digest } from '../../core/digest.ts';
+import { RegistryError } from '../../core/errors.ts';
+import { entriesOf } from '../../core/image-index.ts';
+import { isIndexType, parseImageManifest, type ImageManifest } from '../../core/image-manifest.ts';
+import type { Manifest } from '../../core/manifest.ts';
+import { hostPlatform, matchesPlatform } from '../../core/platform.ts';
+import { formatReference } from '../../core/reference.ts';
+import type { Finished } from './archive-layout.ts';
+import type { DockerImage } from './docker-manifest.ts';
+import type { Named, Received } from './received.ts';
+
+/**
+ * What `manifest.json` lists. Of an image for several platforms that is one: this machine's, or the
+ * first that is there. Artifacts are no images and are left out.
+ * `nameless` says what stands for the names of an image that was written under its digest alone.
+ * @throws RegistryError UNSUPPORTED for an image with layers that were not written
+ */
+export function dockerList(
+  { received, path }: Finished,
+  nameless: (image: Named) => readonly string[] = () => [],
+): readonly DockerImage[] {
+  return received.images.flatMap((named) => {
+    const image = imageFor(named, received);
+    if (image === undefined) return [];
+    const config = path(image.config.digest);
+    if (config === undefined) return [];
+    return [
+      {
+        config,
+        names:
+          named.names.length === 0
+            ? nameless(named)
+            : named.names.map(({ repository, at }) => formatReference(repository, at)),
+        layers: image.layers.map(({ digest }) => path(digest) ?? missing(digest)),
+      },
+    ];
+  });
+}
+
+function imageFor({ manifest }: Named, received: Received): ImageManifest | undefined {
+  const { bytes, descriptor } = manifest;
+  if (!isIndexType(descriptor.mediaType)) return imageOf(manifest);
+  const there = entriesOf(bytes).flatMap((entry) => {
+    const child = received.get(entry.digest);
+    const image = child && !isIndexType(child.descriptor.mediaType) ? imageOf(child) : undefined;
+    return image === undefined ? [] : [{ image, platform: entry.platform }];
+  });
+  const host = hostPlatform();
+  const own = there.find(({ platform }) => platform && matchesPlatform(host, platform));
+  return (own ?? there.find(({ platform }) => platform?.os !== 'unknown'))?.image;
+}
+
+function imageOf({ bytes }: Manifest): ImageManifest | undefined {
+  const image = parseImageManifest(bytes);
+  const { mediaType } = image.config;
+  return /^application\/vnd\.(?:oci\.image\.config|docker\.container\.image)\.v1\+json$/.test(
+    mediaType,
+  )
+    ? image
+    : undefined;
+}
+
+function missing(digest: Digest): never {
+  throw new RegistryError(
+    'UNSUPPORTED',
+    `a docker archive needs every layer, and ${digest} is kept elsewhere; an OCI layout does not`,
+  );
+}

@@ -1,0 +1,61 @@
+import { RegistryError } from '../../core/errors.ts';
+import type { ImageName, Location } from '../location.ts';
+import type { OpenedPlace } from '../opened.ts';
+import type { Files } from './content.ts';
+import { dockerArchive } from './docker-archive.ts';
+import { dockerNames } from './docker-names.ts';
+import { folderFiles, openFile } from './folder-files.ts';
+import { pick } from './images.ts';
+import { checkLayoutVersion, ociLayout, type Held } from './oci-layout.ts';
+import { placeSource } from './place-source.ts';
+import { notAnArchive, tarFiles } from './tar-files.ts';
+import { plain, type UnpackOptions } from './unpack.ts';
+
+/** A location that is no registry. */
+export type Place = Exclude<Location, { readonly kind: 'registry' }>;
+
+/**
+ * Opens a folder or an archive for reading. What an archive holds decides how it is read: one that is
+ * both docker's and an OCI layout is read as the layout, whose digests are those of the registry.
+ * @throws RegistryError NAME_UNKNOWN if there is no such file; MANIFEST_INVALID if it is nothing of the
+ *   kind; MANIFEST_UNKNOWN if it does not hold the image, or several where none is named
+ */
+export async function openPlace(place: Place, options: UnpackOptions = {}): Promise<OpenedPlace> {
+  const files =
+    place.kind === 'oci'
+      ? await folderFiles(place.folder)
+      : await archiveFiles(place.file, options);
+  try {
+    return await openedAs(files, place.image);
+  } catch (error) {
+    await files[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function archiveFiles(file: string, options: UnpackOptions): Promise<Files> {
+  const content = await openFile(file);
+  if (content === undefined) throw new RegistryError('NAME_UNKNOWN', `there is no file ${file}`);
+  return tarFiles(await plain(content, file, options), file);
+}
+
+async function openedAs(files: Files, image: ImageName | undefined): Promise<OpenedPlace> {
+  const { images, open } = await held(files);
+  const { repository, at } = pick(files.name, images, image);
+  return {
+    source: placeSource({ place: files.name, images, open }),
+    images,
+    repository,
+    at,
+    [Symbol.asyncDispose]: () => files[Symbol.asyncDispose](),
+  };
+}
+
+async function held(files: Files): Promise<Held> {
+  await checkLayoutVersion(files);
+  const layout = await ociLayout(files);
+  if (layout !== undefined) return dockerNames(files, layout);
+  const archive = await dockerArchive(files);
+  if (archive !== undefined) return archive;
+  throw notAnArchive(files.name, 'it has neither an index.json nor a manifest.json');
+}
