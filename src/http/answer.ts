@@ -12,6 +12,11 @@ export function entityTag(digest: string): string {
   return `"${digest}"`;
 }
 
+/** The `Range` of an upload: clients scan for two numbers, so without a unit, and `0-0` when empty. */
+export function uploadRange(offset: number): string {
+  return `0-${Math.max(0, offset - 1)}`;
+}
+
 /** Whether an `If-None-Match` header names the entity (RFC 9110 section 13.1.2: weak comparison). */
 export function matchesTag(header: string | undefined, tag: string): boolean {
   if (header === undefined) return false;

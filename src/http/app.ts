@@ -1,5 +1,6 @@
 import { getRequestListener } from '@hono/node-server';
 import { RegistryError } from '../core/errors.ts';
+import { forsake } from './body.ts';
 import { answerDistribution, type DistributionOptions } from './distribution.ts';
 import { fail } from './errors.ts';
 import { Exchange, type Incoming, type Outgoing } from './exchange.ts';
@@ -54,7 +55,10 @@ export function createApp(options: AppOptions): App {
     const { path } = splitTarget(url);
     const exchange = new Exchange(incoming, outgoing, path, observer);
     exchanges.add(exchange);
-    outgoing.on('close', () => exchanges.delete(exchange));
+    outgoing.on('close', () => {
+      exchanges.delete(exchange);
+      forsake(incoming);
+    });
     let target: Target | undefined;
     try {
       refuseAmbiguous(incoming);
@@ -71,7 +75,7 @@ export function createApp(options: AppOptions): App {
       answerPage(exchange);
       return;
     }
-    exchange.route = target.endpoint.type;
+    exchange.route = target.endpoint.type === 'upload' ? 'uploads' : target.endpoint.type;
     metrics.started(exchange);
     answerDistribution(exchange, target, options).catch((error: unknown) => {
       fail(exchange, error, options);

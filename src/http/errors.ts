@@ -1,4 +1,6 @@
 import { RegistryError, type ErrorCode } from '../core/errors.ts';
+import { isCount, isRecord } from '../core/shape.ts';
+import { uploadRange, type Fields } from './answer.ts';
 import { ClientGone, type Exchange } from './exchange.ts';
 import type { Failure } from './observe.ts';
 
@@ -33,7 +35,9 @@ export function fail(exchange: Exchange, error: unknown, options: ErrorOptions):
   }
   exchange.failure = failure;
   exchange.served = told.served ?? exchange.served;
-  exchange.answer(told.status, fields, errorBody(told.code, told.message, told.detail));
+  const { code, message, detail } = told;
+  const after = { ...fields, ...uploadFields(exchange, told) };
+  exchange.answer(told.status, after, errorBody(code, message, detail));
 }
 
 export function describeError(error: unknown, options: ErrorOptions): Described {
@@ -64,16 +68,27 @@ function clientCode(code: ErrorCode, whenRateLimited: 429 | 503): ErrorCode {
 }
 
 function fieldsOf({ code, detail, retryAfter }: RegistryError): Readonly<Record<string, string>> {
-  const size = code === 'RANGE_INVALID' ? sizeIn(detail) : undefined;
+  const size = code === 'RANGE_INVALID' ? countIn(detail, 'size') : undefined;
   return {
     'Content-Type': 'application/json',
-    ...(code === 'UNSUPPORTED' && { Allow: 'GET, HEAD' }),
+    ...(code === 'UNSUPPORTED' && { Allow: allowedIn(detail) }),
     ...(size !== undefined && { 'Content-Range': `bytes */${size}` }),
     ...(retryAfter !== undefined && { 'Retry-After': `${Math.max(0, Math.ceil(retryAfter))}` }),
   };
 }
 
-function sizeIn(detail: unknown): number | undefined {
-  if (typeof detail !== 'object' || detail === null || !('size' in detail)) return undefined;
-  return typeof detail.size === 'number' ? detail.size : undefined;
+/** Where an upload goes on that was given bytes for another position. */
+function uploadFields({ path }: Exchange, { code, detail }: RegistryError): Fields | undefined {
+  const offset = code === 'RANGE_INVALID' ? countIn(detail, 'offset') : undefined;
+  return offset === undefined ? undefined : { Location: path, Range: uploadRange(offset) };
+}
+
+function countIn(detail: unknown, key: string): number | undefined {
+  const value = isRecord(detail) ? detail[key] : undefined;
+  return isCount(value) ? value : undefined;
+}
+
+function allowedIn(detail: unknown): string {
+  const allow = isRecord(detail) ? detail['allow'] : undefined;
+  return Array.isArray(allow) ? allow.join(', ') : 'GET, HEAD';
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants, Http2ServerResponse, type Http2ServerRequest } from 'node:http2';
+import { isHosted } from '../core/hosted.ts';
 import type { Kind } from '../core/kind.ts';
 import type { Repository } from '../core/reference.ts';
 import type { Served } from '../core/served.ts';
@@ -39,6 +40,8 @@ export class Exchange {
   readonly incoming: Incoming;
   readonly outgoing: Outgoing;
   readonly id: string;
+  /** As it came, without the query. */
+  readonly path: string;
   route: Route = 'other';
   /** What the request named, as it named it. */
   ns: string | undefined;
@@ -53,7 +56,6 @@ export class Exchange {
   readonly #output: Output;
   readonly #observer: Observer;
   readonly #started = performance.now();
-  readonly #path: string;
   readonly #client: string | undefined;
   #firstByte: number | undefined;
   #length = 0;
@@ -68,7 +70,7 @@ export class Exchange {
     this.outgoing = outgoing;
     this.#output = outgoing;
     this.#observer = observer;
-    this.#path = path;
+    this.path = path;
     // A closed socket no longer knows whom it belonged to.
     this.#client = incoming.socket.remoteAddress;
     const asked = incoming.headers['x-request-id'];
@@ -199,7 +201,9 @@ export class Exchange {
       cacheStatus(served),
     ];
     for (const name in fields) head.push(name, `${fields[name]}`);
-    if (repository !== undefined) head.push('OCI-Namespace', repository.host);
+    if (repository !== undefined && !isHosted(repository)) {
+      head.push('OCI-Namespace', repository.host);
+    }
     if (served?.warning !== undefined) head.push('Warning', warning(served.warning));
     return head;
   }
@@ -219,10 +223,11 @@ export class Exchange {
   #record(through: boolean): RequestRecord {
     const { headersSent, statusCode } = this.outgoing;
     const now = performance.now();
+    const hosted = this.repository !== undefined && isHosted(this.repository);
     return {
       requestId: this.id,
       method: this.method,
-      path: this.#path,
+      path: this.path,
       status: headersSent ? statusCode : CLIENT_CLOSED_REQUEST,
       outcome: through ? 'complete' : this.#cut ? 'cut' : 'client-gone',
       bytes: this.#sent,
@@ -230,7 +235,7 @@ export class Exchange {
       firstByteMs: round((this.#firstByte ?? now) - this.#started),
       route: this.route,
       ns: this.ns,
-      upstream: this.repository?.host,
+      upstream: hosted ? undefined : this.repository?.host,
       repository: this.repository?.path,
       reference: this.reference,
       cache: this.served?.result,

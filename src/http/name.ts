@@ -10,7 +10,8 @@ export type Endpoint =
   | { readonly type: 'blob'; readonly name: string; readonly digest: string }
   | { readonly type: 'tags'; readonly name: string }
   | { readonly type: 'referrers'; readonly name: string; readonly digest: string }
-  | { readonly type: 'uploads'; readonly name: string };
+  | { readonly type: 'uploads'; readonly name: string }
+  | { readonly type: 'upload'; readonly name: string; readonly id: string };
 
 export interface Target {
   /** The path as it came, for links to the next page. */

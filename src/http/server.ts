@@ -113,7 +113,7 @@ function follow(
   server.on('connection', (socket: Socket) => keep(sockets, socket));
   server.on('session', (session: Http2Session) => keep(sessions, session));
   server.on('request', handle);
-  // No endpoint takes a body, so none is asked for; the connection cannot be used again then.
+  // Whoever reads the body asks for it. If nobody does, the connection cannot be used again.
   server.on('checkContinue', (incoming: Incoming, outgoing: Outgoing) => {
     endConnection(outgoing);
     handle(incoming, outgoing);
