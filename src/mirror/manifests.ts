@@ -108,7 +108,9 @@ export class Manifests {
   }
 
   async #fetch(repository: Repository, at: Tag | Digest): Promise<Manifest> {
-    const manifest = await this.#options.upstream(repository.host).manifest(repository, at);
+    const fetched = await this.#options.upstream(repository.host).manifest(repository, at);
+    // How the upstream, which may be a mirror itself, came by it is not how this one did.
+    const manifest: Manifest = { descriptor: fetched.descriptor, bytes: fetched.bytes };
     const { digest } = manifest.descriptor;
     this.#memory.set(digest, manifest);
     this.#options.background.run(() => this.#keep(repository, manifest));
