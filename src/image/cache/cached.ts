@@ -1,0 +1,136 @@
+import { LRUCache } from 'lru-cache';
+import { entriesOf } from '../../core/image-index.ts';
+import { digestOf, algorithmOf, type Digest } from '../../core/digest.ts';
+import { LARGEST_MANIFEST, manifestOf, mediaTypeOf, parseManifest } from '../../core/manifest.ts';
+import type { Manifest } from '../../core/manifest.ts';
+import { parseDescriptor } from '../../core/descriptor.ts';
+import { asError } from '../../core/errors.ts';
+import { atDigest, type Repository, type Tag } from '../../core/reference.ts';
+import type { Range } from '../../core/range.ts';
+import type { Blob, Source } from '../../core/source.ts';
+import { ContentCache, type CacheOptions } from './content-cache.ts';
+import { Fills } from './fills.ts';
+
+export interface CachedOptions extends CacheOptions {
+  /** How often a body that breaks without any progress is asked for again; 5 if left out. */
+  readonly retries?: number;
+}
+
+/** A cache that any number of sources may be put behind. Disposing it ends its downloads. */
+export interface Caching extends AsyncDisposable {
+  /**
+   * The same source, which asks for content by digest once and has it on this disk from then on.
+   * Parts of what is not there yet come straight from the source. Tags are always asked for.
+   */
+  over(source: Source): Source;
+}
+
+/** How many blobs' sizes are remembered from the manifests that went by. */
+const SIZES = 10_000;
+
+export function contentCache(options: CachedOptions): Caching {
+  const cache = new ContentCache(options);
+  const fills = new Fills({ cache, retries: options.retries ?? 5 });
+  return {
+    over: (source) => new Cached(source, cache, fills),
+    [Symbol.asyncDispose]: async () => {
+      await fills[Symbol.asyncDispose]();
+      await cache[Symbol.asyncDispose]();
+    },
+  };
+}
+
+class Cached implements Source {
+  readonly #source: Source;
+  readonly #cache: ContentCache;
+  readonly #fills: Fills;
+  /** What manifests say: a file of another size is not what it was. */
+  readonly #sizes = new LRUCache<Digest, number>({ max: SIZES });
+
+  constructor(source: Source, cache: ContentCache, fills: Fills) {
+    this.#source = source;
+    this.#cache = cache;
+    this.#fills = fills;
+  }
+
+  async resolve(repository: Repository, at: Tag | Digest) {
+    const held = atDigest(at) ? await this.#held(at) : undefined;
+    return held ?? this.#source.resolve(repository, at);
+  }
+
+  async manifest(repository: Repository, at: Tag | Digest) {
+    const held = atDigest(at) ? await this.#held(at) : undefined;
+    const manifest = held ?? (await this.#source.manifest(repository, at));
+    for (const { digest, size } of listed(manifest)) this.#sizes.set(digest, size);
+    if (held === undefined) await this.#keep(manifest);
+    return manifest;
+  }
+
+  async stat(repository: Repository, digest: Digest) {
+    const size = await this.#cache.size(digest);
+    const known = this.#sizes.get(digest);
+    if (size !== undefined && (known === undefined || size === known)) return { size };
+    return this.#source.stat(repository, digest);
+  }
+
+  async blob(repository: Repository, digest: Digest, range?: Range): Promise<Blob> {
+    for (;;) {
+      const { finished } = this.#fills;
+      const held = await this.#cache.open(digest, { range, size: this.#sizes.get(digest) });
+      if (held !== undefined) return held;
+      if (range !== undefined) return this.#source.blob(repository, digest, range);
+      // One that ended meanwhile may have brought it after the look into the cache.
+      if (finished !== this.#fills.finished) continue;
+      const blob = await this.#fills.read({ repository, upstream: this.#source }, digest);
+      if (blob !== undefined) return blob;
+    }
+  }
+
+  tags(repository: Repository) {
+    return this.#source.tags(repository);
+  }
+
+  referrers(repository: Repository, digest: Digest) {
+    return this.#source.referrers(repository, digest);
+  }
+
+  async #held(digest: Digest): Promise<Manifest | undefined> {
+    const blob = await this.#cache.open(digest);
+    if (blob === undefined) return undefined;
+    await using held = blob;
+    // A blob may be asked for as a manifest, and be of any size.
+    if (held.size > LARGEST_MANIFEST) return undefined;
+    try {
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of held.body) chunks.push(chunk);
+      return manifestOf(Buffer.concat(chunks), undefined, algorithmOf(digest));
+    } catch {
+      // Damaged, or no manifest: the source knows.
+      return undefined;
+    }
+  }
+
+  /** Only what its bytes alone say everything of. */
+  async #keep({ bytes, descriptor: { digest, mediaType } }: Manifest): Promise<void> {
+    if (digestOf(bytes, algorithmOf(digest)) !== digest || mediaTypeOf(bytes) !== mediaType) return;
+    await using ingest = await this.#cache.ingest(digest);
+    if (!ingest.storing) return;
+    try {
+      await ingest.expect(bytes.length);
+      await ingest.write(bytes.subarray(ingest.length));
+      await ingest.commit();
+    } catch (error) {
+      // It is in hand: what could not be kept, the next one fetches.
+      ingest.fail(asError(error));
+    }
+  }
+}
+
+/** Everything with a digest and a size that the manifest lists. */
+function listed({
+  bytes,
+}: Manifest): readonly { readonly digest: Digest; readonly size: number }[] {
+  const { config, layers } = parseManifest(bytes);
+  const blobs = [config, ...(Array.isArray(layers) ? layers : [])];
+  return [...entriesOf(bytes), ...blobs.flatMap((value: unknown) => parseDescriptor(value) ?? [])];
+}
