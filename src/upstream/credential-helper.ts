@@ -40,9 +40,29 @@ async function ask(
   server: string,
   environment: HelperOptions['environment'],
 ): Promise<Credentials | undefined> {
-  const program = `docker-credential-${name}`;
+  const { status, output } = await runHelper(name, 'get', server, environment);
+  return status === 0 ? parse(programOf(name), output) : undefined;
+}
+
+/** What a helper said; it says what went wrong on standard output, too. */
+export interface HelperAnswer {
+  readonly status: number;
+  readonly output: string;
+}
+
+/**
+ * Has a helper do one thing (docker's credential helper protocol).
+ * @throws RegistryError UPSTREAM_UNAVAILABLE when the program cannot be run or hangs
+ */
+export async function runHelper(
+  name: string,
+  verb: 'get' | 'store' | 'erase' | 'list',
+  input: string,
+  environment: HelperOptions['environment'],
+): Promise<HelperAnswer> {
+  const program = programOf(name);
   if (!NAME.test(name)) throw unusable(program, 'its name has characters that no helper has');
-  const child = spawn(program, ['get'], {
+  const child = spawn(program, [verb], {
     env: { ...environment },
     stdio: ['pipe', 'pipe', 'ignore'],
     signal: AbortSignal.timeout(PATIENCE),
@@ -56,10 +76,14 @@ async function ask(
     child.once('close', resolve);
   });
   child.stdin.on('error', () => {}); // A helper need not read; its answer tells what came of it.
-  child.stdin.end(server);
+  child.stdin.end(input);
   const [status, output] = await Promise.all([ended, text(child.stdout)]);
   if (status === null) throw unusable(program, 'it was killed');
-  return status === 0 ? parse(program, output) : undefined;
+  return { status, output };
+}
+
+function programOf(name: string): string {
+  return `docker-credential-${name}`;
 }
 
 function parse(program: string, output: string): Credentials | undefined {

@@ -7,30 +7,42 @@ import { normalHost } from './docker-host.ts';
 /**
  * Credentials as `docker login` and `podman login` leave them in a `config.json` or `auth.json`:
  * `credHelpers`, then `auths`, then `credsStore`. The file is read each time; a missing one holds
- * none. Podman's keys with a path (`quay.io/org`) are not asked for: sources know hosts alone.
+ * none. Of podman's keys with a path (`quay.io/org`) the longest that the repository is under counts.
  * @throws RegistryError UPSTREAM_UNAVAILABLE for a file that cannot be read or is not JSON
  */
-export function dockerCredentials(path: string, options: HelperOptions): CredentialSource {
+export function dockerCredentials(file: string, options: HelperOptions): CredentialSource {
   const helpers = new Map<string, CredentialSource>();
   const helper = (name: string): CredentialSource => {
     const source = helpers.get(name) ?? helperCredentials(name, options);
     helpers.set(name, source);
     return source;
   };
-  return async (registryHost) => {
-    const config = await readConfig(path);
+  return async (registryHost, path = '') => {
+    const config = await readConfig(file);
     if (config === undefined) return undefined;
     const host = normalHost(registryHost);
+    const auths = recordOf(config['auths']);
+    for (const name of namespacesOf(path)) {
+      const special = authOf(entryFor(auths, `${host}/${name}`));
+      if (special !== undefined) return special;
+    }
     const own = entryFor(recordOf(config['credHelpers']), host);
     if (typeof own === 'string') return await helper(own)(host);
-    const given = authOf(entryFor(recordOf(config['auths']), host));
+    const given = authOf(entryFor(auths, host));
     if (given !== undefined) return given;
     const store = config['credsStore'];
     return typeof store === 'string' && store !== '' ? await helper(store)(host) : undefined;
   };
 }
 
-async function readConfig(path: string): Promise<Record<string, unknown> | undefined> {
+/** `a/b/c`, `a/b`, `a`. */
+function namespacesOf(path: string): readonly string[] {
+  const parts = path === '' ? [] : path.split('/');
+  return parts.map((_, index) => parts.slice(0, parts.length - index).join('/'));
+}
+
+/** The file as it is; `undefined` when there is none. @throws RegistryError UPSTREAM_UNAVAILABLE */
+export async function readConfig(path: string): Promise<Record<string, unknown> | undefined> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
@@ -58,7 +70,8 @@ function entryFor(entries: Record<string, unknown>, host: string): unknown {
   return Object.entries(entries).find(([key]) => normalHost(key) === host)?.[1];
 }
 
-function authOf(entry: unknown): Credentials | undefined {
+/** What an entry of `auths` holds. */
+export function authOf(entry: unknown): Credentials | undefined {
   const { auth, username, password, identitytoken, registrytoken } = recordOf(entry);
   if (typeof registrytoken === 'string' && registrytoken !== '') {
     return { kind: 'bearer', token: registrytoken };
@@ -80,6 +93,6 @@ function pairOf(auth: unknown): readonly [string, string] | undefined {
   return colon < 0 ? undefined : [text.slice(0, colon), text.slice(colon + 1).replace(/\0+$/, '')];
 }
 
-function recordOf(value: unknown): Record<string, unknown> {
+export function recordOf(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
 }
