@@ -28,7 +28,10 @@ export async function* walkTar(bytes: Bytes): AsyncGenerator<TarEntry, void, und
   for (;;) {
     const offset = input.position;
     const block = Uint8Array.from(await input.take(BLOCK));
-    if (block.length === 0 || (block.length === BLOCK && isZero(block))) return;
+    const expected =
+      ahead.own.length > 0 || ahead.long.name !== undefined || ahead.long.link !== undefined;
+    if (block.length === BLOCK && isZero(block)) return;
+    if (block.length === 0 && !expected) return;
     if (block.length < BLOCK) throw truncated(`within the header at byte ${offset}`);
     const header = parseHeader(block, offset);
     switch (header.type) {
@@ -66,7 +69,6 @@ async function* entry(
   // A sparse file's PAX size counts what is stored, and its old GNU header what follows the map.
   const declared = pax.count('size') ?? header.size;
   const stored = holdsData(header) ? declared : 0;
-  const start = input.position;
   const map =
     header.type === 'S' && header.format !== 'ustar'
       ? await readOldGnu(block, input)
@@ -75,7 +77,7 @@ async function* entry(
   const content = new TarContent(input, facts.name, sized(map, stored));
   yield {
     ...facts,
-    offset: map?.taken === 0 ? input.position : start + (map?.taken ?? 0),
+    offset: input.position,
     stored: content.left,
     parts: () => content.parts(),
     content: () => content.bytes(),
