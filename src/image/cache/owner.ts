@@ -26,18 +26,18 @@ export function becomeOwner(folder: CacheFolder): Owner {
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const id = randomBytes(12).toString('hex');
     const name = folder.owner(id);
-    const database = new DatabaseSync(name);
+    using unused = new DisposableStack();
+    const database = unused.adopt(new DatabaseSync(name), (opened) => opened.close());
     // Until the lock is there somebody may have taken it for one that was left behind.
-    if (lock(database) === 'taken' && existsSync(name)) {
-      return {
-        id,
-        [Symbol.dispose]: () => {
-          rmSync(name, { force: true });
-          database.close();
-        },
-      };
-    }
-    database.close();
+    if (lock(database) === 'busy' || !existsSync(name)) continue;
+    unused.move();
+    return {
+      id,
+      [Symbol.dispose]: () => {
+        rmSync(name, { force: true });
+        database.close();
+      },
+    };
   }
   throw new RegistryError('STORAGE_UNAVAILABLE', `cannot lock a file in ${folder.owners}`);
 }
@@ -68,12 +68,13 @@ export function isGone(folder: CacheFolder, id: string): boolean {
 
 function lock(database: DatabaseSync): 'taken' | 'busy' {
   try {
+    // A journal on disk would be one more file to be left behind.
+    database.exec('PRAGMA journal_mode = MEMORY');
     database.exec('BEGIN IMMEDIATE');
     return 'taken';
   } catch (error) {
     const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0;
     if (code === SQLITE_BUSY) return 'busy';
-    database.close();
     throw error;
   }
 }
