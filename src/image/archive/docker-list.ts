@@ -4,9 +4,11 @@ import { entriesOf } from '../../core/image-index.ts';
 import { isIndexType, parseImageManifest, type ImageManifest } from '../../core/image-manifest.ts';
 import type { Manifest } from '../../core/manifest.ts';
 import { hostPlatform, matchesPlatform } from '../../core/platform.ts';
-import { formatReference } from '../../core/reference.ts';
+import { formatReference, same } from '../../core/reference.ts';
 import type { Finished } from './archive-layout.ts';
 import type { DockerImage } from './docker-manifest.ts';
+import { UNNAMED } from './images.ts';
+
 import type { Named, Received } from './received.ts';
 
 /**
@@ -27,14 +29,17 @@ export function dockerList(
     return [
       {
         config,
-        names:
-          named.names.length === 0
-            ? nameless(named)
-            : named.names.map(({ repository, at }) => formatReference(repository, at)),
+        names: named.names.length === 0 ? nameless(named) : namesOf(named),
         layers: image.layers.map(({ digest }) => path(digest) ?? missing(digest)),
       },
     ];
   });
+}
+
+/** A stand-in for a name is none. */
+function namesOf({ names }: Named): readonly string[] {
+  const own = names.filter(({ repository }) => !same(repository, UNNAMED));
+  return own.map(({ repository, at }) => formatReference(repository, at));
 }
 
 function imageFor({ manifest }: Named, received: Received): ImageManifest | undefined {

@@ -74,9 +74,9 @@ function sole(place: string, images: readonly Listed[]): Reference {
   const [image, another] = named.length === 1 ? named : images;
   if (image === undefined) throw new RegistryError('MANIFEST_UNKNOWN', `${place} holds no image`);
   if (another !== undefined) throw noImage(place, images, 'several images; say which is meant');
-  const [name] = image.names.filter(({ at }) => !atDigest(at));
-  const [any = name] = image.names;
-  return name ?? { repository: any?.repository ?? UNNAMED, at: image.descriptor.digest };
+  const name = image.names.find(({ at }) => !atDigest(at));
+  const repository = image.names[0]?.repository ?? UNNAMED;
+  return name ?? { repository, at: image.descriptor.digest };
 }
 
 /** A word alone is a tag; where there is no such tag it may be a name. */

@@ -46,9 +46,6 @@ export class LayoutSink implements Sink, AsyncDisposable {
       const base = path.basename(folder).slice(0, 100);
       const staging = path.join(beside, `.${base}.${randomUUID()}.partial`);
       await mkdir(staging);
-      for (const algorithm of ['sha256', 'sha512']) {
-        await mkdir(path.join(staging, 'blobs', algorithm), { recursive: true });
-      }
       return new LayoutSink(folder, staging, signal);
     } catch (cause) {
       throw unwritable(name, cause);
@@ -87,7 +84,7 @@ export class LayoutSink implements Sink, AsyncDisposable {
   async commit(): Promise<void> {
     try {
       for (const { bytes, descriptor } of this.#received.all) {
-        const name = path.join(this.#staging, blobPath(descriptor.digest));
+        const name = await this.#staged(descriptor.digest);
         await rm(name, { force: true });
         await writeSafely(name, bytes);
       }
@@ -114,7 +111,7 @@ export class LayoutSink implements Sink, AsyncDisposable {
       this.#written.add(digest);
       return 'present';
     }
-    const name = path.join(this.#staging, blobPath(digest));
+    const name = await this.#staged(digest);
     const handle = await open(name, 'w');
     try {
       const write = async (bytes: Uint8Array, position: number): Promise<void> => {
@@ -133,6 +130,12 @@ export class LayoutSink implements Sink, AsyncDisposable {
     }
     this.#written.add(digest);
     return 'written';
+  }
+
+  async #staged(digest: Digest): Promise<string> {
+    const name = path.join(this.#staging, blobPath(digest));
+    await mkdir(path.dirname(name), { recursive: true });
+    return name;
   }
 
   /** Whether the layout has the content already, which is read: another program may have left half of it. */
@@ -164,10 +167,9 @@ export class LayoutSink implements Sink, AsyncDisposable {
 
   /** Content first, then what lists it: a reader never finds a name without its content. */
   async #join(): Promise<void> {
-    for (const algorithm of ['sha256', 'sha512']) {
+    for (const algorithm of await this.#algorithms()) {
       const from = path.join(this.#staging, 'blobs', algorithm);
       const names = await readdir(from);
-      if (names.length === 0) continue;
       const to = path.join(this.#folder, 'blobs', algorithm);
       await mkdir(to, { recursive: true });
       for (const name of names) await rename(path.join(from, name), path.join(to, name));
@@ -177,9 +179,15 @@ export class LayoutSink implements Sink, AsyncDisposable {
   }
 
   async #syncStaging(): Promise<void> {
-    for (const name of ['blobs/sha256', 'blobs/sha512', 'blobs', '.']) {
-      await syncFolder(path.join(this.#staging, name));
-    }
+    const blobs = (await this.#algorithms()).map((algorithm) => path.join('blobs', algorithm));
+    for (const name of [...blobs, 'blobs', '.']) await syncFolder(path.join(this.#staging, name));
+  }
+
+  /** The folders of content that are there. */
+  async #algorithms(): Promise<readonly string[]> {
+    const blobs = path.join(this.#staging, 'blobs');
+    await mkdir(blobs, { recursive: true });
+    return readdir(blobs);
   }
 }
 

@@ -80,8 +80,8 @@ function isConfig({ mediaType }: Descriptor): boolean {
 }
 
 function suffixOf(mediaType: string): string {
-  if (/gzip$/.test(mediaType) || mediaType === '') return '.tar.gz';
-  if (/zstd$/.test(mediaType)) return '.tar.zstd';
-  if (/tar$/.test(mediaType)) return '.tar';
+  if (mediaType.endsWith('gzip') || mediaType === '') return '.tar.gz';
+  if (mediaType.endsWith('zstd')) return '.tar.zstd';
+  if (mediaType.endsWith('tar')) return '.tar';
   throw new RegistryError('UNSUPPORTED', `such an archive has no place for ${mediaType}`);
 }

@@ -35,8 +35,10 @@ export async function take(
       throw new RegistryError('SIZE_INVALID', `${digest} has more than its ${size} bytes`);
     }
     hasher.update(chunk);
-    await write(chunk, position);
+    // A blob may hand over the next chunk before this one is written.
+    const at = position;
     position += chunk.length;
+    await write(chunk, at);
     progress?.(chunk.length);
   };
   if (blob.pour !== undefined) await blob.pour(next);
