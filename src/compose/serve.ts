@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { formatAddress } from '../config/address.ts';
 import type { Config, ServerTls } from '../config/config.ts';
+import { nameForVia } from '../core/via.ts';
 import { createApp } from '../http/app.ts';
 import { createMetrics } from '../http/metrics.ts';
 import { startServer, type Tls } from '../http/server.ts';
@@ -43,9 +44,13 @@ export async function serve(options: ServeOptions): Promise<void> {
     admin: formatAddress(config.admin.listen),
     observe,
   });
-  await using upstreams = await openUpstreams(config, environment, (event) => {
-    log.upstream(event);
-    metrics.upstream(event);
+  const via = nameForVia();
+  await using upstreams = await openUpstreams(config, environment, {
+    via,
+    observe: (event) => {
+      log.upstream(event);
+      metrics.upstream(event);
+    },
   });
   const source = mirror({
     ...store,
@@ -68,6 +73,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     catalog: createCatalog(store),
     whenRateLimited: config.whenRateLimited,
     ready: () => store.ready(),
+    via,
     metrics,
     log: (record) => log.request(record),
   });

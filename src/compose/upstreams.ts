@@ -28,12 +28,18 @@ export interface Upstreams extends AsyncDisposable {
   distrust(host: string, digest: Digest): void;
 }
 
+/** Who is told what: upstreams the name of this mirror, the observer what becomes of requests. */
+interface Told {
+  readonly via: string;
+  readonly observe: (event: UpstreamEvent) => void;
+}
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 export async function openUpstreams(
   config: Config,
   environment: Environment,
-  observe: (event: UpstreamEvent) => void,
+  told: Told,
 ): Promise<Upstreams> {
   const opened = new Map<string, Upstream>();
   const sources = new Map<string, Source>();
@@ -42,7 +48,7 @@ export async function openUpstreams(
       sources.set(host, offlineSource(host));
       continue;
     }
-    const made = await open(settings, environment, observe);
+    const made = await open(settings, environment, told);
     opened.set(host, made);
     sources.set(host, made);
   }
@@ -63,7 +69,7 @@ export async function openUpstreams(
 async function open(
   settings: UpstreamConfig,
   environment: Environment,
-  observe: (event: UpstreamEvent) => void,
+  { via, observe }: Told,
 ): Promise<Upstream> {
   const { host, url, mirrors, headers, allowPrivate, maxConnections, timeouts } = settings;
   const credentials = credentialsOf(settings, environment);
@@ -77,6 +83,7 @@ async function open(
     allowPrivate,
     maxConnections,
     timeouts,
+    via,
     observe,
     ...(credentials && { credentials }),
     ...(tls && { tls }),

@@ -32,6 +32,7 @@ export const ERRORS = {
   RATE_LIMITED: { status: 503, message: 'the upstream limits its rate' },
   UPSTREAM_UNAVAILABLE: { status: 502, message: 'the upstream cannot be reached' },
   UPSTREAM_INVALID: { status: 502, message: 'the upstream answered with something unusable' },
+  LOOP_DETECTED: { status: 508, message: 'the request has come through this mirror before' },
   UPSTREAM_TIMEOUT: { status: 504, message: 'the upstream did not answer in time' },
   STORAGE_UNAVAILABLE: { status: 503, message: 'the store cannot be used' },
   LAYER_INVALID: { status: 422, message: 'the layer is damaged' },

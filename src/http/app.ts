@@ -1,5 +1,6 @@
 import { getRequestListener } from '@hono/node-server';
 import { RegistryError } from '../core/errors.ts';
+import { cameThrough, isCircle, namesInVia } from '../core/via.ts';
 import { forsake } from './body.ts';
 import { answerDistribution, type DistributionOptions } from './distribution.ts';
 import { fail } from './errors.ts';
@@ -10,6 +11,8 @@ import { createPages, PROBES, type PagesOptions } from './pages.ts';
 
 export interface AppOptions extends DistributionOptions, PagesOptions {
   readonly metrics: PagesOptions['metrics'] & Observer;
+  /** The name that upstreams are told in `Via`: a request that comes with it leads in a circle. */
+  readonly via?: string;
   /** Given one record a request, when it is over. */
   readonly log: (record: RequestRecord) => void;
 }
@@ -77,7 +80,7 @@ export function createApp(options: AppOptions): App {
     }
     exchange.route = target.endpoint.type === 'upload' ? 'uploads' : target.endpoint.type;
     metrics.started(exchange);
-    answerDistribution(exchange, target, options).catch((error: unknown) => {
+    answerFollowing(exchange, target, options).catch((error: unknown) => {
       fail(exchange, error, options);
     });
   };
@@ -93,6 +96,16 @@ export function createApp(options: AppOptions): App {
       return size;
     },
   };
+}
+
+/** Answers for whoever asked in the end: mirrors on the way are told to those behind this one. */
+function answerFollowing(exchange: Exchange, target: Target, options: AppOptions): Promise<void> {
+  const answer = (): Promise<void> => answerDistribution(exchange, target, options);
+  const header = exchange.header('via');
+  if (header === undefined) return answer();
+  const names = namesInVia(header);
+  if (options.via === undefined || !isCircle(names, options.via)) return cameThrough(names, answer);
+  return Promise.reject(new RegistryError('LOOP_DETECTED'));
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici';
 import { RegistryError } from '../core/errors.ts';
 import type { Kind } from '../core/kind.ts';
+import { viaHeader } from '../core/via.ts';
 import { Answer } from './answer.ts';
 import { Auth } from './auth.ts';
 import { Circuit, type Pause } from './circuit.ts';
@@ -55,6 +56,7 @@ export interface EndpointOptions {
   readonly dispatcher: Dispatcher;
   readonly addresses: AddressRule;
   readonly clock: Clock;
+  readonly via?: string | undefined;
   readonly observe: (event: UpstreamEvent) => void;
   readonly visit?: Visit | undefined;
 }
@@ -187,7 +189,7 @@ export class Endpoint {
   }
 
   async #follow(ask: Ask, authorization: string | undefined, deadline: Deadline): Promise<Answer> {
-    const { headers, url } = this.#options;
+    const { headers, url, via } = this.#options;
     const request: HttpRequest = {
       method: ask.method,
       url: ask.url === undefined ? this.urlOf(ask.path) : this.named(ask.url),
@@ -195,6 +197,7 @@ export class Endpoint {
         'user-agent': 'layover',
         ...headers,
         'accept-encoding': 'identity',
+        ...(via !== undefined && { via: viaHeader(via) }),
         ...ask.headers,
         ...(authorization !== undefined && { authorization }),
       },

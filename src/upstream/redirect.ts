@@ -13,6 +13,7 @@ const HARMLESS: ReadonlySet<string> = new Set([
   'content-type',
   'range',
   'user-agent',
+  'via',
 ]);
 
 /** Those that keep method and body (RFC 9110 section 15.4). */

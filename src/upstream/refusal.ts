@@ -47,6 +47,10 @@ export async function refusal(
     const message = `${at}: the upstream limits its rate; ${hintsOf(subject).limited}`;
     return new UpstreamError('TOOMANYREQUESTS', message, nature, later);
   }
+  if (status === 508) {
+    const message = `${at}: the upstream leads in a circle, back to a mirror that asked it; check its address`;
+    return new UpstreamError('LOOP_DETECTED', message, nature);
+  }
   if (status === 408 || status >= 500) {
     const lasting = status === 501 || status === 505 || retryAfter !== undefined;
     const retry = lasting ? 'useless' : 'worthwhile';

@@ -50,6 +50,8 @@ export interface UpstreamOptions {
   readonly timeouts: { readonly connect: number; readonly headers: number; readonly idle: number };
   /** The registry that the one at `url` is asked for as a mirror of it: `?ns=` of every request (containerd's convention). */
   readonly ns?: string | undefined;
+  /** The name of this mirror in `Via`, by which it knows its own requests when they come back. */
+  readonly via?: string | undefined;
   /** What messages tell people to change: keys of the configuration if left out. */
   readonly hints?: Hints | undefined;
   /** Bytes of a chunk when pushing; a blob goes in one piece if left out. */
@@ -207,7 +209,18 @@ function connect(
     connectTimeout: timeouts.connect,
     addresses,
   });
-  const shared = { host, timeouts, dispatcher: connections, addresses, clock, observe, ns, hints };
+  const { via } = options;
+  const shared = {
+    host,
+    timeouts,
+    dispatcher: connections,
+    addresses,
+    clock,
+    observe,
+    ns,
+    hints,
+    via,
+  };
   const own = {
     ...shared,
     url: main,

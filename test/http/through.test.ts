@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { MEDIA_TYPES } from '../../src/core/media-type.ts';
+import { nameForVia } from '../../src/core/via.ts';
 import { gate } from '../fixtures/gate.ts';
 import { world, type World, type WorldOptions } from '../fixtures/mirror-world.ts';
+import { startRegistry } from '../fixtures/registry.ts';
 import { generatedBytes } from '../fixtures/registry-content.ts';
 import { exchange } from './raw.ts';
 import { serve } from './serve.ts';
@@ -135,6 +140,57 @@ test('an upstream that leads back to the mirror ends in an error, after few requ
     assert.match(await answer.text(), /UPSTREAM_/);
   }
   assert.ok(registry.requests.length < 50, `${registry.requests.length} requests`);
+});
+
+/** Mirrors in a row; each asks the next one, the last one what `end` says. */
+async function chain(length: number, end: (urls: readonly string[]) => string) {
+  await using stack = new AsyncDisposableStack();
+  const urls: string[] = [];
+  let target = '';
+  const door = createServer((request, response) => {
+    response.writeHead(307, { location: target + (request.url ?? '') }).end();
+  }).listen(0, '127.0.0.1');
+  await once(door, 'listening');
+  stack.defer(() => {
+    door.closeAllConnections();
+    door.close();
+  });
+  const last = `http://127.0.0.1:${(door.address() as AddressInfo).port}`;
+  for (let at = 0; at < length; at += 1) {
+    const via = nameForVia();
+    // Back to front: whom one asks is there before it.
+    const place = stack.use(await world({ upstream: { url: urls.at(-1) ?? last, via } }));
+    urls.push(stack.use(await serve({ source: place.mirror, via })).url);
+  }
+  target = end(urls);
+  const moved = stack.move();
+  return { url: urls.at(-1), [Symbol.asyncDispose]: () => moved.disposeAsync() };
+}
+
+for (const length of [1, 2, 3]) {
+  test(`${length} mirrors in a circle say so at once, whatever is asked`, async () => {
+    await using way = await chain(length, (urls) => urls.at(-1) ?? '');
+    for (const path of ['manifests/v1', `blobs/sha256:${'1'.repeat(64)}`, 'tags/list']) {
+      const signal = AbortSignal.timeout(3_000);
+      const answer = await fetch(`${way.url}/v2/library/x/${path}`, { signal });
+      assert.equal(answer.status, 508, path);
+      assert.match(await answer.text(), /"LOOP_DETECTED".*leads in a circle/);
+    }
+  });
+}
+
+test('mirrors one behind the other are no circle, and tell of each other alone', async () => {
+  await using registry = await startRegistry();
+  await using way = await chain(3, () => registry.url);
+  const { manifest } = registry.addImage('library/x', 'v1');
+  const answer = await fetch(`${way.url}/v2/library/x/manifests/v1`, {
+    headers: { via: '1.1 proxy.internal.example (Squid)' },
+  });
+  assert.equal(answer.headers.get('docker-content-digest'), manifest.digest);
+  await answer.arrayBuffer();
+  const told = registry.requests.map(({ headers }) => String(headers['via']));
+  assert.ok(told.length > 0);
+  for (const via of told) assert.match(via, /^1\.1 layover-\w{16}(?:, 1\.1 layover-\w{16}){2}$/);
 });
 
 test('a manifest comes whatever Accept says, or does not say', async () => {
