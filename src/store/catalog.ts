@@ -1,6 +1,7 @@
 import type { Dirent } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
+import { HOSTED } from '../core/hosted.ts';
 import { formatRepository, isHost, type Repository } from '../core/reference.ts';
 import type { Paths } from './paths.ts';
 import { absent } from './small-file.ts';
@@ -9,7 +10,8 @@ import { absent } from './small-file.ts';
 export async function repositories(paths: Paths, host?: string): Promise<readonly Repository[]> {
   const hosts = host === undefined ? await folders(paths.repositories) : [host];
   const found: Repository[] = [];
-  for (const name of hosts.filter((name) => isHost(name))) await walk(paths, name, '', found);
+  for (const name of hosts.filter((name) => isHost(name) || name === HOSTED))
+    await walk(paths, name, '', found);
   const keyed = found.map((repository) => ({ repository, key: formatRepository(repository) }));
   return keyed.toSorted((a, b) => (a.key < b.key ? -1 : 1)).map(({ repository }) => repository);
 }

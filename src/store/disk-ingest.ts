@@ -1,4 +1,4 @@
-import { rename, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { algorithmOf, Hasher, type Digest } from '../core/digest.ts';
 import { asError, RegistryError } from '../core/errors.ts';
 import { Pulse } from '../core/pulse.ts';
@@ -6,6 +6,7 @@ import { spanOf, type Range } from '../core/range.ts';
 import type { Blob } from '../core/source.ts';
 import { Batcher } from './batcher.ts';
 import type { Buffers } from './buffers.ts';
+import { publish } from './publish.ts';
 import { openGrowing, type SharedFile } from './shared-file.ts';
 import type { Ingest } from './store.ts';
 import { streamed } from './streamed.ts';
@@ -157,8 +158,8 @@ export class DiskIngest implements Ingest {
     await this.#prefix?.catch(() => {});
     await this.#batcher.close();
     // A block that was written in part, for want of room, would count as content at the next start.
-    if (!this.#published) {
-      await this.#file?.handle.truncate(this.#kept).catch(() => {});
+    if (!this.#published && this.#file !== undefined) {
+      await this.#file.handle.truncate(this.#kept).catch(() => {});
       const useless = this.#kept === 0 || this.#options.leftover === 'removed';
       if (useless) await rm(this.#options.growing, { force: true });
     }
@@ -237,11 +238,9 @@ export class DiskIngest implements Ingest {
   async #publish(): Promise<boolean> {
     const started = performance.now();
     try {
-      await this.#file?.handle.datasync();
-      await rename(this.#options.growing, this.#options.final);
+      const { growing, final } = this.#options;
+      await publish({ file: this.#file, growing, final });
       this.#published = true;
-      // Only now: a file that could not be renamed has to stay writable to be gone on with.
-      await this.#file?.handle.chmod(0o444);
       this.#options.onCommitted((performance.now() - started) / 1000);
       this.#options.onStored(this.#readable);
       return true;

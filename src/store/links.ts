@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { rm } from 'node:fs/promises';
 import type { Digest } from '../core/digest.ts';
 import { formatRepository, type Repository } from '../core/reference.ts';
 import { isCount, isRecord } from '../core/shape.ts';
@@ -11,12 +12,15 @@ export interface Link {
   readonly size: number;
   /** Of a manifest, as it is to be answered. */
   readonly mediaType?: string;
+  /** Of a manifest: that the same bytes were pushed as a blob as well. */
+  readonly blob?: true;
 }
 
 /** What each repository may serve: content is shared by all, the right to read it is not. */
 export interface LinkStore {
   get(repository: Repository, digest: Digest): Promise<Link | undefined>;
   set(repository: Repository, digest: Digest, link: Link): Promise<void>;
+  remove(repository: Repository, digest: Digest): Promise<void>;
 }
 
 /** Links remembered in memory; each costs some 300 bytes. */
@@ -39,11 +43,19 @@ export function diskLinks(paths: Paths): LinkStore {
       remembered.set(keyOf(repository, digest), link);
       await replaceFile(paths.link(repository, digest), JSON.stringify(link));
     },
+    async remove(repository, digest) {
+      remembered.delete(keyOf(repository, digest));
+      await rm(paths.link(repository, digest), { force: true });
+    },
   };
 }
 
-function parseLink(value: unknown): Link | undefined {
+export function parseLink(value: unknown): Link | undefined {
   if (!isRecord(value) || !isCount(value['size'])) return undefined;
-  const { size, mediaType } = value;
-  return { size, ...(typeof mediaType === 'string' && { mediaType }) };
+  const { size, mediaType, blob } = value;
+  return {
+    size,
+    ...(typeof mediaType === 'string' && { mediaType }),
+    ...(blob === true && { blob }),
+  };
 }

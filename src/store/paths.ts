@@ -26,6 +26,14 @@ export class Paths {
     return path.join(this.ingests, `${algorithmOf(digest)}-${hexOf(digest)}`);
   }
 
+  get uploads(): string {
+    return path.join(this.root, 'uploads');
+  }
+
+  get journal(): string {
+    return path.join(this.root, 'journal');
+  }
+
   get damaged(): string {
     return path.join(this.root, 'damaged');
   }
@@ -46,12 +54,22 @@ export class Paths {
     return path.join(this.tags(repository), tag);
   }
 
+  links(repository: Repository): string {
+    return path.join(this.repository(repository), '_links');
+  }
+
   link(repository: Repository, digest: Digest): string {
-    return path.join(this.repository(repository), '_links', algorithmOf(digest), hexOf(digest));
+    return path.join(this.links(repository), algorithmOf(digest), hexOf(digest));
   }
 
   referrers(repository: Repository, digest: Digest): string {
     return path.join(this.repository(repository), '_referrers', algorithmOf(digest), hexOf(digest));
+  }
+
+  /** Of a repository that lives here: one file in the folder of the subject, `referrers`. */
+  referrer(repository: Repository, subject: Digest, digest: Digest): string {
+    const name = `${algorithmOf(digest)}-${hexOf(digest)}`;
+    return path.join(this.referrers(repository, subject), name);
   }
 
   get layout(): string {
@@ -60,6 +78,15 @@ export class Paths {
 
   get index(): string {
     return path.join(this.root, 'index.json');
+  }
+
+  /** Sizes, ages and owners of blobs; may be deleted at any time. */
+  get blobIndex(): string {
+    return path.join(this.root, 'index', 'blobs.db');
+  }
+
+  get pins(): string {
+    return path.join(this.root, 'pins.json');
   }
 
   get lock(): string {

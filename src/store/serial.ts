@@ -1,8 +1,8 @@
 /** Runs the tasks of a key one after the other, in the order they came: the last write is the one that stays. */
 export class Serial {
-  readonly #last = new Map<string, Promise<void>>();
+  readonly #last = new Map<string, Promise<unknown>>();
 
-  run(key: string, task: () => Promise<void>): Promise<void> {
+  run<T>(key: string, task: () => Promise<T>): Promise<T> {
     const before = this.#last.get(key);
     const running = before === undefined ? task() : before.then(task, task);
     const settled = running.finally(() => {

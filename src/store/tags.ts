@@ -91,7 +91,7 @@ export function confirmed(
   return { descriptor, firstSeen: now, checkedAt: now, history: earlier.slice(0, LONGEST_HISTORY) };
 }
 
-function parseTagRecord(value: unknown): TagRecord | undefined {
+export function parseTagRecord(value: unknown): TagRecord | undefined {
   if (!isRecord(value)) return undefined;
   const { firstSeen, checkedAt, goneSince, history } = value;
   const descriptor = parseDescriptor(value['descriptor']);

@@ -1,0 +1,211 @@
+import { randomUUID } from 'node:crypto';
+import type { Descriptor } from '../core/descriptor.ts';
+import { algorithmOf, type Digest } from '../core/digest.ts';
+import { RegistryError } from '../core/errors.ts';
+import type { Repository, Tag } from '../core/reference.ts';
+import type { Change } from '../store/journal.ts';
+import { confirmed } from '../store/tags.ts';
+import type { Changes, ManifestPlaced, ManifestPut } from './hosted.ts';
+import type { Manifests } from './manifests.ts';
+import { onDisk } from '../store/on-disk.ts';
+import type { Parts } from './parts.ts';
+import { parsePushed, type Pushed } from './pushed.ts';
+import { checkReferences, isBlob, referencesOf, type Sparse } from './references.ts';
+
+export interface ChangesOptions extends Parts {
+  readonly manifests: Manifests;
+  readonly sparse: Sparse;
+  /** A tag of the repository means something else, or nothing any more. */
+  readonly onTags?: (repository: Repository) => void;
+}
+
+/** Writes to repositories that live here; each is all or nothing, across a crash as well. */
+export class DiskChanges implements Changes {
+  readonly #options: ChangesOptions;
+
+  constructor(options: ChangesOptions) {
+    this.#options = options;
+  }
+
+  async putManifest(repository: Repository, put: ManifestPut): Promise<ManifestPlaced> {
+    const pushed = parsePushed(put);
+    const { descriptor, subject } = pushed;
+    const { digest } = descriptor;
+    const { locks, sparse, watch } = this.#options;
+    await locks.repository(repository, () =>
+      onDisk(async () => {
+        await checkReferences(this.#options, repository, pushed, sparse);
+        await locks.digest(digest, async () => {
+          watch.linking(digest);
+          await this.#store(digest, put.bytes);
+          await this.#change(repository, await this.#placing(repository, pushed, put.tags));
+        });
+      }),
+    );
+    const { mediaType, size } = descriptor;
+    return {
+      descriptor: { mediaType, digest, size },
+      ...(subject !== undefined && { subject: subject.digest }),
+    };
+  }
+
+  async deleteTag(repository: Repository, tag: Tag): Promise<void> {
+    const { locks, records, now } = this.#options;
+    await locks.repository(repository, () =>
+      onDisk(async () => {
+        const record = await records.tag(repository, tag);
+        if (record === undefined) throw await this.#unknown(repository, 'MANIFEST_UNKNOWN');
+        await records.use(repository, record.descriptor.digest, now());
+        await this.#change(repository, [this.#noTag(repository, tag)]);
+      }),
+    );
+  }
+
+  async deleteManifest(repository: Repository, digest: Digest): Promise<void> {
+    const { locks, records } = this.#options;
+    await locks.repository(repository, () =>
+      onDisk(async () => {
+        const link = await records.link(repository, digest);
+        if (link?.mediaType === undefined) {
+          throw await this.#unknown(repository, 'MANIFEST_UNKNOWN');
+        }
+        const tags = await this.#tagsOf(repository, digest);
+        await locks.digest(digest, async () => {
+          await this.#change(repository, [
+            ...tags.map((tag) => this.#noTag(repository, tag)),
+            ...(await this.#noReferrer(repository, digest)),
+            {
+              name: records.paths.link(repository, digest),
+              text: isBlob(link) ? JSON.stringify({ size: link.size }) : undefined,
+            },
+          ]);
+        });
+      }),
+    );
+  }
+
+  async deleteBlob(repository: Repository, digest: Digest): Promise<void> {
+    const { locks, records } = this.#options;
+    await locks.repository(repository, () =>
+      onDisk(async () => {
+        const link = await records.link(repository, digest);
+        if (link === undefined || !isBlob(link)) {
+          throw await this.#unknown(repository, 'BLOB_UNKNOWN');
+        }
+        const user = await this.#userOf(repository, digest);
+        if (user !== undefined) {
+          throw new RegistryError(
+            'DENIED',
+            `the manifest ${user} of this repository needs the blob: delete that first`,
+          );
+        }
+        const { size, mediaType } = link;
+        const text = mediaType === undefined ? undefined : JSON.stringify({ size, mediaType });
+        await locks.digest(digest, () =>
+          this.#change(repository, [{ name: records.paths.link(repository, digest), text }]),
+        );
+      }),
+    );
+  }
+
+  /** In place of what is there under that digest, which may be damaged. */
+  async #store(digest: Digest, bytes: Uint8Array): Promise<void> {
+    const { uploads } = this.#options;
+    const name = `${randomUUID()}.manifest`;
+    await using file = await uploads.create(name);
+    try {
+      await file.hash(algorithmOf(digest));
+      await file.write(bytes);
+      await file.flush();
+      await uploads.publish(file, digest);
+    } catch (error) {
+      await uploads.remove(name);
+      throw error;
+    }
+  }
+
+  async #placing(
+    repository: Repository,
+    { descriptor, subject }: Pushed,
+    tags: readonly Tag[],
+  ): Promise<readonly Change[]> {
+    const { records } = this.#options;
+    const { mediaType, digest, size } = descriptor;
+    const link = await records.link(repository, digest);
+    const blob = link !== undefined && isBlob(link);
+    const name = records.paths.link(repository, digest);
+    const moved = await Promise.all(
+      [...new Set(tags)].map((tag) => this.#tag(repository, tag, { mediaType, digest, size })),
+    );
+    const referrer = subject && records.paths.referrer(repository, subject.digest, digest);
+    return [
+      { name, text: JSON.stringify({ size, mediaType, ...(blob && { blob }) }) },
+      ...(referrer === undefined ? [] : [{ name: referrer, text: JSON.stringify(descriptor) }]),
+      ...moved,
+    ];
+  }
+
+  async #tag(repository: Repository, tag: Tag, descriptor: Descriptor): Promise<Change> {
+    const { records, now } = this.#options;
+    const before = await records.tag(repository, tag);
+    if (before !== undefined && before.descriptor.digest !== descriptor.digest) {
+      // From now on, perhaps, without a tag: its time begins.
+      await records.use(repository, before.descriptor.digest, now());
+    }
+    const record = confirmed(before, descriptor, now());
+    return { name: records.paths.tag(repository, tag), text: JSON.stringify(record) };
+  }
+
+  #noTag(repository: Repository, tag: Tag): Change {
+    return { name: this.#options.records.paths.tag(repository, tag), text: undefined };
+  }
+
+  async #noReferrer(repository: Repository, digest: Digest): Promise<readonly Change[]> {
+    const { manifests, records } = this.#options;
+    const manifest = await manifests.get(repository, digest);
+    const subject = manifest && referencesOf(manifest).subject;
+    if (subject === undefined) return [];
+    return [{ name: records.paths.referrer(repository, subject, digest), text: undefined }];
+  }
+
+  async #change(repository: Repository, changes: readonly Change[]): Promise<void> {
+    const { records, watch, onTags } = this.#options;
+    try {
+      await records.change(changes);
+    } finally {
+      // Only now: who looked before has to look again.
+      watch.changed(repository);
+    }
+    onTags?.(repository);
+  }
+
+  async #tagsOf(repository: Repository, digest: Digest): Promise<readonly Tag[]> {
+    const { records } = this.#options;
+    const found: Tag[] = [];
+    for (const tag of (await records.tags(repository)) ?? []) {
+      const record = await records.tag(repository, tag);
+      if (record?.descriptor.digest === digest) found.push(tag);
+    }
+    return found;
+  }
+
+  /** A manifest of the repository that lists the blob. */
+  async #userOf(repository: Repository, digest: Digest): Promise<Digest | undefined> {
+    const { manifests, records } = this.#options;
+    for await (const other of records.links(repository)) {
+      const manifest = await manifests.get(repository, other);
+      if (manifest === undefined) continue;
+      const { blobs, children } = referencesOf(manifest);
+      if (blobs.includes(digest) || children.includes(digest)) return other;
+    }
+    return undefined;
+  }
+
+  async #unknown(
+    repository: Repository,
+    code: 'MANIFEST_UNKNOWN' | 'BLOB_UNKNOWN',
+  ): Promise<RegistryError> {
+    const tags = await this.#options.records.tags(repository);
+    return new RegistryError(tags === undefined ? 'NAME_UNKNOWN' : code);
+  }
+}

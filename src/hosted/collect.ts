@@ -1,0 +1,184 @@
+import { stat } from 'node:fs/promises';
+import type { Digest } from '../core/digest.ts';
+import { HOSTED, isHosted } from '../core/hosted.ts';
+import { formatReference, type Repository } from '../core/reference.ts';
+import { repositories } from '../store/catalog.ts';
+import { absent } from '../store/small-file.ts';
+import { storedDigests } from '../store/stored.ts';
+import { DigestSet } from './digest-set.ts';
+import type { Manifests } from './manifests.ts';
+import { mark, type Keep, type Marks, type Pin, type Since } from './mark.ts';
+import type { Parts } from './parts.ts';
+import { referencesOf } from './references.ts';
+
+export interface CollectOptions extends Parts {
+  readonly manifests: Manifests;
+  readonly pins: readonly Pin[];
+  /** Milliseconds for which what no manifest lists stays: longer than any push takes. */
+  readonly grace: number;
+  /** Milliseconds for which a manifest without a tag stays after it was last pushed or asked for by digest. */
+  readonly untaggedFor: number;
+  /** `report`: changes nothing, and needs no lock on the store. */
+  readonly mode: 'collect' | 'report';
+  /** No repository that lives here holds the content any more. */
+  readonly onReleased?: (digest: Digest) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** What a collection found, one by one. Sizes in bytes. */
+export type Collected =
+  /** A repository holds it no more, or would not. */
+  | {
+      readonly type: 'removed';
+      readonly repository: Repository;
+      readonly digest: Digest;
+      readonly kind: 'manifest' | 'blob';
+      readonly size: number;
+    }
+  /** What a repository goes on holding, by reason. */
+  | {
+      readonly type: 'kept';
+      readonly repository: Repository;
+      readonly reasons: ReadonlyMap<Keep, number>;
+    }
+  /** Content that no repository, hosted or mirrored, holds any more. */
+  | { readonly type: 'freed'; readonly digest: Digest; readonly size: number };
+
+/** Links removed in one go before others get a turn at the repository. */
+const BATCH = 100;
+
+/**
+ * Removes what nothing leads to any more: first from the repositories that live here, then, of the
+ * content, what no repository holds. Runs beside pushes and pulls. One at a time.
+ * @throws Error of Node, or what the signal gives as its reason
+ */
+export async function* collect(options: CollectOptions): AsyncGenerator<Collected> {
+  const { records, watch, now, grace, untaggedFor, signal } = options;
+  using _watching = watch.begin();
+  const since: Since = { blobs: now() - grace, manifests: now() - Math.max(grace, untaggedFor) };
+  const removed = new Set<string>();
+  for (const repository of await repositories(records.paths, HOSTED)) {
+    signal?.throwIfAborted();
+    for await (const found of sweep(options, repository, since)) {
+      if (found.type === 'removed') removed.add(formatReference(repository, found.digest));
+      yield found;
+    }
+    // The disk has to have forgotten the links before the content goes.
+    if (options.mode === 'collect') await records.settle(repository);
+  }
+  yield* free(options, since, removed);
+}
+
+async function* sweep(
+  options: CollectOptions,
+  repository: Repository,
+  since: Since,
+): AsyncGenerator<Collected> {
+  const { locks, watch, mode, signal } = options;
+  const look = async () => {
+    const generation = watch.generation(repository);
+    return { generation, marks: await mark({ ...options, since }, repository) };
+  };
+  let { generation, marks } = await look();
+  const reasons = reasonsOf(marks);
+  const candidates = garbage(marks);
+  for (let start = 0; start < candidates.length; start += BATCH) {
+    signal?.throwIfAborted();
+    const batch = candidates.slice(start, start + BATCH);
+    const gone = await locks.repository(repository, async () => {
+      // Whatever was pushed since may lead to some of it again.
+      if (watch.generation(repository) !== generation) ({ generation, marks } = await look());
+      const outcomes: Digest[] = [];
+      for (const digest of batch) {
+        const found = marks.get(digest);
+        if (found === undefined || found.keep !== undefined) continue;
+        if (mode === 'collect' && !(await remove(options, repository, digest, since))) continue;
+        outcomes.push(digest);
+      }
+      return outcomes;
+    });
+    for (const digest of gone) {
+      const link = marks.get(digest)?.link;
+      const kind = link?.mediaType === undefined ? 'blob' : 'manifest';
+      yield { type: 'removed', repository, digest, kind, size: link?.size ?? 0 };
+    }
+  }
+  yield { type: 'kept', repository, reasons };
+}
+
+function garbage(marks: Marks): readonly Digest[] {
+  return [...marks].flatMap(([digest, { keep }]) => (keep === undefined ? [digest] : []));
+}
+
+function reasonsOf(marks: Marks): ReadonlyMap<Keep, number> {
+  const reasons = new Map<Keep, number>();
+  for (const { keep } of marks.values()) {
+    if (keep !== undefined) reasons.set(keep, (reasons.get(keep) ?? 0) + 1);
+  }
+  return reasons;
+}
+
+/** Takes one link away, unless somebody has shown meanwhile that it is needed. With the repository's lock. */
+async function remove(
+  { records, locks, watch, manifests }: CollectOptions,
+  repository: Repository,
+  digest: Digest,
+  since: Since,
+): Promise<boolean> {
+  return locks.digest(digest, async () => {
+    using _condemned = watch.condemn(repository, digest);
+    const link = await records.link(repository, digest);
+    const usedAt = await records.usedAt(repository, digest);
+    if (link === undefined || usedAt === undefined) return false;
+    if (usedAt >= (link.mediaType === undefined ? since.blobs : since.manifests)) return false;
+    const manifest = await manifests.get(repository, digest);
+    const subject = manifest && referencesOf(manifest).subject;
+    if (subject !== undefined) {
+      await records.forget(records.paths.referrer(repository, subject, digest));
+    }
+    await records.forget(records.paths.link(repository, digest));
+    return true;
+  });
+}
+
+async function* free(
+  options: CollectOptions,
+  since: Since,
+  removed: ReadonlySet<string>,
+): AsyncGenerator<Collected> {
+  const { records, content, locks, watch, mode, onReleased, signal } = options;
+  const { hosted, mirrored } = await everythingLinked(options, removed);
+  for await (const digest of storedDigests(records.paths)) {
+    signal?.throwIfAborted();
+    if (hosted.has(digest)) continue;
+    const size = await locks.digest(digest, async () => {
+      const found = await absent(stat(records.paths.blob(digest)));
+      if (found === undefined || watch.linkedMeanwhile(digest)) return undefined;
+      if (mode === 'collect') onReleased?.(digest);
+      // What a mirror has just brought is linked a little later.
+      const recent = Math.max(found.mtimeMs, found.ctimeMs) >= since.blobs;
+      if (recent || mirrored.has(digest)) return undefined;
+      if (mode === 'collect') await content.remove(digest);
+      return found.size;
+    });
+    if (size !== undefined) yield { type: 'freed', digest, size };
+  }
+}
+
+/** What any repository holds, mirrored ones as well. */
+async function everythingLinked(
+  { records, mode, signal }: CollectOptions,
+  removed: ReadonlySet<string>,
+): Promise<{ readonly hosted: DigestSet; readonly mirrored: DigestSet }> {
+  const linked = { hosted: new DigestSet(), mirrored: new DigestSet() };
+  for (const repository of await repositories(records.paths)) {
+    signal?.throwIfAborted();
+    const lives = isHosted(repository);
+    for await (const digest of records.links(repository)) {
+      const pretended = mode === 'report' && lives;
+      if (pretended && removed.has(formatReference(repository, digest))) continue;
+      linked[lives ? 'hosted' : 'mirrored'].add(digest);
+    }
+  }
+  return linked;
+}

@@ -1,0 +1,79 @@
+import type { Digest } from '../core/digest.ts';
+import type { Repository } from '../core/reference.ts';
+import type { LinkStore } from '../store/links.ts';
+import type { Records } from '../store/records.ts';
+import type { ContentStore } from '../store/store.ts';
+import type { UploadStore } from '../store/uploads.ts';
+import { DiskChanges } from './changes.ts';
+import { collect, type Collected } from './collect.ts';
+import type { Hosted } from './hosted.ts';
+import { Manifests } from './manifests.ts';
+import type { Pin } from './mark.ts';
+import { DiskMounts } from './mounts.ts';
+import { Locks, Watch, type Parts } from './parts.ts';
+import { reading } from './reading.ts';
+import type { Sparse } from './references.ts';
+import { DiskUploads } from './uploads.ts';
+
+export interface HostedOptions {
+  readonly records: Records;
+  readonly content: ContentStore;
+  readonly uploads: UploadStore;
+  /** What mirrored repositories are known to hold, for mounts from them. */
+  readonly mirrored: LinkStore;
+  readonly sparse: Sparse;
+  /** Bytes that one blob may have. */
+  readonly maxSize: number;
+  /** Milliseconds after which an upload that nobody touches is thrown away. */
+  readonly expireAfter: number;
+  /** Milliseconds; see `CollectOptions`. */
+  readonly grace: number;
+  readonly untaggedFor: number;
+  readonly pins: readonly Pin[];
+  /** A tag means something else, or nothing any more. */
+  readonly onTags?: (repository: Repository) => void;
+  /** A repository is about to hold the content, which from now on must not be evicted. */
+  readonly onHeld?: (digest: Digest) => void;
+  /** No repository that lives here holds the content any more. */
+  readonly onReleased?: (digest: Digest) => void;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+/** The repositories that live here, and what keeps them tidy. */
+export interface HostedRepositories extends Hosted {
+  /**
+   * Removes what nothing leads to, or only tells what that is. One at a time; may be left at any
+   * point. @throws Error of Node, RegistryError, or the signal's reason
+   */
+  collect(mode: 'collect' | 'report', signal?: AbortSignal): AsyncGenerator<Collected>;
+  /** Throws away uploads that nobody has touched for too long; tells how many. @throws Error of Node */
+  expire(): Promise<number>;
+  /** Runs the task while nothing else changes what holds the content: for whoever evicts. */
+  exclusively<T>(digest: Digest, task: () => Promise<T>): Promise<T>;
+}
+
+/** At most so often, in milliseconds, is it noted that content is still asked for. */
+const USED_EVERY = 60 * 60 * 1000;
+
+/**
+ * Works on a store whose records have been recovered (`Records.recover`), and that nobody else
+ * changes; for reading and `report` alone neither is needed.
+ */
+export function hostedRepositories(options: HostedOptions): HostedRepositories {
+  const { now = Date.now, grace } = options;
+  const locks = new Locks();
+  const manifests = new Manifests(options);
+  const parts: Parts = { ...options, locks, now, watch: new Watch(options.onHeld) };
+  const uploads = new DiskUploads({ ...options, ...parts });
+  return {
+    ...reading({ ...parts, manifests, usedEvery: Math.min(USED_EVERY, grace / 4) }),
+    uploads,
+    mounts: new DiskMounts({ ...options, ...parts }),
+    changes: new DiskChanges({ ...options, ...parts, manifests }),
+    collect: (mode, signal) =>
+      collect({ ...options, ...parts, manifests, mode, ...(signal && { signal }) }),
+    expire: () => uploads.expire(),
+    exclusively: (digest, task) => locks.digest(digest, task),
+  };
+}

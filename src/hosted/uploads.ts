@@ -1,0 +1,233 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { algorithmOf, type Algorithm, type Digest } from '../core/digest.ts';
+import { RegistryError } from '../core/errors.ts';
+import { formatRepository, type Repository } from '../core/reference.ts';
+import { Serial } from '../store/serial.ts';
+import type { Hashed, UploadFile } from '../store/upload-file.ts';
+import type { Piece, Uploads, UploadStatus } from './hosted.ts';
+import { linkBlob } from './link-blob.ts';
+import { onDisk } from '../store/on-disk.ts';
+import type { Parts } from './parts.ts';
+import { take } from './piece.ts';
+
+export interface UploadsOptions extends Parts {
+  /** Bytes that one blob may have. */
+  readonly maxSize: number;
+  /** Milliseconds after which an upload that nobody touches is thrown away. */
+  readonly expireAfter: number;
+}
+
+/** A request that writes to an upload. */
+interface Writer {
+  readonly file: UploadFile;
+  cancelled: boolean;
+}
+
+/** Hashes of uploads between two requests; one that is forgotten costs a second reading. */
+const REMEMBERED = 10_000;
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Uploads in files that say in their names which repository they belong to, so that a restart loses none. */
+export class DiskUploads implements Uploads {
+  readonly #options: UploadsOptions;
+  readonly #serial = new Serial();
+  readonly #writers = new Map<string, Writer>();
+  readonly #hashed = new LRUCache<string, Hashed>({ max: REMEMBERED });
+  /** What uploads that have just begun are going to be named by. */
+  readonly #algorithms = new LRUCache<string, Algorithm>({ max: REMEMBERED });
+
+  constructor(options: UploadsOptions) {
+    this.#options = options;
+  }
+
+  async start(repository: Repository, algorithm: Algorithm = 'sha256'): Promise<UploadStatus> {
+    const id = randomUUID();
+    const name = nameOf(repository, id);
+    await onDisk(async () => {
+      await using _file = await this.#options.uploads.create(name);
+    });
+    if (algorithm !== 'sha256') this.#algorithms.set(name, algorithm);
+    return { id, offset: 0 };
+  }
+
+  async status(repository: Repository, id: string): Promise<UploadStatus> {
+    const name = nameOf(repository, id);
+    const writer = this.#writers.get(name);
+    const offset = writer?.file.length ?? (await this.#options.uploads.stat(name))?.size;
+    if (offset === undefined || writer?.cancelled === true) throw unknown();
+    return { id, offset };
+  }
+
+  async append(repository: Repository, id: string, piece: Piece): Promise<UploadStatus> {
+    const name = nameOf(repository, id);
+    return this.#write(name, async (writer) => {
+      const algorithm = this.#algorithms.get(name) ?? 'sha256';
+      await this.#take(name, writer, piece, algorithm);
+      return { id, offset: writer.file.length };
+    });
+  }
+
+  async finish(
+    repository: Repository,
+    id: string,
+    digest: Digest,
+    piece?: Piece,
+  ): Promise<{ readonly digest: Digest; readonly size: number }> {
+    const name = nameOf(repository, id);
+    return this.#write(name, async (writer) => {
+      if (piece !== undefined) await this.#take(name, writer, piece, algorithmOf(digest));
+      return this.#publish(repository, name, writer, digest);
+    });
+  }
+
+  async whole(
+    repository: Repository,
+    digest: Digest,
+    piece: Piece,
+  ): Promise<{ readonly digest: Digest; readonly size: number }> {
+    const { id } = await this.start(repository, algorithmOf(digest));
+    try {
+      return await this.finish(repository, id, digest, piece);
+    } catch (error) {
+      await this.#forget(nameOf(repository, id)).catch(() => {});
+      throw error;
+    }
+  }
+
+  async cancel(repository: Repository, id: string): Promise<void> {
+    const name = nameOf(repository, id);
+    const writer = this.#writers.get(name);
+    if (writer !== undefined) writer.cancelled = true;
+    if (!(await onDisk(() => this.#forget(name)))) throw unknown();
+  }
+
+  /** Throws away what nobody has touched for long; tells how many. @throws Error of Node */
+  async expire(): Promise<number> {
+    const { uploads, now, expireAfter } = this.#options;
+    let expired = 0;
+    const old = (modifiedAt: number): boolean => now() - modifiedAt >= expireAfter;
+    for await (const { name, modifiedAt } of uploads.list()) {
+      if (!old(modifiedAt) || this.#writers.has(name)) continue;
+      await this.#serial.run(name, async () => {
+        const found = await uploads.stat(name);
+        if (found === undefined || !old(found.modifiedAt)) return;
+        if (await this.#forget(name)) expired += 1;
+      });
+    }
+    return expired;
+  }
+
+  /** Has the one who writes at a time do so. */
+  #write<T>(name: string, task: (writer: Writer) => Promise<T>): Promise<T> {
+    return this.#serial.run(name, async () => {
+      await using file = await onDisk(() => this.#options.uploads.open(name));
+      if (file === undefined) throw unknown();
+      const writer: Writer = { file, cancelled: false };
+      this.#writers.set(name, writer);
+      try {
+        return await task(writer);
+      } finally {
+        this.#writers.delete(name);
+        const { hashed } = file;
+        if (hashed !== undefined && !writer.cancelled) this.#hashed.set(name, hashed);
+      }
+    });
+  }
+
+  async #take(name: string, writer: Writer, piece: Piece, algorithm: Algorithm): Promise<void> {
+    const { file } = writer;
+    const { maxSize } = this.#options;
+    if (piece.from !== undefined && piece.from !== file.length) {
+      throw new RegistryError('RANGE_INVALID', `the upload goes on at byte ${file.length}`, {
+        detail: { offset: file.length },
+      });
+    }
+    if (file.length + (piece.size ?? 0) > maxSize) await this.#refuse(name, writer);
+    await onDisk(() => file.hash(algorithm, this.#earlier(name)));
+    const room = maxSize - file.length;
+    const outcome = await take({ file, piece, room, open: () => !writer.cancelled });
+    switch (outcome) {
+      case 'taken':
+        return;
+      case 'cancelled':
+        throw unknown();
+      case 'too-large':
+        await this.#refuse(name, writer);
+    }
+  }
+
+  async #refuse(name: string, writer: Writer): Promise<never> {
+    writer.cancelled = true;
+    await this.#forget(name);
+    throw new RegistryError(
+      'SIZE_INVALID',
+      `larger than the ${this.#options.maxSize} bytes that uploads.maxSize allows`,
+      { status: 413 },
+    );
+  }
+
+  async #publish(
+    repository: Repository,
+    name: string,
+    writer: Writer,
+    digest: Digest,
+  ): Promise<{ readonly digest: Digest; readonly size: number }> {
+    const { file } = writer;
+    const { hasher } = await onDisk(() => file.hash(algorithmOf(digest), this.#earlier(name)));
+    const actual = hasher.digest();
+    if (actual !== digest) {
+      writer.cancelled = true;
+      await this.#forget(name);
+      throw new RegistryError('DIGEST_INVALID', `what came is ${actual}, not ${digest}`);
+    }
+    await onDisk(() => this.#place(repository, writer, digest));
+    writer.cancelled = true;
+    this.#drop(name);
+    return { digest, size: file.length };
+  }
+
+  async #place(repository: Repository, writer: Writer, digest: Digest): Promise<void> {
+    const { uploads, locks, watch } = this.#options;
+    await locks.digest(digest, async () => {
+      watch.linking(digest);
+      try {
+        if (!writer.cancelled) await uploads.publish(writer.file, digest);
+      } catch (error) {
+        if (!writer.cancelled) throw error;
+      }
+      // Somebody took the file away before it could become content.
+      if (writer.cancelled) throw unknown();
+      await linkBlob(this.#options, repository, digest, writer.file.length);
+    });
+  }
+
+  /** The hash of an earlier request, handed over: it goes on, and so is wrong for anybody else. */
+  #earlier(name: string): Hashed | undefined {
+    const hashed = this.#hashed.get(name);
+    this.#hashed.delete(name);
+    return hashed;
+  }
+
+  /** Whether there was such an upload. */
+  #forget(name: string): Promise<boolean> {
+    this.#drop(name);
+    return this.#options.uploads.remove(name);
+  }
+
+  #drop(name: string): void {
+    this.#hashed.delete(name);
+    this.#algorithms.delete(name);
+  }
+}
+
+function unknown(): RegistryError {
+  return new RegistryError('BLOB_UPLOAD_UNKNOWN');
+}
+
+/** The file's name binds an upload to its repository. @throws RegistryError BLOB_UPLOAD_UNKNOWN */
+function nameOf(repository: Repository, id: string): string {
+  if (!UUID.test(id)) throw unknown();
+  const owner = createHash('sha256').update(formatRepository(repository)).digest('hex');
+  return `${id}.${owner.slice(0, 40)}`;
+}

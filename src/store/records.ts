@@ -1,0 +1,137 @@
+import { LRUCache } from 'lru-cache';
+import { opendir, readdir, rm, stat, utimes } from 'node:fs/promises';
+import path from 'node:path';
+import { parseDescriptor, type Descriptor } from '../core/descriptor.ts';
+import { isDigest, type Digest } from '../core/digest.ts';
+import { isTag, type Repository, type Tag } from '../core/reference.ts';
+import { syncFolder } from './durable.ts';
+import { Journal, type Change } from './journal.ts';
+import { parseLink, type Link } from './links.ts';
+import type { Paths } from './paths.ts';
+import { absent, readRecord } from './small-file.ts';
+import { parseTagRecord, type TagRecord } from './tags.ts';
+
+/** Records remembered in memory; each costs from 300 bytes to a kilobyte. */
+const REMEMBERED = 20_000;
+
+/**
+ * What is known of the repositories that live here: tags, links, referrers. Unlike what a mirror
+ * notes down, this cannot be had again, so changes go together or not at all, and down to the disk.
+ */
+export class Records {
+  readonly paths: Paths;
+  readonly #journal: Journal;
+  readonly #links = new LRUCache<string, Link>({ max: REMEMBERED });
+  readonly #tags = new LRUCache<string, TagRecord>({ max: REMEMBERED });
+  /** Grows with every change: what was read before one must not be remembered after it. */
+  #changes = 0;
+
+  constructor(paths: Paths) {
+    this.paths = paths;
+    this.#journal = new Journal(paths);
+  }
+
+  /** Finishes what a crash has interrupted. Comes before anything else. */
+  async recover(): Promise<void> {
+    await this.#journal.recover();
+  }
+
+  link(repository: Repository, digest: Digest): Promise<Link | undefined> {
+    return this.#read(this.#links, this.paths.link(repository, digest), parseLink);
+  }
+
+  tag(repository: Repository, tag: Tag): Promise<TagRecord | undefined> {
+    return this.#read(this.#tags, this.paths.tag(repository, tag), parseTagRecord);
+  }
+
+  /** Sorted; `undefined` where there is no such repository. */
+  async tags(repository: Repository): Promise<readonly Tag[] | undefined> {
+    const names = await absent(readdir(this.paths.tags(repository)));
+    if (names !== undefined) return names.filter((name) => isTag(name)).toSorted();
+    return (await absent(stat(this.paths.links(repository)))) === undefined ? undefined : [];
+  }
+
+  /** Every digest that the repository has a link to, in no order. */
+  async *links(repository: Repository): AsyncGenerator<Digest> {
+    for (const algorithm of ['sha256', 'sha512']) {
+      const folder = path.join(this.paths.links(repository), algorithm);
+      for await (const { name } of (await absent(opendir(folder))) ?? []) {
+        const digest = `${algorithm}:${name}`;
+        if (isDigest(digest)) yield digest;
+      }
+    }
+  }
+
+  /** What refers to the manifest, sorted by digest. */
+  async referrers(repository: Repository, subject: Digest): Promise<readonly Descriptor[]> {
+    const folder = this.paths.referrers(repository, subject);
+    const found: Descriptor[] = [];
+    for (const name of ((await absent(readdir(folder))) ?? []).toSorted()) {
+      if (name.startsWith('.')) continue;
+      const descriptor = await readRecord(path.join(folder, name), parseDescriptor);
+      if (descriptor !== undefined) found.push(descriptor);
+    }
+    return found;
+  }
+
+  /** When somebody last showed that the link is needed: milliseconds since 1970; `undefined` without a link. */
+  async usedAt(repository: Repository, digest: Digest): Promise<number | undefined> {
+    return (await absent(stat(this.paths.link(repository, digest))))?.mtimeMs;
+  }
+
+  /** Notes that the link is needed. Whether there is one. */
+  async use(repository: Repository, digest: Digest, now: number): Promise<boolean> {
+    const time = now / 1000;
+    const name = this.paths.link(repository, digest);
+    return (await absent(utimes(name, time, time).then(() => true))) ?? false;
+  }
+
+  /**
+   * All of the changes, or none; settles when the disk has them. Changes to one file must not overlap.
+   * @throws Error of Node
+   */
+  async change(changes: readonly Change[]): Promise<void> {
+    try {
+      await this.#journal.apply(changes);
+    } finally {
+      this.#forgotten(changes.map(({ name }) => name));
+    }
+  }
+
+  /** Removes a record without waiting for the disk; `settle` does. @throws Error of Node */
+  async forget(name: string): Promise<void> {
+    try {
+      await rm(name, { force: true });
+    } finally {
+      this.#forgotten([name]);
+    }
+  }
+
+  /** Settles when the disk has forgotten the links that were removed. */
+  async settle(repository: Repository): Promise<void> {
+    for (const algorithm of ['sha256', 'sha512']) {
+      await absent(syncFolder(path.join(this.paths.links(repository), algorithm)));
+    }
+  }
+
+  #forgotten(names: readonly string[]): void {
+    this.#changes += 1;
+    for (const name of names) {
+      this.#links.delete(name);
+      this.#tags.delete(name);
+    }
+  }
+
+  async #read<T extends object>(
+    remembered: LRUCache<string, T>,
+    name: string,
+    parse: (value: unknown) => T | undefined,
+  ): Promise<T | undefined> {
+    const known = remembered.get(name);
+    if (known !== undefined) return known;
+    const changes = this.#changes;
+    const record = await readRecord(name, parse);
+    if (record !== undefined && changes === this.#changes) remembered.set(name, record);
+    return record;
+  }
+}

@@ -1,0 +1,94 @@
+import { mkdir, opendir, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { Digest } from '../core/digest.ts';
+import { RegistryError } from '../core/errors.ts';
+import { Buffers } from './buffers.ts';
+import type { Paths } from './paths.ts';
+import { publishDurably } from './publish.ts';
+import { absent } from './small-file.ts';
+import { UploadFile } from './upload-file.ts';
+
+export interface UploadStoreOptions {
+  readonly paths: Paths;
+  readonly buffers?: Buffers;
+  /** Content has become visible that was not; bytes. */
+  readonly onStored?: (digest: Digest, size: number) => void;
+  /** Seconds that a commit took. */
+  readonly onCommitted?: (seconds: number) => void;
+}
+
+/** An upload as it lies on the disk. Milliseconds since 1970. */
+export interface StoredUpload {
+  readonly name: string;
+  readonly modifiedAt: number;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** Pushes in progress, each a file under a name that its owner makes up. */
+export class UploadStore {
+  readonly #options: UploadStoreOptions;
+  readonly #buffers: Buffers;
+
+  constructor(options: UploadStoreOptions) {
+    this.#options = options;
+    this.#buffers = options.buffers ?? new Buffers();
+  }
+
+  /** @throws Error of Node, also if there is one of that name */
+  async create(name: string): Promise<UploadFile> {
+    const file = this.#file(name);
+    try {
+      return await UploadFile.create(file, this.#buffers);
+    } catch (error) {
+      if ((await absent(stat(this.#options.paths.uploads))) !== undefined) throw error;
+      await mkdir(this.#options.paths.uploads, { recursive: true });
+      return UploadFile.create(file, this.#buffers);
+    }
+  }
+
+  open(name: string): Promise<UploadFile | undefined> {
+    return UploadFile.open(this.#file(name), this.#buffers);
+  }
+
+  /** `undefined` if there is no such upload. */
+  async stat(name: string): Promise<StoredUpload | undefined> {
+    const found = await absent(stat(this.#file(name)));
+    return found && { name, modifiedAt: found.mtimeMs, size: found.size };
+  }
+
+  /** Whether there was one. */
+  async remove(name: string): Promise<boolean> {
+    return (await absent(rm(this.#file(name)).then(() => true))) ?? false;
+  }
+
+  /**
+   * Makes what has been written content, whose hash is known to the end; settles when the disk has
+   * it for certain. In place of earlier content of that digest, which may be damaged by now.
+   * @throws RegistryError DIGEST_INVALID for bytes of another digest, or Error of Node
+   */
+  async publish(upload: UploadFile, digest: Digest): Promise<void> {
+    const started = performance.now();
+    const actual = upload.hashed?.hasher.digest();
+    if (actual !== digest) {
+      throw new RegistryError('DIGEST_INVALID', `what came is ${actual}, not ${digest}`);
+    }
+    const final = this.#options.paths.blob(digest);
+    const before = await absent(stat(final));
+    await publishDurably({ file: upload.file, growing: upload.name, final });
+    this.#options.onCommitted?.((performance.now() - started) / 1000);
+    if (before === undefined) this.#options.onStored?.(digest, upload.length);
+  }
+
+  /** All there are, in no order. */
+  async *list(): AsyncGenerator<StoredUpload> {
+    for await (const { name } of (await absent(opendir(this.#options.paths.uploads))) ?? []) {
+      const found = await this.stat(name);
+      if (found !== undefined) yield found;
+    }
+  }
+
+  #file(name: string): string {
+    return path.join(this.#options.paths.uploads, name);
+  }
+}
