@@ -45,6 +45,9 @@ const KITS: Readonly<Record<string, readonly Kit[]>> = {
   buildah: containers(),
   crane: [{ name: 'crane', way: 'direct' }],
   oras: [{ name: 'oras', way: 'direct' }],
+  helm: [{ name: 'helm', way: 'direct' }],
+  cosign: [{ name: 'cosign', way: 'direct' }],
+  conformance: [{ name: 'conformance', way: 'direct' }],
 };
 
 function containers(): readonly Kit[] {
@@ -56,6 +59,9 @@ function containers(): readonly Kit[] {
 
 /** Programs of the running release, which `e2e/install` always brings: their absence fails. */
 const OF_THIS_RELEASE = new Set(['containerd', 'skopeo', 'podman', 'buildah']);
+
+/** Programs that tell their version as a verb rather than as a flag. */
+const VERSION_VERBS = new Set(['crane', 'oras', 'helm', 'cosign']);
 
 /** Every version of a program that there is to test with, oldest first. */
 export async function tools(program: string): Promise<readonly Tool[]> {
@@ -88,11 +94,14 @@ async function labelled(
   program: string,
   tool: Pick<Present, 'command' | 'path'>,
 ): Promise<Present> {
-  const argument = program === 'crane' || program === 'oras' ? 'version' : '--version';
+  const argument = VERSION_VERBS.has(program) ? 'version' : '--version';
   const [command, ...args] = tool.command(program, '/tmp');
-  const { stdout } = await attempt(command, [...args, argument]);
-  const [version, major] = stdout.match(/(\d+)\.\d+\.\d+/) ?? [];
-  // crane as Debian builds it does not know its own version.
+  // Started, the suite would run.
+  const { stdout } =
+    program === 'conformance' ? { stdout: '' } : await attempt(command, [...args, argument]);
+  const own = stdout.replace(/\bgo\d\S*/g, '');
+  const [version, major] = own.match(/(\d+)\.\d+(?:\.\d+)?/) ?? [];
+  // crane and cosign as Debian builds them do not know their own versions.
   const label = `${program} ${version ?? 'of an unnamed version'}`;
   return { label, major: Number(major ?? 0), ...tool };
 }
