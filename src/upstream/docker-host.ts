@@ -22,3 +22,14 @@ export function helperServer(registryHost: string): string {
   const host = normalHost(registryHost);
   return host === 'docker.io' ? HUB_SERVER : host;
 }
+
+/** Registries whose API is not at the name that users write. What lscr.io redirects to wants a token, which never follows. */
+const API_HOSTS: Readonly<Record<string, string>> = {
+  'docker.io': 'registry-1.docker.io',
+  'lscr.io': 'ghcr.io',
+};
+
+/** Where a registry's API is, for clients that nobody has configured anything for. */
+export function apiHostOf(registryHost: string): string {
+  return API_HOSTS[normalHost(registryHost)] ?? registryHost;
+}

@@ -71,6 +71,15 @@ const TROUBLES: Readonly<Record<string, Trouble>> = {
 const CERTIFICATE =
   /^(?:ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_|HOSTNAME_MISMATCH|ERROR_IN_CERT_)/;
 
+/** Of these, what is wrong with the connection rather than with the certificate. */
+const PROTOCOL = /^ERR_(?:SSL|OSSL)_/;
+
+/** Whether TLS was spoken, and the certificate found wanting. */
+export function isUntrusted({ cause }: Error): boolean {
+  const code = systemCode(cause) ?? '';
+  return CERTIFICATE.test(code) && !PROTOCOL.test(code);
+}
+
 /** Recognises an error by its class and code. */
 export function troubleOf(error: unknown): Trouble {
   if (error instanceof PrivateAddressError) return 'private';

@@ -1,0 +1,173 @@
+import { readFile } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
+import { RegistryError } from '../core/errors.ts';
+import type { Source } from '../core/source.ts';
+import type { Clock } from '../upstream/clock.ts';
+import type { CredentialSource } from '../upstream/credentials.ts';
+import type { ProxyOptions, TlsOptions } from '../upstream/dispatcher.ts';
+import type { UpstreamEvent } from '../upstream/event.ts';
+import { upstream, type Upstream, type UpstreamOptions } from '../upstream/upstream.ts';
+import { allowedPrivate, schemeOf, urlOf } from './address.ts';
+import { openPlace } from './archive/open-place.ts';
+import { openSink, type SinkOptions } from './archive/open-sink.ts';
+import { flagHints } from './flag-hints.ts';
+import type { Caching } from './cache/cached.ts';
+import type { Location } from './location.ts';
+import type { Opened, OpenedSink } from './opened.ts';
+
+/** The way to registries, the same for all of them. */
+export interface ClientOptions {
+  /** The registry that the one named is asked for as a mirror of it: `?ns=` of every request. */
+  readonly ns?: string | undefined;
+  /** HTTP, not HTTPS. Left out: HTTPS, and on this machine HTTP where there is no TLS. */
+  readonly plainHttp?: true | undefined;
+  /** Certificates are not checked. */
+  readonly insecure?: true | undefined;
+  /** Files in PEM: roots that are trusted as well, and the certificate to be shown with its key. */
+  readonly cacert?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  /** `storedCredentials` for what docker knows, `givenCredentials` for a password at hand. */
+  readonly credentials?: CredentialSource | undefined;
+  readonly proxy?: ProxyOptions | undefined;
+  /** What registries are read through. It stays open when the client is disposed. */
+  readonly cache?: Caching | undefined;
+  /** Milliseconds; see `UpstreamOptions`. */
+  readonly timeouts?: UpstreamOptions['timeouts'] | undefined;
+  /** After the first attempt. */
+  readonly retries?: number | undefined;
+  /** Blobs at a time, from or to one registry. */
+  readonly maxConnections?: number | undefined;
+  /** Bytes of a chunk when pushing; a blob goes in one piece if left out. */
+  readonly chunk?: number | undefined;
+  readonly observe?: ((event: UpstreamEvent) => void) | undefined;
+  readonly clock?: Clock | undefined;
+}
+
+/**
+ * Opens locations, whatever they are. There is one upstream a registry, found out about when it is
+ * first asked for, and closed with the client.
+ */
+export interface Client extends AsyncDisposable {
+  /** @throws RegistryError for a place that is not there or is none; a registry is not asked yet */
+  read(location: Location): Promise<Opened>;
+  /** What a registry is given is there at once; `commit` is for folders and archives. */
+  write(location: Location, options?: SinkOptions): Promise<OpenedSink>;
+  /** @param host as users write it: `docker.io`, `localhost:5000` */
+  registry(host: string): Promise<Upstream>;
+}
+
+const TIMEOUTS = { connect: 10_000, headers: 20_000, idle: 60_000 };
+const RETRIES = 4;
+const CONNECTIONS = 8;
+
+export function client(options: ClientOptions = {}): Client {
+  const opened = new Map<string, Promise<Upstream>>();
+  const cached = new Map<string, Source>();
+  let tls: Promise<TlsOptions | undefined> | undefined;
+
+  const connect = async (host: string): Promise<Upstream> => {
+    tls ??= readTls(options);
+    const made = upstreamOptions(host, options, await tls, await allowedPrivate(host));
+    const scheme = options.plainHttp === true ? 'http' : await schemeOf(host, made);
+    return upstream({ ...made, url: urlOf(host, scheme) });
+  };
+  const registry = async (host: string): Promise<Upstream> => {
+    const known = opened.get(host) ?? connect(host);
+    opened.set(host, known);
+    try {
+      return await known;
+    } catch (error) {
+      if (opened.get(host) === known) opened.delete(host);
+      throw error;
+    }
+  };
+  const sourceOf = async (host: string): Promise<Source> => {
+    const plain = await registry(host);
+    const source = cached.get(host) ?? options.cache?.over(plain) ?? plain;
+    cached.set(host, source);
+    return source;
+  };
+
+  return {
+    registry,
+    async read(location) {
+      if (location.kind !== 'registry') return await openPlace(location);
+      const { repository, at } = location.reference;
+      const source = await sourceOf(repository.host);
+      return { source, repository, at, ...staysOpen };
+    },
+    async write(location, sinkOptions) {
+      if (location.kind !== 'registry') return await openSink(location, sinkOptions);
+      const { repository, at } = location.reference;
+      const { sink } = await registry(repository.host);
+      return { sink, repository, at, commit: async () => {}, ...staysOpen };
+    },
+    async [Symbol.asyncDispose]() {
+      const all = await Promise.allSettled(opened.values());
+      opened.clear();
+      for (const one of all) {
+        if (one.status === 'fulfilled') await one.value[Symbol.asyncDispose]();
+      }
+    },
+  };
+}
+
+/** The client closes its registries, whoever has opened something there. */
+const staysOpen: AsyncDisposable = { [Symbol.asyncDispose]: async () => {} };
+
+function upstreamOptions(
+  host: string,
+  options: ClientOptions,
+  tls: TlsOptions | undefined,
+  allowPrivate: readonly string[],
+): Omit<UpstreamOptions, 'url'> {
+  return {
+    host,
+    mirrors: [],
+    credentials: options.credentials,
+    tls,
+    proxy: options.proxy,
+    allowPrivate,
+    maxConnections: options.maxConnections ?? CONNECTIONS,
+    retries: options.retries ?? RETRIES,
+    timeouts: options.timeouts ?? TIMEOUTS,
+    ns: options.ns,
+    hints: flagHints(host),
+    chunk: options.chunk,
+    observe: options.observe,
+    clock: options.clock,
+  };
+}
+
+async function readTls(options: ClientOptions): Promise<TlsOptions | undefined> {
+  const { cacert, cert, key, insecure } = options;
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new RegistryError('REQUEST_INVALID', '--cert and --key belong together');
+  }
+  if (cacert === undefined && cert === undefined && insecure === undefined) return undefined;
+  const files = {
+    ...(cacert !== undefined && { ca: await readPem('--cacert', cacert) }),
+    ...(cert !== undefined && { cert: await readPem('--cert', cert) }),
+    ...(key !== undefined && { key: await readPem('--key', key) }),
+  };
+  try {
+    createSecureContext(files);
+  } catch (cause) {
+    const message =
+      'the files of --cacert, --cert and --key are damaged, or do not belong together';
+    throw new RegistryError('REQUEST_INVALID', message, { cause });
+  }
+  return { ...files, insecureSkipVerify: insecure === true };
+}
+
+async function readPem(flag: string, file: string): Promise<string> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new RegistryError('REQUEST_INVALID', `${flag}: ${file} cannot be read`, { cause });
+  }
+  if (text.includes('-----BEGIN ')) return text;
+  throw new RegistryError('REQUEST_INVALID', `${flag}: ${file} holds nothing in PEM`);
+}

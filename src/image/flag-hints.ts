@@ -1,0 +1,13 @@
+import type { Hints } from '../upstream/hints.ts';
+
+/** What somebody at a command line can change. */
+export function flagHints(host: string): Hints {
+  return {
+    untrusted:
+      '--cacert FILE trusts its authority, --insecure any certificate, --plain-http does without TLS',
+    privateAddress: 'a public registry may not lead into private networks',
+    denied: `check the name, or run: layover login ${host}`,
+    limited: `after "layover login ${host}" the limit may be higher`,
+    busy: 'ask for fewer things at a time',
+  };
+}

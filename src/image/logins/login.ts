@@ -1,0 +1,28 @@
+import { RegistryError } from '../../core/errors.ts';
+import type { Credentials } from '../../upstream/credentials.ts';
+import { client, type ClientOptions } from '../client.ts';
+import type { Environment } from './credential-files.ts';
+import { logins } from './logins.ts';
+
+/**
+ * Shows a registry the credentials, and keeps them where docker does if it takes them. Tells the
+ * place: a file, or a credential helper's program.
+ * @param host as users write it: `docker.io`, `localhost:5000`
+ * @throws RegistryError UNAUTHORIZED for a wrong name or password, and what else keeps one from asking
+ */
+export async function login(
+  host: string,
+  credentials: Credentials,
+  environment: Environment,
+  options: ClientOptions = {},
+): Promise<string> {
+  await using asking = client({ ...options, credentials: async () => credentials });
+  const registry = await asking.registry(host);
+  try {
+    await registry.check();
+  } catch (cause) {
+    if (!(cause instanceof RegistryError) || cause.code !== 'DENIED') throw cause;
+    throw new RegistryError('UNAUTHORIZED', `${host}: wrong user name or password`, { cause });
+  }
+  return await logins(environment).store(host, credentials);
+}
