@@ -11,6 +11,7 @@ import { Blobs } from './blobs.ts';
 import { Downloads } from './downloads.ts';
 import type { MirrorEvent } from './event.ts';
 import { Freshness } from './freshness.ts';
+import { lastingLinks } from './lasting-links.ts';
 import { Listings } from './listings.ts';
 import { Manifests } from './manifests.ts';
 import type { TagPolicy } from './policy.ts';
@@ -42,7 +43,8 @@ export function mirror(options: MirrorOptions): Mirror {
     observe({ type: 'storage-error', operation: 'record', error });
   const background = new Background(onError);
   const fills = new Background(onError);
-  const shared = { ...options, ...options.downloads, observe, now, background };
+  const links = lastingLinks({ links: options.links });
+  const shared = { ...options, ...options.downloads, links, observe, now, background };
 
   const manifests = new Manifests(shared);
   const holds = async (
@@ -68,6 +70,7 @@ export function mirror(options: MirrorOptions): Mirror {
     async close(milliseconds) {
       await downloads.close(milliseconds);
       await background.settle();
+      await links.close();
     },
   };
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { chmod, readdir, symlink, truncate } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { test } from 'node:test';
 import type { Digest } from '../../src/core/digest.ts';
 import { RegistryError } from '../../src/core/errors.ts';
@@ -438,6 +439,21 @@ test('every repository that joined is linked: later it needs no upstream', async
   await using later = await place.mirror.blob(friend, digest);
   assert.equal(later.served?.result, 'hit');
   assert.ok((await collect(later.body)).equals(bytes));
+});
+
+test('a link that could not be written is written when it can be, without another request', async () => {
+  await using place = await world();
+  const { digest, bytes } = large(place, 100_000);
+  const folder = path.dirname(place.paths.link(repository, digest));
+  await mkdir(path.dirname(folder), { recursive: true });
+  await writeFile(folder, 'in the way');
+  assert.ok((await read(place, digest)).equals(bytes));
+  await place.told('storage-error');
+  await place.told('download-ended');
+  await rm(folder);
+  await place.restart();
+  place.registry.misbehave({}, { kind: 'reset' });
+  assert.ok((await read(place, digest)).equals(bytes));
 });
 
 test('no room: all who come late go on alone, one after the other and at once', async () => {
