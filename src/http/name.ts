@@ -70,7 +70,11 @@ function parseEndpoint(rest: string): Endpoint {
   if (kind === 'blobs') return { type: 'blob', name, digest: last };
   if (kind === 'uploads') {
     const [owner, blobs] = cutLast(name);
-    if (blobs === 'blobs') return { type: 'uploads', name: owner };
+    if (blobs === 'blobs') {
+      return last === ''
+        ? { type: 'uploads', name: owner }
+        : { type: 'upload', name: owner, id: last };
+    }
   }
   throw new RegistryError('NOT_FOUND');
 }
