@@ -1,6 +1,7 @@
 import { destination, pino, type Logger } from 'pino';
 import type { LogLevel } from '../config/config.ts';
 import type { Failure, RequestRecord } from '../http/observe.ts';
+import type { UpkeepEvent } from '../hosted/upkeep.ts';
 import type { MirrorEvent } from '../mirror/event.ts';
 import type { UpstreamEvent } from '../upstream/event.ts';
 import { Lines } from './lines.ts';
@@ -10,6 +11,7 @@ export interface Log {
   request(record: RequestRecord): void;
   mirror(event: MirrorEvent): void;
   upstream(event: UpstreamEvent): void;
+  hosted(event: UpkeepEvent): void;
   /** Writes out what is still held back. */
   flush(): void;
 }
@@ -30,6 +32,7 @@ export function openLog(level: LogLevel): Log {
     },
     mirror: (event) => logMirror(logger, event),
     upstream: (event) => logUpstream(logger, event),
+    hosted: (event) => logHosted(logger, event),
     flush: () => out.flushSync(),
   };
 }
@@ -105,5 +108,22 @@ function logUpstream(logger: Logger, event: UpstreamEvent): void {
     case 'circuit':
     case 'rate-limited':
       logger.warn(event, `upstream ${event.type}`);
+  }
+}
+
+function logHosted(logger: Logger, event: UpkeepEvent): void {
+  switch (event.type) {
+    case 'collected': {
+      const { collection, seconds } = event;
+      logger.info({ ...collection, seconds }, 'garbage collected');
+      return;
+    }
+    case 'expired':
+      logger.info({ uploads: event.uploads }, 'unfinished uploads thrown away');
+      return;
+    case 'failed': {
+      const { operation, error } = event;
+      logger.error({ operation, error: error.message }, 'looking after hosted repositories failed');
+    }
   }
 }

@@ -11,6 +11,7 @@ import { mirror } from '../mirror/mirror.ts';
 import type { TagPolicy } from '../mirror/policy.ts';
 import { createRouter } from '../mirror/route.ts';
 import { createCatalog } from './catalog.ts';
+import { openHosted } from './hosted.ts';
 import { openLog } from './log.ts';
 import { openStore } from './store.ts';
 import { openUpstreams } from './upstreams.ts';
@@ -64,11 +65,14 @@ export async function serve(options: ServeOptions): Promise<void> {
       if (wrong) upstreams.distrust(event.host, event.digest);
     },
   });
+  await using hosted = openHosted(config, store, (event) => log.hosted(event));
   const app = createApp({
     source,
+    ...(config.hosted.length > 0 && { hosted: hosted.repositories }),
     router: createRouter({
       upstreams: [...config.upstreams.values()],
       defaultUpstream: config.defaultUpstream,
+      hosted: config.hosted,
     }),
     catalog: createCatalog(store),
     whenRateLimited: config.whenRateLimited,
@@ -89,6 +93,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       storage: store.paths.root,
       config: options.file,
       upstreams: [...config.upstreams.keys()],
+      hosted: config.hosted.map(({ text }) => text),
       offline: config.offline,
     },
     'serving',

@@ -1,5 +1,6 @@
 import { asError } from '../core/errors.ts';
 import { access, constants, mkdir } from 'node:fs/promises';
+import { isHosted } from '../core/hosted.ts';
 import type { MirrorEvent } from '../mirror/event.ts';
 import { diskStore } from '../store/disk.ts';
 import { Layout } from '../store/layout.ts';
@@ -7,9 +8,11 @@ import { diskLinks, type LinkStore } from '../store/links.ts';
 import { lockStore } from '../store/lock.ts';
 import { Paths } from '../store/paths.ts';
 import { diskReferrers, type ReferrersStore } from '../store/referrers.ts';
+import { Records } from '../store/records.ts';
 import { scrub } from '../store/scrub.ts';
 import type { ContentStore } from '../store/store.ts';
 import { diskTags, type TagStore } from '../store/tags.ts';
+import { UploadStore } from '../store/uploads.ts';
 import { Usage } from '../store/usage.ts';
 
 export interface OpenStore extends AsyncDisposable {
@@ -18,6 +21,11 @@ export interface OpenStore extends AsyncDisposable {
   readonly links: LinkStore;
   readonly tags: TagStore;
   readonly referrers: ReferrersStore;
+  /** Of the repositories that live here. */
+  readonly records: Records;
+  readonly uploads: UploadStore;
+  /** A tag of one of those means something else: `index.json` is out of date. */
+  retagged(): void;
   readonly usage: Usage;
   /** Why the store cannot be used at the moment; a full disk is no reason. */
   ready(): Promise<string | undefined>;
@@ -43,18 +51,26 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
   const usage = new Usage(paths);
   const onError = (operation: string, error: Error): void =>
     observe({ type: 'storage-error', operation, error });
+  const onCommitted = (seconds: number): void =>
+    observe({ type: 'storage-operation', operation: 'commit', seconds });
   const content = await diskStore({
     paths,
     onError,
     onDamage: (digest, reason) => observe({ type: 'damaged', digest, reason }),
     onStored: (digest, size) => usage.stored(digest, size),
-    onCommitted: (seconds) => observe({ type: 'storage-operation', operation: 'commit', seconds }),
+    onCommitted,
     onRemoved: (_digest, size) => usage.removed(size),
   });
+  const records = new Records(paths);
+  await records.recover();
   const disk = diskTags(paths);
   const layout = new Layout({
     paths,
-    tags: disk,
+    tags: {
+      get: (repository, tag) =>
+        isHosted(repository) ? records.tag(repository, tag) : disk.get(repository, tag),
+      list: (repository) => disk.list(repository),
+    },
     store: content,
     onError: (error) => onError('layout', error),
   });
@@ -81,6 +97,13 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
     links: diskLinks(paths),
     tags: touching(disk, layout),
     referrers: diskReferrers(paths),
+    records,
+    uploads: new UploadStore({
+      paths,
+      onStored: (digest, size) => usage.stored(digest, size),
+      onCommitted,
+    }),
+    retagged: () => layout.touch(),
     usage,
     ready: async () => {
       try {

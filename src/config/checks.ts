@@ -14,16 +14,8 @@ export function crossFaults(tree: Tree): readonly Fault[] {
     message,
   });
   return [
-    ...hosted(tree).map((message) => fault(['hosted'], message)),
     ...aliases(tree).map(({ path, message }) => fault(path, message)),
     ...defaultUpstream(tree).map((message) => fault(['defaultUpstream'], message)),
-  ];
-}
-
-function hosted({ value: { hosted } }: Tree): readonly string[] {
-  if (!Array.isArray(hosted) || hosted.length === 0) return [];
-  return [
-    'this version of Layover only mirrors, no repository can live here; leave the list empty',
   ];
 }
 

@@ -1,3 +1,6 @@
+import type { NamePattern } from '../core/name-pattern.ts';
+import type { Pin } from '../hosted/mark.ts';
+import type { Sparse } from '../hosted/references.ts';
 import type { TagPolicy } from '../mirror/policy.ts';
 import type { Address } from './address.ts';
 
@@ -10,12 +13,25 @@ export interface Config {
   readonly storage: StorageConfig;
   /** A key of `upstreams`; `undefined`: names without a registry are not served. */
   readonly defaultUpstream: string | undefined;
+  /** Of repositories that live here. */
+  readonly hosted: readonly NamePattern[];
   readonly offline: boolean;
   /** For upstreams see `Upstream.tags`, which has this merged in. */
   readonly tags: TagPolicy;
   readonly downloads: { readonly abandonAfter: number; readonly retries: number };
   readonly whenRateLimited: 429 | 503;
-  readonly uploads: { readonly maxSize: number; readonly expireAfter: number };
+  readonly uploads: {
+    readonly maxSize: number;
+    readonly expireAfter: number;
+    readonly sparse: Sparse;
+  };
+  readonly gc: {
+    /** 0: never. */
+    readonly every: number;
+    readonly grace: number;
+    readonly untaggedFor: number;
+    readonly pins: readonly Pin[];
+  };
   readonly drain: number;
   readonly log: { readonly level: LogLevel };
   /** By name, in lower case: the whole of the world that requests can reach. */

@@ -1,5 +1,9 @@
 import * as z from 'zod';
-import { isHost } from '../core/reference.ts';
+import { isDigest } from '../core/digest.ts';
+import { HOSTED } from '../core/hosted.ts';
+import { parseNamePattern, type NamePattern } from '../core/name-pattern.ts';
+import { isHost, isPath } from '../core/reference.ts';
+import type { Pin } from '../hosted/mark.ts';
 import { parseAddress, type Address } from './address.ts';
 import { DURATION, parseDuration } from './duration.ts';
 import { notAllowed, refusal } from './message.ts';
@@ -125,4 +129,30 @@ export function hostOrRange() {
     .string({ error: refusal(refuse) })
     .refine(isHostOrRange, { error: refusal(refuse) })
     .meta({ title: 'host or range' });
+}
+
+/** A pattern of repositories that live here. */
+export function namePattern() {
+  const refuse = notAllowed(
+    'a pattern of names',
+    'lower-case names, * within a part, ** for parts',
+  );
+  return parsed<NamePattern>(
+    z.string({ error: refusal(refuse) }),
+    'pattern',
+    refuse,
+    parseNamePattern,
+  );
+}
+
+/** One manifest of a repository that lives here. */
+export function pin() {
+  const refuse = notAllowed('a manifest', 'name@sha256:… or name@sha512:…');
+  return parsed<Pin>(z.string({ error: refusal(refuse) }), 'manifest', refuse, parsePin);
+}
+
+function parsePin(text: string): Pin | undefined {
+  const [path = '', digest = '', ...rest] = text.split('@');
+  if (rest.length > 0 || !isPath(path) || !isDigest(digest)) return undefined;
+  return { repository: { host: HOSTED, path }, digest };
 }

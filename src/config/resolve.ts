@@ -7,7 +7,7 @@ type Entry = Exclude<Parsed['upstreams'][string], 'off' | false | null>;
 
 /** Makes the configuration of what the schema and the checks between keys let through. */
 export function resolve(parsed: Parsed): Config {
-  const { tls, defaultUpstream, upstreams, hosted: _, ...rest } = parsed;
+  const { tls, defaultUpstream, upstreams, ...rest } = parsed;
   const entries = Object.entries(upstreams).flatMap(([name, entry]) =>
     entry === null || typeof entry !== 'object' ? [] : [upstreamOf(name, entry, parsed.tags)],
   );

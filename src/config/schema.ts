@@ -57,11 +57,38 @@ const uploads = z.strictObject({
   maxSize: field
     .size({ least: 1 })
     .prefault('100GiB')
-    .describe(later('The largest blob that may be pushed.')),
+    .describe('The largest blob that may be pushed.'),
   expireAfter: field
-    .duration()
+    .deadline()
     .prefault('24h')
-    .describe(later('When an unfinished push is thrown away.')),
+    .describe('When an unfinished push that nobody goes on with is thrown away.'),
+  sparse: z
+    .literal(['none', 'indexes', 'all'])
+    .prefault('indexes')
+    .describe(
+      'Which manifests may list what has not been pushed: no, indexes (copies of one platform do), or images as well.',
+    ),
+});
+
+const gc = z.strictObject({
+  every: field
+    .delay()
+    .prefault('24h')
+    .describe('How often garbage is collected while serving; 0 leaves it to layover gc.'),
+  grace: field
+    .deadline()
+    .prefault('24h')
+    .describe('How long a blob that no manifest lists stays: longer than any push takes.'),
+  untaggedFor: field
+    .duration()
+    .prefault('30d')
+    .describe(
+      'How long a manifest that no tag leads to stays after it was last pushed, tagged or asked for by digest.',
+    ),
+  pins: z
+    .array(field.pin())
+    .prefault([])
+    .describe('Manifests that stay with or without a tag, as apps/api@sha256:….'),
 });
 
 /**
@@ -86,10 +113,10 @@ export const schema = z.strictObject({
     .prefault('docker.io')
     .describe('Serves names that say no registry; none: such names are not served.'),
   hosted: z
-    .array(z.string())
+    .array(field.namePattern())
     .prefault([])
     .describe(
-      'Patterns of repositories that live here. This version only mirrors: leave it empty.',
+      'Patterns of repositories that live here, such as apps/** or charts/*: they can be pushed to, and no upstream is asked for them.',
     ),
   offline: z.boolean().prefault(false).describe('Serve what is cached and ask no upstream.'),
   tags: tagPolicy
@@ -102,7 +129,14 @@ export const schema = z.strictObject({
     .describe(
       'The status for clients when an upstream limits its rate and nothing is cached; with 503 containerd goes on to its next mirror at once.',
     ),
-  uploads: uploads.prefault({}).describe('Content that clients push.'),
+  uploads: uploads
+    .prefault({})
+    .describe('Content that clients push to repositories that live here.'),
+  gc: gc
+    .prefault({})
+    .describe(
+      'Garbage in repositories that live here. What is mirrored has nothing to do with it.',
+    ),
   drain: field
     .delay()
     .prefault('30s')

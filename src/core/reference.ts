@@ -30,11 +30,15 @@ const quote = (text: string): string => JSON.stringify(text.slice(0, 160));
  * @throws RegistryError NAME_INVALID
  */
 export function parsePath(text: string): string {
-  if (text.length <= LONGEST_NAME && PATH.test(text)) return text;
+  if (isPath(text)) return text;
   throw new RegistryError(
     'NAME_INVALID',
     `not a repository name: ${quote(text)}; lower-case letters, digits, single separators ._-, parts divided by /, ${LONGEST_NAME} characters at most`,
   );
+}
+
+export function isPath(text: string): boolean {
+  return text.length <= LONGEST_NAME && PATH.test(text);
 }
 
 /** @throws RegistryError TAG_INVALID */

@@ -1,5 +1,7 @@
 import { RegistryError } from '../core/errors.ts';
-import { isHost, parsePath, type Repository } from '../core/reference.ts';
+import { HOSTED } from '../core/hosted.ts';
+import type { NamePattern } from '../core/name-pattern.ts';
+import { isHost, isPath, parsePath, type Repository } from '../core/reference.ts';
 
 /** What a request says about the registry that it means, apart from the repository's name. */
 export interface Hints {
@@ -40,12 +42,14 @@ export interface RouterOptions {
   readonly upstreams: readonly Upstream[];
   /** For names that say no registry; `undefined` leaves them unserved. */
   readonly defaultUpstream: string | undefined;
+  /** Repositories that live here: they win over every name but one that a request says with `ns`. */
+  readonly hosted?: readonly NamePattern[];
 }
 
 const HUB = 'docker.io';
 const HUB_ALIASES = ['index.docker.io', 'registry-1.docker.io', 'registry.hub.docker.com'];
 
-export function createRouter({ upstreams, defaultUpstream }: RouterOptions): Router {
+export function createRouter({ upstreams, defaultUpstream, hosted = [] }: RouterOptions): Router {
   const hosts = hostsByName(upstreams);
 
   const upstream = (hints: Hints): string | undefined => {
@@ -69,6 +73,9 @@ export function createRouter({ upstreams, defaultUpstream }: RouterOptions): Rou
       // BuildKit sends the registry both ways at once.
       const twice = rest !== undefined && own === hinted;
       return { host: hinted, path: pathAt(hinted, twice ? rest : asked.name) };
+    }
+    if (isPath(asked.name) && hosted.some((pattern) => pattern.matches(asked.name))) {
+      return { host: HOSTED, path: asked.name };
     }
     if (own !== undefined) {
       if (rest !== undefined) return { host: own, path: pathAt(own, rest) };

@@ -10,7 +10,7 @@ import type { TagStore } from './tags.ts';
 
 export interface LayoutOptions {
   readonly paths: Paths;
-  readonly tags: TagStore;
+  readonly tags: Pick<TagStore, 'get' | 'list'>;
   readonly store: ContentStore;
   /** The index could not be written; it will be tried again. */
   readonly onError?: (error: Error) => void;

@@ -193,7 +193,7 @@ test('anchors and aliases are understood, and their faults are told where the al
 for (const [text, fault] of [
   [
     'lisen: a:1',
-    'c.yaml:1:1 lisen: no such key (did you mean listen?); allowed: listen, tls, admin, storage, defaultUpstream, hosted, offline, tags, downloads, whenRateLimited, uploads, drain, log, upstreams',
+    'c.yaml:1:1 lisen: no such key (did you mean listen?); allowed: listen, tls, admin, storage, defaultUpstream, hosted, offline, tags, downloads, whenRateLimited, uploads, gc, drain, log, upstreams',
   ],
   [
     'tags:\n  freshfor: 1s',
@@ -243,8 +243,12 @@ for (const [text, fault] of [
   ],
   ['tls: { cert: a }', 'c.yaml:1:1 tls.key: is missing'],
   [
-    'hosted: [mine/*]',
-    'c.yaml:1:9 hosted: this version of Layover only mirrors, no repository can live here; leave the list empty',
+    'hosted: [mine/*, Mine]',
+    'c.yaml:1:18 hosted[1]: "Mine" is not a pattern of names; allowed: lower-case names, * within a part, ** for parts',
+  ],
+  [
+    'gc: { pins: ["a/b:v1"] }',
+    'c.yaml:1:14 gc.pins[0]: "a/b:v1" is not a manifest; allowed: name@sha256:… or name@sha512:…',
   ],
   [
     'defaultUpstream: dokcer.io\nupstreams: { cgr.dev: off, docker.elastic.co: off, gcr.io: off, ghcr.io: off, lscr.io: off, mcr.microsoft.com: off, nvcr.io: off, public.ecr.aws: off, quay.io: off, registry.access.redhat.com: off, registry.gitlab.com: off, registry.k8s.io: off }',
@@ -374,7 +378,7 @@ for (const [text, fault] of [
   ['? [a]\n: b', 'c.yaml:1:3: a key that is no plain text'],
   [
     '__proto__: { listen: x }',
-    'c.yaml:1:1 __proto__: no such key; allowed: listen, tls, admin, storage, defaultUpstream, hosted, offline, tags, downloads, whenRateLimited, uploads, drain, log, upstreams',
+    'c.yaml:1:1 __proto__: no such key; allowed: listen, tls, admin, storage, defaultUpstream, hosted, offline, tags, downloads, whenRateLimited, uploads, gc, drain, log, upstreams',
   ],
 ] as const) {
   test(`refused: ${JSON.stringify(text.slice(0, 70))}`, () => {
@@ -388,14 +392,14 @@ test('faults of the environment and of flags name the variable and the flag', ()
       LAYOVER_OFFLINE: 'maybe',
       LAYOVER_TAGS_FRESHFOR: '5m',
       LAYOVER_UPSTREAMS_QUAY_IO_URL: 'x',
-      LAYOVER_WHATEVER: 'x',
+      LAYOVER_SOMETHING_ELSE: 'x',
     },
     overrides: [{ flag: '--listen', key: 'listen', value: '80' }],
   });
   assert.deepEqual(faults, [
     'LAYOVER_TAGS_FRESHFOR: no key of this name (did you mean LAYOVER_TAGS_FRESH_FOR?); "layover settings schema" lists them',
     'LAYOVER_UPSTREAMS_QUAY_IO_URL: upstreams cannot be set in the environment; allowed: the configuration file',
-    'LAYOVER_WHATEVER: no key of this name; "layover settings schema" lists them',
+    'LAYOVER_SOMETHING_ELSE: no key of this name; "layover settings schema" lists them',
     'LAYOVER_OFFLINE: "maybe" is not allowed; true or false is',
     '--listen: "80" is not an address; allowed: host:port, "[::1]:8080" (in quotes) or :8080',
   ]);
@@ -403,7 +407,7 @@ test('faults of the environment and of flags name the variable and the flag', ()
 
 test('every fault of every kind comes at once, in the order of the file', () => {
   const faults = faultsOf(
-    'offlin: true\ndrain: x\ndrain: 1s\nhosted: [a]\ntags: 3\nupstreams:\n  x.io:\n    url: 3\n    credentials: { username: 3, helper: h }\n',
+    'offlin: true\ndrain: x\ndrain: 1s\nhosted: [A]\ntags: 3\nupstreams:\n  x.io:\n    url: 3\n    credentials: { username: 3, helper: h }\n',
     {
       environment: { LAYOVER_X: '1' },
       overrides: [{ flag: '--log-level', key: 'log.level', value: 'x' }],
@@ -415,7 +419,7 @@ test('every fault of every kind comes at once, in the order of the file', () => 
       'c.yaml:1:1 offlin',
       'c.yaml:2:8 drain',
       'c.yaml:3:1 drain',
-      'c.yaml:4:9 hosted',
+      'c.yaml:4:10 hosted[0]',
       'c.yaml:5:7 tags',
       'c.yaml:8:10 upstreams.x.io.url',
       'c.yaml:9:18 upstreams.x.io.credentials',

@@ -1,0 +1,39 @@
+import type { Config } from '../config/config.ts';
+import { hostedRepositories, type HostedRepositories } from '../hosted/repositories.ts';
+import { upkeep, type UpkeepEvent } from '../hosted/upkeep.ts';
+import type { OpenStore } from './store.ts';
+
+export interface OpenHosted extends AsyncDisposable {
+  readonly repositories: HostedRepositories;
+}
+
+/** The repositories that live in the store, looked after until disposed. */
+export function openHosted(
+  config: Pick<Config, 'hosted' | 'uploads' | 'gc'>,
+  store: OpenStore,
+  observe: (event: UpkeepEvent) => void,
+): OpenHosted {
+  const { content, records, uploads, links } = store;
+  const repositories = hostedRepositories({
+    records,
+    content,
+    uploads,
+    mirrored: links,
+    ...config.uploads,
+    ...config.gc,
+    onTags: () => store.retagged(),
+  });
+  const stop = new AbortController();
+  const { every } = config.gc;
+  const running =
+    config.hosted.length === 0
+      ? Promise.resolve()
+      : upkeep({ hosted: repositories, every, signal: stop.signal, observe });
+  return {
+    repositories,
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await running;
+    },
+  };
+}

@@ -1,0 +1,104 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { asError } from '../core/errors.ts';
+import type { Collected } from './collect.ts';
+import type { Keep } from './mark.ts';
+import type { HostedRepositories } from './repositories.ts';
+
+/** What one collection came to. */
+export interface Collection {
+  /** What repositories hold no more, and the content that went with it. */
+  readonly manifests: number;
+  readonly blobs: number;
+  readonly freed: number;
+  readonly freedBytes: number;
+  /** What repositories go on holding, by reason. */
+  readonly kept: Readonly<Partial<Record<Keep, number>>>;
+}
+
+export type UpkeepEvent =
+  | { readonly type: 'collected'; readonly collection: Collection; readonly seconds: number }
+  | { readonly type: 'expired'; readonly uploads: number }
+  /** It will be tried again. */
+  | { readonly type: 'failed'; readonly operation: 'collect' | 'expire'; readonly error: Error };
+
+export interface UpkeepOptions {
+  readonly hosted: Pick<HostedRepositories, 'collect' | 'expire'>;
+  /** Milliseconds between two collections; 0: none. */
+  readonly every: number;
+  readonly signal: AbortSignal;
+  readonly observe: (event: UpkeepEvent) => void;
+  /** Milliseconds; rejects when the signal comes. */
+  readonly wait?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+}
+
+/** Milliseconds between two looks for uploads to throw away, and from the start to the first collection. */
+const EXPIRED_EVERY = 10 * 60 * 1000;
+const FIRST = 10 * 60 * 1000;
+
+/** Collects garbage and throws old uploads away, now and then, until the signal ends it. No error does. */
+export async function upkeep(options: UpkeepOptions): Promise<void> {
+  const { every, signal, wait = idle } = options;
+  let next = every === 0 ? Infinity : Math.min(every, FIRST);
+  let waited = 0;
+  while (!signal.aborted) {
+    const pause = Math.min(EXPIRED_EVERY, next - waited);
+    try {
+      await wait(pause, signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      return;
+    }
+    waited += pause;
+    await expire(options);
+    if (waited < next) continue;
+    await collect(options);
+    [next, waited] = [every, 0];
+  }
+}
+
+async function expire({ hosted, observe }: UpkeepOptions): Promise<void> {
+  try {
+    const uploads = await hosted.expire();
+    if (uploads > 0) observe({ type: 'expired', uploads });
+  } catch (error) {
+    observe({ type: 'failed', operation: 'expire', error: asError(error) });
+  }
+}
+
+async function collect({ hosted, signal, observe }: UpkeepOptions): Promise<void> {
+  const started = performance.now();
+  try {
+    const collection = await summed(hosted.collect('collect', signal));
+    const seconds = (performance.now() - started) / 1000;
+    observe({ type: 'collected', collection, seconds });
+  } catch (error) {
+    if (signal.aborted) return;
+    observe({ type: 'failed', operation: 'collect', error: asError(error) });
+  }
+}
+
+/** Runs a collection to its end, and counts. */
+export async function summed(found: AsyncIterable<Collected>): Promise<Collection> {
+  let [manifests, blobs, freed, freedBytes] = [0, 0, 0, 0];
+  const kept: Partial<Record<Keep, number>> = {};
+  for await (const one of found) {
+    switch (one.type) {
+      case 'removed':
+        if (one.kind === 'manifest') manifests += 1;
+        else blobs += 1;
+        break;
+      case 'kept':
+        for (const [why, count] of one.reasons) kept[why] = (kept[why] ?? 0) + count;
+        break;
+      case 'freed':
+        freed += 1;
+        freedBytes += one.size;
+        break;
+    }
+  }
+  return { manifests, blobs, freed, freedBytes, kept };
+}
+
+async function idle(milliseconds: number, signal: AbortSignal): Promise<void> {
+  await delay(milliseconds, undefined, { signal, ref: false });
+}
