@@ -1,6 +1,8 @@
 import { hexOf, type Digest } from '../../core/digest.ts';
 import { isIndexType, parseImageManifest } from '../../core/image-manifest.ts';
 import { childrenOf, LARGEST_MANIFEST } from '../../core/manifest.ts';
+import type { Reference } from '../../core/reference.ts';
+import { formatImageName } from '../location.ts';
 import type { Listed } from '../opened.ts';
 import { bytesOf, type Files } from './content.ts';
 import { dockerImages } from './docker-archive.ts';
@@ -13,20 +15,29 @@ export async function dockerNames(files: Files, layout: Held): Promise<Held> {
   if (layout.images.every(({ names }) => names.length > 0)) return layout;
   const list = await dockerImages(files);
   if (list === undefined) return layout;
+  const taken = new Set(layout.images.flatMap(({ names }) => names).map(formatImageName));
   const images: Listed[] = [];
   for (const image of layout.images) {
-    images.push(image.names.length > 0 ? image : await named(layout, image, list));
+    if (image.names.length > 0) images.push(image);
+    else {
+      const names = await namesIn(list, layout, image);
+      // Two manifests may have one config: a name stays where the index has it.
+      const free = names.filter((name) => !taken.has(formatImageName(name)));
+      images.push({ descriptor: image.descriptor, names: free });
+    }
   }
   return { ...layout, images };
 }
 
-async function named(layout: Held, image: Listed, list: readonly DockerImage[]): Promise<Listed> {
-  const configs = await configsOf(layout, image.descriptor);
-  const same = list.filter(({ config }) =>
-    configs.some((digest) => config.includes(hexOf(digest))),
-  );
-  const names = same.flatMap((one) => one.names).flatMap((name) => nameOf(name) ?? []);
-  return { descriptor: image.descriptor, names };
+async function namesIn(
+  list: readonly DockerImage[],
+  layout: Held,
+  { descriptor }: Listed,
+): Promise<readonly Reference[]> {
+  const configs = await configsOf(layout, descriptor);
+  return list
+    .filter(({ config }) => configs.some((digest) => config.includes(hexOf(digest))))
+    .flatMap(({ names }) => names.flatMap((name) => nameOf(name) ?? []));
 }
 
 /** Of an image, or of each platform's that is there. */

@@ -48,7 +48,7 @@ export function find(
 }
 
 /**
- * What to ask the place for. Without a name: its only image, or the only one that has a name.
+ * What to ask the place for. Without a name: its only image, or the only one that has a tag.
  * @throws RegistryError MANIFEST_UNKNOWN, listing what there is
  */
 export function pick(
@@ -70,7 +70,7 @@ export function pick(
 }
 
 function sole(place: string, images: readonly Listed[]): Reference {
-  const named = images.filter(({ names }) => names.length > 0);
+  const named = images.filter(({ names }) => names.some(({ at }) => !atDigest(at)));
   const [image, another] = named.length === 1 ? named : images;
   if (image === undefined) throw new RegistryError('MANIFEST_UNKNOWN', `${place} holds no image`);
   if (another !== undefined) throw noImage(place, images, 'several images; say which is meant');

@@ -43,7 +43,10 @@ async function folderSink(
   return {
     sink,
     ...named,
-    commit: () => sink.commit(),
+    async commit() {
+      options.signal?.throwIfAborted();
+      await sink.commit();
+    },
     [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose](),
   };
 }

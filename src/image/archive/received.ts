@@ -3,7 +3,7 @@ import { algorithmOf, digestOf, type Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
 import { isIndexType, parseImageManifest, type ImageManifest } from '../../core/image-manifest.ts';
 import { childrenOf, type Manifest } from '../../core/manifest.ts';
-import { atDigest, type Reference, type Repository, type Tag } from '../../core/reference.ts';
+import { atDigest, same, type Reference, type Repository, type Tag } from '../../core/reference.ts';
 
 /** An image that was written, with what it is called. */
 export interface Named {
@@ -48,7 +48,7 @@ export class Received {
       // A tag has one meaning: the last one.
       for (const { names } of this.#named.values()) {
         const index = names.findIndex(
-          (name) => name.at === at && sameName(name.repository, repository),
+          (name) => name.at === at && same(name.repository, repository),
         );
         if (index !== -1) names.splice(index, 1);
       }
@@ -87,8 +87,4 @@ function partsOf({ bytes, descriptor }: Manifest): readonly Descriptor[] {
   if (isIndexType(descriptor.mediaType)) return [];
   const { config, layers }: ImageManifest = parseImageManifest(bytes);
   return [config, ...layers.filter(({ mediaType }) => !/foreign|nondistributable/.test(mediaType))];
-}
-
-function sameName(a: Repository, b: Repository): boolean {
-  return a.host === b.host && a.path === b.path;
 }
