@@ -7,6 +7,9 @@ import type { Ask, Effort, Endpoint } from './endpoint.ts';
 import { lengthOf } from './exchange.ts';
 import { invalid } from './failure.ts';
 
+/** How storage refuses HEAD by a URL that was signed for GET. */
+const SIGNED_FOR_GET: readonly number[] = [400, 401, 403];
+
 /** The blob's size, by HEAD; by the first byte of a GET where HEAD says nothing. */
 export async function statBlob(
   endpoint: Endpoint,
@@ -14,7 +17,12 @@ export async function statBlob(
   repository: string,
   digest: Digest,
 ): Promise<BlobStat> {
-  const head: Ask = { ...ask(repository, digest), method: 'HEAD', also: [405, 501] };
+  const head: Ask = {
+    ...ask(repository, digest),
+    method: 'HEAD',
+    also: [405, 501],
+    alsoElsewhere: SIGNED_FOR_GET,
+  };
   const stat = await endpoint.run(head, effort, async (answer) => {
     using read = answer;
     const size = read.status < 300 ? lengthOf(read.response.headers) : undefined;

@@ -42,6 +42,8 @@ export interface Ask {
   readonly scope?: string;
   /** Statuses besides 2xx that the asker can do something with. */
   readonly also?: readonly number[];
+  /** The same, of hosts that it was redirected to. */
+  readonly alsoElsewhere?: readonly number[];
 }
 
 export interface EndpointOptions {
@@ -165,12 +167,11 @@ export class Endpoint {
       }
     }
     const again = ask.url === undefined && ask.body === undefined;
-    if (again && answer.origin === 'elsewhere' && isExpired(answer.response.status)) {
+    if (again && isExpired(answer, ask)) {
       using _expired = answer.response;
       answer = await this.#follow(ask, authorization, deadline);
     }
-    const { status } = answer.response;
-    if ((status >= 200 && status < 300) || ask.also?.includes(status)) return answer;
+    if (isUsable(answer, ask)) return answer;
     throw await this.#refused(ask, answer);
   }
 
@@ -273,6 +274,13 @@ function paused({ reason, seconds }: Pause, subject: Subject): RegistryError {
   );
 }
 
-function isExpired(status: number): boolean {
+function isUsable({ response: { status }, origin }: Answer, { also, alsoElsewhere }: Ask): boolean {
+  if ((status >= 200 && status < 300) || also?.includes(status)) return true;
+  return origin === 'elsewhere' && alsoElsewhere?.includes(status) === true;
+}
+
+/** Whether a new URL may lead further, where the asker has nothing better to do with the answer. */
+function isExpired({ response: { status }, origin }: Answer, { alsoElsewhere }: Ask): boolean {
+  if (origin === 'endpoint' || alsoElsewhere?.includes(status)) return false;
   return EXPIRED.has(status) || status >= 500;
 }

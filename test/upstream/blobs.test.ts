@@ -214,6 +214,30 @@ test('stat tells the size, and whose word it is that there is none', async () =>
   assert.equal((await failure(source.blob(X, digest), 'BLOB_UNKNOWN')).definitive, false);
 });
 
+for (const status of [400, 401, 403]) {
+  test(`HEAD ${status} by a URL that is signed for GET: the first byte tells the size`, async () => {
+    await using registry = await startRegistry();
+    await using source = connect(registry);
+    const digest = registry.addBlob(LAYER);
+    registry.misbehave({ path: /^\/v2\// }, { kind: 'signed-redirect' });
+    const refused = { method: 'HEAD', path: /^\/storage/ };
+    registry.misbehave(refused, { kind: 'status', status, body: '<Error/>' });
+    assert.equal((await source.stat(X, digest)).size, LAYER.size);
+    assert.equal(registry.count(refused), 1);
+    const { headers } = registry.requests.at(-1)!;
+    assert.equal(headers.range, 'bytes=0-0');
+  });
+}
+
+test('storage that refuses GET as well is denied', async () => {
+  await using registry = await startRegistry();
+  await using source = connect(registry);
+  const digest = registry.addBlob(LAYER);
+  registry.misbehave({ path: /^\/v2\// }, { kind: 'signed-redirect' });
+  registry.misbehave({ path: /^\/storage/ }, { kind: 'status', status: 403, body: '<Error/>' });
+  await failure(source.stat(X, digest), 'DENIED');
+});
+
 test('HEAD 405 on a blob: its first byte tells the size', async () => {
   await using registry = await startRegistry();
   await using source = connect(registry);
