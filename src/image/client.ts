@@ -14,6 +14,7 @@ import { flagHints } from './flag-hints.ts';
 import type { Caching } from './cache/cached.ts';
 import type { Location } from './location.ts';
 import type { Opened, OpenedSink } from './opened.ts';
+import { openStore } from './store-source.ts';
 
 /** The way to registries, the same for all of them. */
 export interface ClientOptions {
@@ -30,6 +31,8 @@ export interface ClientOptions {
   /** `storedCredentials` for what docker knows, `givenCredentials` for a password at hand. */
   readonly credentials?: CredentialSource | undefined;
   readonly proxy?: ProxyOptions | undefined;
+  /** The folder of a mirror's store: images are read there, and no registry is asked for them. */
+  readonly store?: string | undefined;
   /** What registries are read through. It stays open when the client is disposed. */
   readonly cache?: Caching | undefined;
   /** Milliseconds; see `UpstreamOptions`. */
@@ -94,6 +97,7 @@ export function client(options: ClientOptions = {}): Client {
     async read(location) {
       if (location.kind !== 'registry') return await openPlace(location);
       const { repository, at } = location.reference;
+      if (options.store !== undefined) return await openStore(options.store, location.reference);
       const source = await sourceOf(repository.host);
       return { source, repository, at, ...staysOpen };
     },

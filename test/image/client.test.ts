@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { RegistryError } from '../../src/core/errors.ts';
+import { parseTag } from '../../src/core/reference.ts';
 import { isLoopback } from '../../src/image/address.ts';
 import { client } from '../../src/image/client.ts';
 import { endpoints, type Endpoint } from '../../src/image/endpoints.ts';
@@ -11,6 +12,7 @@ import { login } from '../../src/image/logins/login.ts';
 import { certificateAuthority } from '../fixtures/certificate.ts';
 import { collect, pattern } from '../fixtures/collect.ts';
 import { memoryContent } from '../fixtures/memory-content.ts';
+import { world } from '../fixtures/mirror-world.ts';
 import { startRegistry } from '../fixtures/registry.ts';
 import { temporaryFolder } from '../fixtures/temporary.ts';
 
@@ -127,6 +129,18 @@ test('through a mirror with ns; a registry in a private network may lead within 
   );
   await source.manifest(repository, at);
   assert.ok(registry.count({ path: /manifests\/v1\?ns=docker\.io$/ }) > 0);
+});
+
+test('a store on this disk is read instead of registries', async () => {
+  await using place = await world();
+  const { manifest } = place.registry.addImage('library/x', 'v1');
+  const repository = { host: 'docker.io', path: 'library/x' };
+  await place.mirror.manifest(repository, parseTag('v1'));
+  await place.restart();
+  await using made = client({ store: place.paths.root });
+  await using opened = await made.read(parseLocation('x:v1'));
+  const { descriptor } = await opened.source.manifest(opened.repository, opened.at);
+  assert.equal(descriptor.digest, manifest.digest);
 });
 
 test('writing to a registry needs no commit, to an archive it does', async () => {
