@@ -13,6 +13,8 @@ export interface Decompressed extends AsyncDisposable {
   readonly bytes: Bytes;
   /** Bytes that the input has handed over by now: what has been read stood in those. */
   readonly received: number;
+  /** Reads all that is left, so that what is checked at the end of the input, and of its members, is checked. */
+  drain(): Promise<void>;
 }
 
 const MAGIC_LENGTH = 6;
@@ -32,13 +34,18 @@ export async function decompress(input: Bytes): Promise<Decompressed> {
   try {
     const start = await reader.peek(MAGIC_LENGTH);
     const compression = compressionOf(start);
+    const bytes = decoded(reader, compression);
     return {
       compression,
-      bytes: decoded(reader, compression),
+      bytes,
+      drain: () => drain(bytes, reader),
       get received() {
         return reader.received;
       },
-      [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose](),
+      [Symbol.asyncDispose]: async () => {
+        await bytes[Symbol.asyncIterator]().return?.();
+        await reader[Symbol.asyncDispose]();
+      },
     };
   } catch (error) {
     await reader[Symbol.asyncDispose]();
@@ -64,6 +71,16 @@ function compressionOf(start: Uint8Array): Compression {
   const foreign = FOREIGN.find(([, magic]) => hex.startsWith(magic));
   if (foreign === undefined) return 'none';
   throw damaged(`the layer is compressed with ${foreign[0]}: gzip, zstd and plain tar are read`);
+}
+
+async function drain(bytes: Bytes, reader: ByteReader): Promise<void> {
+  for await (const _ of bytes) {
+    // Only the end matters.
+  }
+  // Whatever follows the last member.
+  while ((await reader.skip(Number.MAX_SAFE_INTEGER)) > 0) {
+    // To the very end.
+  }
 }
 
 function plain(reader: ByteReader): Bytes {
