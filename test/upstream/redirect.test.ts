@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { networkInterfaces } from 'node:os';
 import { test } from 'node:test';
 import { givenCredentials } from '../../src/upstream/credentials.ts';
 import { digestOf } from '../../src/core/digest.ts';
@@ -162,3 +163,26 @@ for (const entry of ['127.0.0.2', '127.0.0.0/8']) {
     assert.equal((await allowed.manifest(X, V1)).descriptor.digest, manifest.digest);
   });
 }
+
+const loopback = networkInterfaces()['lo']?.some(({ address }) => address === '::1') === true;
+const skip = !loopback && 'this machine has no ::1';
+
+test('an upstream is asked over IPv6, and redirects are judged', { skip }, async () => {
+  await using registry = await startRegistry({ address: '::1' });
+  assert.match(registry.url, /^http:\/\/\[::1\]:/);
+  await using source = connect(registry);
+  const { manifest } = registry.addImage('library/x', 'v1');
+  const digest = registry.addBlob('0123456789');
+  assert.equal((await source.manifest(X, V1)).descriptor.digest, manifest.digest);
+  const blob = await source.blob(X, digest, { from: 2, to: 4 });
+  assert.equal(Buffer.from(await bytesOf(blob)).toString(), '234');
+  const asked = registry.requests.length;
+
+  await using front = await startRegistry();
+  front.misbehave({}, { kind: 'redirect', to: (path) => registry.url + path });
+  await using refused = connect(front, { allowPrivate: ['127.0.0.0/8'] });
+  await failure(refused.manifest(X, V1), 'UPSTREAM_UNAVAILABLE');
+  assert.equal(registry.requests.length, asked);
+  await using allowed = connect(front, { allowPrivate: ['::1/128'] });
+  assert.equal((await allowed.manifest(X, V1)).descriptor.digest, manifest.digest);
+});
