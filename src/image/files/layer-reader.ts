@@ -1,5 +1,5 @@
 import { decompress, type Compression, type Decompressed } from '../../layer/decompress.ts';
-import type { TarEntry } from '../../layer/tar-entry.ts';
+import type { Part, TarEntry } from '../../layer/tar-entry.ts';
 import { walkTar } from '../../layer/tar.ts';
 import { inLayer, layerAt, type ImageLayers, type ReadOptions } from './image-layers.ts';
 import { layerBytes, type Manner } from './layer-bytes.ts';
@@ -31,7 +31,7 @@ export class LayerReader implements AsyncDisposable {
    * @throws RegistryError LAYER_INVALID, DIGEST_INVALID, SIZE_INVALID, INTERRUPTED, or the source's own
    */
   async next(): Promise<TarEntry | undefined> {
-    return this.guard(async () => {
+    return this.#guard(async () => {
       if (this.#entries === undefined) {
         const bytes = layerBytes(this.#image, this.index, this.#manner, this.#options);
         this.#decompressed = await decompress(bytes);
@@ -52,7 +52,7 @@ export class LayerReader implements AsyncDisposable {
   }
 
   /** Runs something that reads from the layer; what is wrong with the layer is told with its name. */
-  async guard<T>(read: () => Promise<T>): Promise<T> {
+  async #guard<T>(read: () => Promise<T>): Promise<T> {
     try {
       return await read();
     } catch (error) {
@@ -61,9 +61,18 @@ export class LayerReader implements AsyncDisposable {
   }
 
   /** The content of the entry that `next` gave last. */
-  async *content(entry: TarEntry): AsyncGenerator<Uint8Array, void, undefined> {
+  content(entry: TarEntry): AsyncGenerator<Uint8Array, void, undefined> {
+    return this.#guarded(() => entry.content());
+  }
+
+  /** The same with holes told as how many zeros they are. */
+  parts(entry: TarEntry): AsyncGenerator<Part, void, undefined> {
+    return this.#guarded(() => entry.parts());
+  }
+
+  async *#guarded<T>(read: () => AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
     try {
-      yield* entry.content();
+      yield* read();
     } catch (error) {
       throw inLayer(error, layerAt(this.#image, this.index), this.index);
     }

@@ -1,4 +1,5 @@
 import type { Bytes } from '../../layer/bytes.ts';
+import { isZstd } from '../../layer/zstd.ts';
 import { ended, type Fetch } from './layer-bytes.ts';
 
 /** The first piece, and the others. One that is read ahead and the rest of one being read stay below 256 KiB. */
@@ -16,7 +17,8 @@ interface Coming {
 /**
  * A blob by closed ranges: whoever stops reading has caused less than 256 KiB more to be fetched
  * than was read. Ranges rather than a body that is closed, because a connection buffers more than that.
- * From the second piece on one is read ahead, so that decompressing and waiting overlap.
+ * From the second piece on one is read ahead, so that decompressing and waiting overlap; not so with
+ * zstd, which gives nothing of a block, 128 KiB at most, before it has all of it.
  */
 export function piecesOf(size: number, fetch: Fetch): Bytes {
   let position = 0;
@@ -28,6 +30,7 @@ export function piecesOf(size: number, fetch: Fetch): Bytes {
     },
     [Symbol.asyncIterator]: async function* pieces() {
       let ahead: Coming | undefined;
+      let whole = false;
       try {
         for (let nth = 0; position < size; nth += 1) {
           if (ahead !== undefined && ahead.at !== position) await cancel(ahead);
@@ -38,7 +41,8 @@ export function piecesOf(size: number, fetch: Fetch): Bytes {
           ahead = undefined;
           const bytes = await piece.bytes;
           position = piece.end;
-          if (nth > 0 && position < size) {
+          if (nth === 0) whole = isZstd(bytes);
+          if (nth > 0 && !whole && position < size) {
             ahead = start(fetch, position, Math.min(size, position + PIECE));
           }
           yield bytes;
