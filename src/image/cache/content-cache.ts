@@ -28,7 +28,7 @@ export type CacheEvent =
 export interface CacheOptions {
   /** Made if it is not there. */
   readonly folder: string;
-  /** Bytes; a blob that is larger is there for as long as it is new. */
+  /** Bytes. More is there only until what is being written has been counted. */
   readonly maxSize: number;
   readonly buffers?: Buffers;
   readonly observe?: (event: CacheEvent) => void;
@@ -36,6 +36,9 @@ export interface CacheOptions {
 
 /** Milliseconds. Whether something was used earlier or later than this does not matter. */
 const USE_MATTERS = 60_000;
+
+/** Room is made afterwards, by `trim`: no process knows what the others are about to write. */
+const UNCOUNTED = { wrote() {}, appearing() {}, end() {} };
 
 /** What a process needs to write. */
 interface Writing {
@@ -106,17 +109,22 @@ export class ContentCache implements AsyncDisposable {
   async ingest(digest: Digest): Promise<Ingest> {
     const writing = await this.#write();
     const growing = await this.#claim(writing, digest);
-    return DiskIngest.open({
+    const { maxSize } = this.#options;
+    const options = {
       digest,
       growing,
       final: this.#folder.blob(digest),
-      leftover: 'resumable',
+      leftover: 'resumable' as const,
       buffers: this.#buffers,
-      onError: (operation, error) => this.#unusable(operation, error),
-      onStored: (size) => this.#stored(size),
+      // What is larger than all of the cache would push everything else out of it.
+      claim: async (size: number) => (size > maxSize ? undefined : UNCOUNTED),
+      use: { [Symbol.dispose]() {} },
+      onError: (operation: string, error: Error) => this.#unusable(operation, error),
+      onStored: (size: number) => this.#stored(size),
       onCommitted: () => {},
       onClosed: () => writing?.partials.release(growing),
-    });
+    };
+    return DiskIngest.open(options);
   }
 
   /** Removes content that turned out to be wrong. */

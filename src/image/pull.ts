@@ -1,0 +1,25 @@
+import { copy, type Copied, type CopyOptions } from './copy/copy.ts';
+import type { OpenedSink } from './opened.ts';
+
+export interface TransferOptions extends Omit<CopyOptions, 'sink' | 'selection'> {
+  readonly into: OpenedSink;
+  readonly selection?: CopyOptions['selection'];
+}
+
+/**
+ * Brings images here, by default those for this machine, and makes them visible when all of them are
+ * whole. Sources that stand behind a cache (`contentCache`) fetch nothing twice.
+ * @throws RegistryError as `copy` does, and STORAGE_UNAVAILABLE; nothing is visible then
+ */
+export async function pull({ into, ...options }: TransferOptions): Promise<Copied> {
+  const copied = await copy({
+    selection: { kind: 'one' },
+    // Whoever runs the image needs every layer, and this is no place that hands them on.
+    foreign: 'if-there',
+    ...options,
+    sink: into.sink,
+  });
+  options.signal?.throwIfAborted();
+  await into.commit();
+  return copied;
+}

@@ -1,0 +1,13 @@
+import { copy, type Copied } from './copy/copy.ts';
+import type { TransferOptions } from './pull.ts';
+
+/**
+ * Takes images somewhere else, by default whole: an index with every platform. What the target has
+ * is not sent; layers that may not be handed on are not.
+ * @throws RegistryError as `copy` does
+ */
+export async function push({ into, ...options }: TransferOptions): Promise<Copied> {
+  const copied = await copy({ selection: { kind: 'all' }, ...options, sink: into.sink });
+  await into.commit();
+  return copied;
+}
