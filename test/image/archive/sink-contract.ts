@@ -25,7 +25,7 @@ interface World {
   readonly folder: string;
   readonly place: ReturnType<typeof placeOf>;
   readonly text: string;
-  open(options?: SinkOptions): Promise<OpenedSink>;
+  readonly open: (options?: SinkOptions) => Promise<OpenedSink>;
 }
 
 /** What every `OpenedSink` of a folder or an archive promises. `FOLDER` stands for an empty folder. */
