@@ -33,7 +33,7 @@ export class Fills implements AsyncDisposable {
 
   /**
    * The whole blob as it comes, by a download that is started or joined. `undefined` when the one
-   * that was joined came to nothing for reasons that need not be those of this origin.
+   * that was joined had failed by then, or came to nothing for reasons of another origin.
    */
   async read(origin: Origin, digest: Digest): Promise<Blob | undefined> {
     const running = this.#running.get(digest);
@@ -47,7 +47,8 @@ export class Fills implements AsyncDisposable {
       const blob = await download.read();
       return orAlone(blob, { ...origin, digest, retries: this.#options.retries });
     } catch (error) {
-      if (running === undefined || !download.vain) throw error;
+      // What it had come to before is no answer to who came later.
+      if (running === undefined) throw error;
       await this.#gone(download);
       return undefined;
     }
