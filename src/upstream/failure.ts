@@ -71,6 +71,9 @@ const TROUBLES: Readonly<Record<string, Trouble>> = {
 const CERTIFICATE =
   /^(?:ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_|HOSTNAME_MISMATCH|ERROR_IN_CERT_)/;
 
+/** The upstream was disposed: by ourselves, and for good. */
+const CLOSED: ReadonlySet<string> = new Set(['UND_ERR_DESTROYED', 'UND_ERR_CLOSED']);
+
 /** Of these, what is wrong with the connection rather than with the certificate. */
 const PROTOCOL = /^ERR_(?:SSL|OSSL)_/;
 
@@ -116,7 +119,7 @@ export function connectionFailure(cause: unknown, subject: Subject): UpstreamErr
       return make(
         'UPSTREAM_UNAVAILABLE',
         `${at}: the connection to ${dialled} was cut`,
-        'worthwhile',
+        CLOSED.has(systemCode(cause) ?? '') ? 'useless' : 'worthwhile',
       );
     case 'tls':
       return make(

@@ -21,7 +21,7 @@ export async function addReferrer(
   subject: Descriptor,
   referrer: Descriptor,
 ): Promise<void> {
-  await change(target, subject.digest, (entries) =>
+  await inTurn(target, subject.digest, (entries) =>
     entries.some((entry) => digestIn(entry) === referrer.digest)
       ? undefined
       : [...entries, referrer],
@@ -34,10 +34,18 @@ export async function removeReferrer(
   subject: Descriptor,
   referrer: Digest,
 ): Promise<void> {
-  await change(target, subject.digest, (entries) => {
+  await inTurn(target, subject.digest, (entries) => {
     const left = entries.filter((entry) => digestIn(entry) !== referrer);
     return left.length === entries.length ? undefined : left;
   });
+}
+
+type Edit = (entries: Entries) => Entries | undefined;
+
+/** Those of one process do not race each other at least. */
+function inTurn(target: Target, subject: Digest, edit: Edit): Promise<void> {
+  const key = `${target.repository} ${subject}`;
+  return target.turns.run(key, () => change(target, subject, edit));
 }
 
 /**
@@ -45,11 +53,7 @@ export async function removeReferrer(
  * what one has seen, so whoever wrote in between is noticed afterwards, and the change is made anew.
  * @param edit gives nothing when the list is as it should be
  */
-async function change(
-  target: Target,
-  subject: Digest,
-  edit: (entries: Entries) => Entries | undefined,
-): Promise<void> {
+async function change(target: Target, subject: Digest, edit: Edit): Promise<void> {
   const { endpoint, repository } = target;
   const tag = fallbackTag(subject);
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {

@@ -62,7 +62,19 @@ async function remove(target: Target, kind: Kind, what: string): Promise<void> {
   const path = `/v2/${repository}/${what}`;
   const scope = deleteScope(repository);
   const ask = { method: 'DELETE', kind, repository, path, scope } as const;
-  await endpoint.run(ask, brief(), async (answer) => answer[Symbol.dispose]());
+  const { deadline, retries } = brief();
+  for (let failures = 0; ; failures += 1) {
+    try {
+      const once = { deadline, retries: 0 };
+      return await endpoint.run(ask, once, async (answer) => answer[Symbol.dispose]());
+    } catch (error) {
+      if (!(error instanceof UpstreamError)) throw error;
+      // An answer that was lost may have said that it is done.
+      if (failures > 0 && error.reason === '404') return;
+      if (error.retry === 'useless' || failures >= retries) throw error;
+      await endpoint.rest(failures, error.reason);
+    }
+  }
 }
 
 /** What is not a manifest that can be read can be deleted all the same. */

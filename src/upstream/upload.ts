@@ -5,6 +5,7 @@ import type { Ask, Effort, Endpoint } from './endpoint.ts';
 import type { Streamed } from './exchange.ts';
 import { invalid, UpstreamError, type Subject } from './failure.ts';
 import { pushScope } from './scope.ts';
+import type { Turns } from './turns.ts';
 
 /** Where a blob goes, and how often and long each request may try. */
 export interface Target {
@@ -16,6 +17,8 @@ export interface Target {
   readonly lasting: () => Effort;
   /** For what is said in parting: one short attempt. */
   readonly last: () => Effort;
+  /** Among all that is written to this registry. */
+  readonly turns: Turns;
 }
 
 /** Statuses of a registry that no longer knows an upload, or no longer trusts its own notes of it. */

@@ -5,6 +5,7 @@ import type { Lanes } from './lanes.ts';
 import { pushBlob } from './push-blob.ts';
 import { pushManifest } from './push-manifest.ts';
 import { removeBlob, removeManifest, removeTag, type Eraser } from './removal.ts';
+import { Turns } from './turns.ts';
 import type { Target } from './upload.ts';
 
 export interface WritingOptions extends Lanes {
@@ -30,8 +31,10 @@ export function writing(options: WritingOptions): Eraser & { readonly sink: Sink
     deadline: new Deadline(clock, milliseconds),
     retries,
   });
+  const turns = new Turns();
   const target = (repository: string): Target => ({
     endpoint,
+    turns,
     repository,
     brief: () => effort(budget, retries),
     lasting: () => effort(Infinity, 0),

@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import { digestOf } from '../../src/core/digest.ts';
 import { RegistryError } from '../../src/core/errors.ts';
 import { UpstreamError } from '../../src/upstream/failure.ts';
+import { systemClock } from '../../src/upstream/clock.ts';
+import { certificateAuthority } from '../fixtures/certificate.ts';
 import { pattern } from '../fixtures/collect.ts';
 import { memoryContent } from '../fixtures/memory-content.ts';
 import { startRegistry, type Registry } from '../fixtures/registry.ts';
@@ -246,7 +248,7 @@ test('5xx and then fine; too many of them and it is told', async () => {
 test('an answer that was lost: what arrived is found there', async () => {
   await using registry = await startRegistry();
   await using source = connect(registry);
-  registry.misbehave({ ...PUT, times: 1 }, { kind: 'cut', at: 0 });
+  registry.misbehave({ ...PUT, times: 1 }, { kind: 'lose-answer' });
   const what = memoryContent(DATA);
   assert.equal((await push(source, what)).placement, 'written');
   assert.equal(registry.count(PUT), 1);
@@ -298,6 +300,33 @@ test('a Location on another host gets the bytes and no credentials', async () =>
   assert.ok(other.blob('library/x', digestOf(DATA)));
   const [put] = other.matching(PUT);
   assert.equal(put?.headers.authorization, undefined);
+});
+
+test('a registry with TLS that thinks it has none is not left for plain HTTP', async () => {
+  const authority = certificateAuthority();
+  await using registry = await startRegistry({ tls: authority.issue('127.0.0.1') });
+  await using source = connect(registry, { tls: { ca: authority.ca } });
+  const begun = registry.pushes;
+  registry.misbehave(POST, { kind: 'absolute-location', scheme: 'http' });
+  assert.equal((await push(source, memoryContent(DATA))).placement, 'written');
+  assert.equal(begun.open, 0);
+  registry.misbehave(POST, { kind: 'headers', set: { location: 'http://192.0.2.1/upload' } });
+  await failure(push(source, memoryContent(pattern(9))), 'UPSTREAM_INVALID');
+});
+
+test('disposing ends a push at once', async () => {
+  await using registry = await startRegistry();
+  const source = connect(registry, { clock: systemClock });
+  registry.misbehave(PUT, { kind: 'never-answer' });
+  const pushing = failure(
+    push(source, memoryContent(pattern(24 * MIB, 7))),
+    'UPSTREAM_UNAVAILABLE',
+  );
+  await registry.seen(PUT);
+  const started = performance.now();
+  await source[Symbol.asyncDispose]();
+  await pushing;
+  assert.ok(performance.now() - started < 1_000);
 });
 
 test('a Location at a private address elsewhere, or nowhere, is refused', async () => {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { lstat, mkdir, open, readlink, rename, rm, stat } from 'node:fs/promises';
+import { link, lstat, mkdir, open, readlink, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { RegistryError, systemCode } from '../../core/errors.ts';
@@ -82,8 +82,22 @@ async function locked(lock: string): Promise<AsyncDisposable> {
     if (performance.now() > until) {
       throw new RegistryError('STORAGE_UNAVAILABLE', `${lock} is held by somebody else`);
     }
-    if (await isStale(lock)) await rm(lock, { force: true });
+    if (await isStale(lock)) await breakOpen(lock);
     else await after(LOOK);
+  }
+}
+
+/** Taken aside first, and put back should it be another one by now, which somebody just made. */
+async function breakOpen(lock: string): Promise<void> {
+  const aside = `${lock}.${randomUUID()}`;
+  try {
+    await rename(lock, aside);
+    if (!(await isStale(aside))) await link(aside, lock);
+  } catch (error) {
+    const code = systemCode(error);
+    if (code !== 'ENOENT' && code !== 'EEXIST') throw error;
+  } finally {
+    await rm(aside, { force: true });
   }
 }
 

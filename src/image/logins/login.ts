@@ -1,4 +1,4 @@
-import { RegistryError } from '../../core/errors.ts';
+import { isUnknown, RegistryError } from '../../core/errors.ts';
 import type { Credentials } from '../../upstream/credentials.ts';
 import { client, type ClientOptions } from '../client.ts';
 import type { Environment } from './credential-files.ts';
@@ -21,6 +21,9 @@ export async function login(
   try {
     await registry.check();
   } catch (cause) {
+    if (isUnknown(cause)) {
+      throw new RegistryError('UPSTREAM_INVALID', `${host}: there is no registry`, { cause });
+    }
     if (!(cause instanceof RegistryError) || cause.code !== 'DENIED') throw cause;
     throw new RegistryError('UNAUTHORIZED', `${host}: wrong user name or password`, { cause });
   }
