@@ -23,6 +23,8 @@ export interface BlobsOptions {
   readonly policy: (host: string) => TagPolicy;
   readonly retries: number;
   readonly background: Background;
+  /** Told of everything that was asked for and is here. */
+  readonly touch?: (digest: Digest) => void;
 }
 
 /** Bytes. A closed range further ahead of the fill than this does not wait for it. */
@@ -43,6 +45,7 @@ export class Blobs {
     const link = await links.get(repository, digest);
     const stored = link && (await store.size(digest));
     if (link !== undefined && stored === link.size) {
+      this.#options.touch?.(digest);
       return { size: link.size, served: { result: 'hit' } };
     }
     if (stored !== undefined) await store.setAside(digest, 'size');
@@ -80,8 +83,11 @@ export class Blobs {
   }
 
   async #held(repository: Repository, digest: Digest, range?: Range): Promise<Blob | undefined> {
-    const link = await this.#options.links.get(repository, digest);
-    return link && this.#options.store.open(digest, { range, size: link.size });
+    const { links, store, touch } = this.#options;
+    const link = await links.get(repository, digest);
+    const held = link && (await store.open(digest, { range, size: link.size }));
+    if (held !== undefined) touch?.(digest);
+    return held;
   }
 
   /** `undefined` when the download that was joined came to nothing for reasons of another repository. */

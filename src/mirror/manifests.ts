@@ -17,6 +17,8 @@ export interface ManifestsOptions {
   readonly links: LinkStore;
   readonly policy: (host: string) => TagPolicy;
   readonly background: Background;
+  /** Told of everything that was asked for and is here. */
+  readonly touch?: (digest: Digest) => void;
 }
 
 const HIT: Served = { result: 'hit' };
@@ -90,6 +92,11 @@ export class Manifests {
     }
   }
 
+  /** It is to be here no more: whoever asks for it next has it fetched. */
+  forget(digest: Digest): void {
+    this.#memory.delete(digest);
+  }
+
   /** By tag, for an upstream that does not find by digest what it has just named. */
   async byTag(repository: Repository, tag: Tag): Promise<Manifest> {
     return this.#fetch(repository, tag);
@@ -145,9 +152,12 @@ export class Manifests {
   }
 
   async #load(digest: Digest, link: Link): Promise<Manifest | undefined> {
+    const { store, touch } = this.#options;
     const remembered = this.#memory.get(digest);
-    if (remembered !== undefined) return remembered;
-    const { store } = this.#options;
+    if (remembered !== undefined) {
+      touch?.(digest);
+      return remembered;
+    }
     await using blob = await store.open(digest);
     if (blob === undefined || blob.size > LARGEST_MANIFEST) return undefined;
     const bytes = await collect(blob);
@@ -157,6 +167,7 @@ export class Manifests {
     }
     const manifest = manifestOf(bytes, link.mediaType, algorithmOf(digest));
     this.#memory.set(digest, manifest);
+    touch?.(digest);
     return manifest;
   }
 }

@@ -1,3 +1,4 @@
+import type { Digest } from '../core/digest.ts';
 import { isUnknown } from '../core/errors.ts';
 import type { Manifest } from '../core/manifest.ts';
 import { atDigest, type Repository, type Tag } from '../core/reference.ts';
@@ -27,6 +28,8 @@ export interface MirrorOptions {
   /** `abandonAfter` in milliseconds. */
   readonly downloads: { readonly abandonAfter: number; readonly retries: number };
   readonly observe?: (event: MirrorEvent) => void;
+  /** Told of everything that was asked for and is here. */
+  readonly touch?: (digest: Digest) => void;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
@@ -35,6 +38,8 @@ export interface MirrorOptions {
 export interface Mirror extends Source {
   /** Lets running downloads finish for so many milliseconds, stops the rest, and settles all writes. */
   close(milliseconds: number): Promise<void>;
+  /** Content is here no more, and not to be served from memory either. */
+  forget(digest: Digest): void;
 }
 
 export function mirror(options: MirrorOptions): Mirror {
@@ -67,6 +72,7 @@ export function mirror(options: MirrorOptions): Mirror {
     blob: (repository, digest, range) => blobs.blob(repository, digest, range),
     tags: (repository) => listings.tags(repository),
     referrers: (repository, digest) => listings.referrers(repository, digest),
+    forget: (digest) => manifests.forget(digest),
     async close(milliseconds) {
       await downloads.close(milliseconds);
       await background.settle();

@@ -5,6 +5,7 @@ import { Pulse } from '../core/pulse.ts';
 import { spanOf, type Range } from '../core/range.ts';
 import type { Blob } from '../core/source.ts';
 import { Batcher } from './batcher.ts';
+import type { Claim } from './budget/room.ts';
 import type { Buffers } from './buffers.ts';
 import { publish } from './publish.ts';
 import { openGrowing, type SharedFile } from './shared-file.ts';
@@ -18,6 +19,10 @@ export interface DiskIngestOptions {
   readonly growing: string;
   readonly final: string;
   readonly buffers: Buffers;
+  /** Sets room aside for content of so many bytes; `undefined`: it is passed on without being stored. */
+  readonly claim: (size: number) => Promise<Claim | undefined>;
+  /** Disposed when nobody writes or reads the file any more. */
+  readonly use: Disposable;
   /** Something could not be stored; readers are served all the same. */
   readonly onError: (operation: string, error: Error) => void;
   /** What becomes of the file when it is not committed. */
@@ -46,6 +51,9 @@ export class DiskIngest implements Ingest {
   #prefix: Promise<void> | undefined;
   #size: number | undefined;
   #window: Window | undefined;
+  #claim: Claim | undefined;
+  /** There is no room for it: what it lacks goes through the window. */
+  #refused = false;
   #verified = false;
   #published = false;
   #failure: Error | undefined;
@@ -71,11 +79,12 @@ export class DiskIngest implements Ingest {
 
   static async open(options: DiskIngestOptions): Promise<DiskIngest> {
     try {
-      const file = await openGrowing(options.growing);
+      const file = await openGrowing(options.growing, options.use);
       const { size } = await file.handle.stat();
       return new DiskIngest(options, file, size);
     } catch (error) {
       options.onError('ingest', asError(error));
+      options.use[Symbol.dispose]();
       return new DiskIngest(options, undefined, 0);
     }
   }
@@ -85,7 +94,7 @@ export class DiskIngest implements Ingest {
   }
 
   get storing(): boolean {
-    return this.#window === undefined;
+    return this.#window === undefined && !this.#refused;
   }
 
   async expect(size: number): Promise<void> {
@@ -93,6 +102,10 @@ export class DiskIngest implements Ingest {
     if (this.#offset > size) {
       await this.#file?.handle.truncate(0);
       this.#offset = this.#kept = this.#readable = this.#accepted = 0;
+    }
+    if (this.#window === undefined) {
+      this.#claim = await this.#options.claim(size);
+      this.#refused = this.#claim === undefined;
     }
     this.#prefix =
       this.#offset > 0
@@ -118,7 +131,7 @@ export class DiskIngest implements Ingest {
     this.#verify();
     this.#verified = true;
     this.#grown.give();
-    return { stored: this.#window === undefined && (await this.#publish()) };
+    return { stored: this.storing && (await this.#publish()) };
   }
 
   fail(reason: Error): void {
@@ -162,6 +175,7 @@ export class DiskIngest implements Ingest {
       await this.#file.handle.truncate(this.#kept).catch(() => {});
       const useless = this.#kept === 0 || this.#options.leftover === 'removed';
       if (useless) await rm(this.#options.growing, { force: true });
+      this.#claim?.end(useless ? 0 : this.#kept);
     }
     await this.#file?.release();
     this.#options.onClosed();
@@ -193,6 +207,7 @@ export class DiskIngest implements Ingest {
 
   async #keep(block: Uint8Array): Promise<void> {
     await this.#prefix;
+    if (this.#refused && this.#window === undefined) this.#openWindow();
     if (this.#window === undefined) {
       const writing = this.#store(block);
       const before = this.#hasher.copy();
@@ -210,6 +225,7 @@ export class DiskIngest implements Ingest {
   async #store(block: Uint8Array): Promise<boolean> {
     try {
       await this.#file?.write(block, this.#kept);
+      this.#claim?.wrote(block.length);
       return true;
     } catch (error) {
       this.#options.onError('write', asError(error));
@@ -239,8 +255,10 @@ export class DiskIngest implements Ingest {
     const started = performance.now();
     try {
       const { growing, final } = this.#options;
+      this.#claim?.appearing();
       await publish({ file: this.#file, growing, final });
       this.#published = true;
+      this.#claim?.end('visible');
       this.#options.onCommitted((performance.now() - started) / 1000);
       this.#options.onStored(this.#readable);
       return true;

@@ -4,6 +4,8 @@ import type { Digest } from '../core/digest.ts';
 import { RegistryError } from '../core/errors.ts';
 import { spanOf } from '../core/range.ts';
 import type { Blob } from '../core/source.ts';
+import { boundless, type Room } from './budget/room.ts';
+import { Uses } from './budget/uses.ts';
 import { Buffers } from './buffers.ts';
 import { DiskIngest } from './disk-ingest.ts';
 import type { Paths } from './paths.ts';
@@ -15,6 +17,10 @@ import { streamed } from './streamed.ts';
 export interface DiskStoreOptions {
   readonly paths: Paths;
   readonly buffers?: Buffers;
+  /** Sets room aside for what is stored; left out, there is no limit. */
+  readonly room?: Room;
+  /** Is told who uses what; left out, nobody else wants to know. */
+  readonly uses?: Uses;
   /** Something could not be stored; clients are served all the same. */
   readonly onError?: (operation: string, error: Error) => void;
   readonly onDamage?: (digest: Digest, reason: DamageReason) => void;
@@ -55,6 +61,7 @@ class DiskStore implements ContentStore {
   readonly #options: DiskStoreOptions;
   readonly #paths: Paths;
   readonly #buffers: Buffers;
+  readonly #uses: Uses;
   readonly #ingesting = new Set<Digest>();
   #others = 0;
 
@@ -62,10 +69,11 @@ class DiskStore implements ContentStore {
     this.#options = options;
     this.#paths = options.paths;
     this.#buffers = options.buffers ?? new Buffers();
+    this.#uses = options.uses ?? new Uses();
   }
 
   async open(digest: Digest, options: OpenOptions = {}): Promise<Blob | undefined> {
-    const file = await openStored(this.#paths.blob(digest));
+    const file = await this.#openFile(digest);
     if (file === undefined) return undefined;
     try {
       const { size } = await file.handle.stat();
@@ -91,11 +99,17 @@ class DiskStore implements ContentStore {
     if (alone) this.#ingesting.add(digest);
     else this.#others += 1;
     const name = this.#paths.ingest(digest);
+    const use = this.#uses.begin(digest);
+    await this.#uses.removal(digest);
+    const { room = boundless } = this.#options;
+    const leftover = alone ? 'resumable' : 'removed';
     return DiskIngest.open({
       digest,
       growing: alone ? name : `${name}.${this.#others}`,
       final: this.#paths.blob(digest),
-      leftover: alone ? 'resumable' : 'removed',
+      leftover,
+      use,
+      claim: (size) => room.claim(digest, size, leftover),
       buffers: this.#buffers,
       onError: (operation, error) => this.#options.onError?.(operation, error),
       onStored: (size) => this.#options.onStored?.(digest, size),
@@ -126,6 +140,19 @@ class DiskStore implements ContentStore {
     return gone === true;
   }
 
+  /** The use begins before anything is waited for: from here on the content stays. */
+  async #openFile(digest: Digest): Promise<SharedFile | undefined> {
+    const use = this.#uses.begin(digest);
+    let file: SharedFile | undefined;
+    try {
+      await this.#uses.removal(digest);
+      file = await openStored(this.#paths.blob(digest), use);
+      return file;
+    } finally {
+      if (file === undefined) use[Symbol.dispose]();
+    }
+  }
+
   #blob(file: SharedFile, size: number, { range }: OpenOptions): Blob {
     const span = spanOf(range, size);
     return streamed({
@@ -148,10 +175,10 @@ async function moveOrRemove(from: string, to: string): Promise<void> {
   }
 }
 
-async function openStored(name: string): Promise<SharedFile | undefined> {
+async function openStored(name: string, use: Disposable): Promise<SharedFile | undefined> {
   try {
     const handle = await absent(open(name, 'r'));
-    return handle && new SharedFile(handle);
+    return handle && new SharedFile(handle, use);
   } catch (cause) {
     throw new RegistryError('STORAGE_UNAVAILABLE', `cannot open stored content: ${String(cause)}`, {
       cause,

@@ -7,10 +7,13 @@ import type { Reader } from './stream.ts';
 /** One open file with several users; it is closed when the last one lets go. */
 export class SharedFile implements Reader {
   readonly handle: FileHandle;
+  readonly #use: Disposable | undefined;
   #users = 1;
 
-  constructor(handle: FileHandle) {
+  /** `use` is disposed when the file has been closed. */
+  constructor(handle: FileHandle, use?: Disposable) {
     this.handle = handle;
+    this.#use = use;
   }
 
   share(): this {
@@ -20,7 +23,12 @@ export class SharedFile implements Reader {
 
   async release(): Promise<void> {
     this.#users -= 1;
-    if (this.#users === 0) await this.handle.close();
+    if (this.#users > 0) return;
+    try {
+      await this.handle.close();
+    } finally {
+      this.#use?.[Symbol.dispose]();
+    }
   }
 
   /** @throws RegistryError STORAGE_UNAVAILABLE where the file ends before `position` or cannot be read */
@@ -69,12 +77,12 @@ export class SharedFile implements Reader {
   }
 }
 
-/** A file to go on writing, made if it is not there. */
-export async function openGrowing(name: string): Promise<SharedFile> {
+/** A file to go on writing, made if it is not there; `use` as with `SharedFile`. */
+export async function openGrowing(name: string, use?: Disposable): Promise<SharedFile> {
   try {
-    return new SharedFile(await open(name, 'r+'));
+    return new SharedFile(await open(name, 'r+'), use);
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') throw error;
-    return new SharedFile(await open(name, 'w+'));
+    return new SharedFile(await open(name, 'w+'), use);
   }
 }

@@ -1,0 +1,258 @@
+import type { Digest } from '../../core/digest.ts';
+import type { Repository } from '../../core/reference.ts';
+import { numberIn, textIn, type IndexDatabase, type Row } from './index-database.ts';
+import { packed, unpacked } from './packed.ts';
+
+/** What is known of stored content. */
+export interface Stored {
+  readonly digest: Digest;
+  /** Bytes. */
+  readonly size: number;
+  /** When somebody last asked for it, in the store's time (`StoreClock`). */
+  readonly accessed: number;
+}
+
+/** Where an earlier look at the oldest ended: what was passed over is not looked at again. */
+export interface Position {
+  readonly accessed: number;
+  readonly id: number;
+}
+
+export interface Candidate extends Stored {
+  readonly position: Position;
+}
+
+export interface OldestOptions {
+  readonly kind: Kind;
+  /** That of one upstream alone; left out, that of all. */
+  readonly host?: string | undefined;
+  readonly after: Position;
+  readonly limit: number;
+}
+
+export type Kind = 'blob' | 'manifest';
+
+export interface Totals {
+  readonly bytes: number;
+  readonly objects: number;
+}
+
+const UNOWNED = 0;
+
+const ADD = `
+  INSERT INTO blobs (digest, size, stored, accessed, host, manifest, kept)
+  SELECT ?1, ?2, ?3, ?4,
+    coalesce((SELECT r.host FROM links l JOIN repositories r ON r.id = l.repository
+      WHERE l.digest = ?1 LIMIT 1), ${UNOWNED}),
+    coalesce((SELECT max(manifest) FROM links WHERE digest = ?1), 0),
+    EXISTS (SELECT 1 FROM kept WHERE digest = ?1)
+  WHERE true ON CONFLICT (digest) DO UPDATE SET size = excluded.size`;
+
+const OLDEST = `
+  SELECT id, digest, size, accessed FROM blobs
+  WHERE kept = 0 AND manifest = ? AND host = ? AND (accessed, id) > (?, ?)
+  ORDER BY accessed, id LIMIT ?`;
+
+/** Every stored blob with its size, age and owner, on disk: a million of them take no memory here. */
+export class BlobIndex {
+  readonly #database: IndexDatabase;
+  readonly #hosts = new Map<string, number>();
+  readonly #owned = new Map<number, number>();
+  #kept = 0;
+
+  constructor(database: IndexDatabase) {
+    this.#database = database;
+    this.recount();
+  }
+
+  /** Adds everything up, which for a million rows takes a fraction of a second. */
+  recount(): Totals {
+    const rows = this.#database.all(
+      'SELECT host, kept, count(*) AS objects, sum(size) AS bytes FROM blobs GROUP BY host, kept',
+    );
+    this.#hosts.clear();
+    this.#owned.clear();
+    let [bytes, objects, kept] = [0, 0, 0];
+    for (const row of rows) {
+      const [host, size] = [numberIn(row, 'host'), numberIn(row, 'bytes')];
+      this.#owned.set(host, (this.#owned.get(host) ?? 0) + size);
+      bytes += size;
+      objects += numberIn(row, 'objects');
+      if (numberIn(row, 'kept') !== 0) kept += size;
+    }
+    this.#kept = kept;
+    return { bytes, objects };
+  }
+
+  /** Bytes of what is never to be evicted. */
+  get keptBytes(): number {
+    return this.#kept;
+  }
+
+  /** Bytes that came from the upstream first. */
+  bytesOf(host: string): number {
+    return this.#owned.get(this.#hostId(host)) ?? 0;
+  }
+
+  get(digest: Digest): (Stored & { readonly stored: number }) | undefined {
+    const row = this.#database.get('SELECT * FROM blobs WHERE digest = ?', packed(digest));
+    return row && { ...storedIn(row), stored: numberIn(row, 'stored') };
+  }
+
+  /** Notes content; `stored` in milliseconds since 1970, `accessed` in the store's time. Tells whether it is news. */
+  add(digest: Digest, size: number, stored: number, accessed: number): 'new' | 'known' {
+    const before = this.get(digest);
+    if (before?.size === size) return 'known';
+    const key = packed(digest);
+    this.#database.run(ADD, key, size, stored, accessed);
+    const row = this.#database.get('SELECT host, kept FROM blobs WHERE digest = ?', key);
+    this.#account(row, size - (before?.size ?? 0));
+    return before === undefined ? 'new' : 'known';
+  }
+
+  remove(digest: Digest): void {
+    const row = this.#database.get(
+      'DELETE FROM blobs WHERE digest = ? RETURNING host, kept, size',
+      packed(digest),
+    );
+    this.#account(row, -numberIn(row, 'size'));
+  }
+
+  /** Notes when content was asked for. */
+  access(batch: readonly (readonly [Digest, number])[]): void {
+    this.#database.batch(() => {
+      for (const [digest, time] of batch) {
+        this.#database.run('UPDATE blobs SET accessed = ? WHERE digest = ?', time, packed(digest));
+      }
+    });
+  }
+
+  /** What may be evicted, by when it was last asked for. */
+  oldest({ kind, host, after, limit }: OldestOptions): readonly Candidate[] {
+    const hosts = host === undefined ? [...this.#owned.keys()] : [this.#hostId(host)];
+    const manifest = kind === 'manifest' ? 1 : 0;
+    return hosts
+      .flatMap((id) =>
+        this.#database.all(OLDEST, manifest, id, after.accessed, after.id, limit).map(candidateIn),
+      )
+      .toSorted(byPosition)
+      .slice(0, limit);
+  }
+
+  /** Marks content as never to be evicted, or takes the mark away. */
+  mark(digest: Digest, mark: 'kept' | 'evictable'): void {
+    const kept = mark === 'kept' ? 1 : 0;
+    const row = this.#database.get(
+      'UPDATE blobs SET kept = ? WHERE digest = ? AND kept <> ? RETURNING size',
+      kept,
+      packed(digest),
+      kept,
+    );
+    this.#kept += (kept === 1 ? 1 : -1) * numberIn(row, 'size');
+  }
+
+  /** Notes that the repository may serve the content. The first one's upstream owns it. */
+  link({ host, path }: Repository, digest: Digest, kind: Kind): void {
+    const [key, manifest, hostId] = [
+      packed(digest),
+      kind === 'manifest' ? 1 : 0,
+      this.#hostId(host),
+    ];
+    const repository = this.#repositoryId(hostId, path);
+    this.#database.run(
+      'INSERT OR REPLACE INTO links (digest, repository, manifest) VALUES (?, ?, ?)',
+      key,
+      repository,
+      manifest,
+    );
+    const row = this.#database.get(
+      `SELECT size, host, manifest, kept FROM blobs WHERE digest = ? AND (host = ${UNOWNED} OR manifest < ?)`,
+      key,
+      manifest,
+    );
+    if (row === undefined) return;
+    const owner = numberIn(row, 'host') === UNOWNED ? hostId : numberIn(row, 'host');
+    this.#database.run(
+      'UPDATE blobs SET host = ?, manifest = max(manifest, ?) WHERE digest = ?',
+      owner,
+      manifest,
+      key,
+    );
+    const size = numberIn(row, 'size');
+    this.#own(numberIn(row, 'host'), -size);
+    this.#own(owner, size);
+  }
+
+  /** As what the repository may serve the content, if that is noted. */
+  linked({ host, path }: Repository, digest: Digest): Kind | undefined {
+    const row = this.#database.get(
+      `SELECT manifest FROM links WHERE digest = ? AND repository =
+        (SELECT id FROM repositories WHERE host = ? AND path = ?)`,
+      packed(digest),
+      this.#hostId(host),
+      path,
+    );
+    return row && (numberIn(row, 'manifest') === 1 ? 'manifest' : 'blob');
+  }
+
+  /** The repositories that may serve the content. */
+  linkedBy(digest: Digest): readonly Repository[] {
+    const rows = this.#database.all(
+      `SELECT h.name AS host, r.path AS path FROM links l
+        JOIN repositories r ON r.id = l.repository JOIN hosts h ON h.id = r.host WHERE l.digest = ?`,
+      packed(digest),
+    );
+    return rows.map((row) => ({ host: textIn(row, 'host'), path: textIn(row, 'path') }));
+  }
+
+  unlink({ host, path }: Repository, digest: Digest): void {
+    this.#database.run(
+      'DELETE FROM links WHERE digest = ? AND repository = (SELECT id FROM repositories WHERE host = ? AND path = ?)',
+      packed(digest),
+      this.#hostId(host),
+      path,
+    );
+  }
+
+  #account(row: Row | undefined, change: number): void {
+    if (row === undefined) return;
+    this.#own(numberIn(row, 'host'), change);
+    if (numberIn(row, 'kept') !== 0) this.#kept += change;
+  }
+
+  #own(host: number, change: number): void {
+    this.#owned.set(host, (this.#owned.get(host) ?? 0) + change);
+  }
+
+  #hostId(host: string): number {
+    const known = this.#hosts.get(host);
+    if (known !== undefined) return known;
+    this.#database.run('INSERT OR IGNORE INTO hosts (name) VALUES (?)', host);
+    const id = numberIn(this.#database.get('SELECT id FROM hosts WHERE name = ?', host), 'id');
+    if (id !== UNOWNED) this.#hosts.set(host, id);
+    return id;
+  }
+
+  #repositoryId(host: number, path: string): number {
+    this.#database.run('INSERT OR IGNORE INTO repositories (host, path) VALUES (?, ?)', host, path);
+    const sql = 'SELECT id FROM repositories WHERE host = ? AND path = ?';
+    return numberIn(this.#database.get(sql, host, path), 'id');
+  }
+}
+
+function storedIn(row: Row): Stored {
+  return {
+    digest: unpacked(row['digest']),
+    size: numberIn(row, 'size'),
+    accessed: numberIn(row, 'accessed'),
+  };
+}
+
+function candidateIn(row: Row): Candidate {
+  const stored = storedIn(row);
+  return { ...stored, position: { accessed: stored.accessed, id: numberIn(row, 'id') } };
+}
+
+function byPosition({ position: a }: Candidate, { position: b }: Candidate): number {
+  return a.accessed - b.accessed || a.id - b.id;
+}

@@ -1,0 +1,231 @@
+import { asError } from '../../core/errors.ts';
+import type { Digest } from '../../core/digest.ts';
+import type { BlobIndex } from './blob-index.ts';
+import type { Evictor } from './evictor.ts';
+import type { Entry, Ledger } from './ledger.ts';
+import type { Claim, Room } from './room.ts';
+
+export interface Limits {
+  /** Bytes of everything: what is stored, and what is on its way. */
+  readonly maxSize: number;
+  /** The share of it down to which is cleared. */
+  readonly lowWater: number;
+  /** Bytes that stay free on the disk. */
+  readonly minFree: number;
+}
+
+/** Bytes of the file system that holds the store. */
+export interface Space {
+  readonly available: number;
+  readonly capacity: number;
+}
+
+export interface BudgetOptions {
+  readonly limits: Limits;
+  readonly ledger: Ledger;
+  readonly index: BlobIndex;
+  readonly evictor: Evictor;
+  readonly space: () => Promise<Space>;
+  /** Why nothing may be evicted at the moment. */
+  readonly closed: () => string | undefined;
+  /** Settles once it is known what the store takes. */
+  readonly counted: Promise<void>;
+  /** Content is about to become visible; then it is, or is not after all. */
+  readonly onAppearing: (digest: Digest, size: number) => void;
+  readonly onVisible: (digest: Digest) => void;
+  readonly onVanished: (digest: Digest, size: number) => void;
+  /** No room could be made for so many bytes. */
+  readonly onRefused: (bytes: number, reason: string) => void;
+  readonly onError: (error: Error) => void;
+}
+
+interface Waiter {
+  readonly bytes: number;
+  /** Takes the room, or is told why there is none. */
+  readonly settle: (refused?: string) => void;
+}
+
+/** Milliseconds. A client waits for its first byte: after that it is served without being stored. */
+const PATIENCE = 5_000;
+const COUNTED_WITHIN = 2_000;
+
+/** Keeps what is stored and what is on its way within the budget, by making room before it is needed. */
+export class Budget implements Room {
+  readonly #options: BudgetOptions;
+  readonly #waiters = new Set<Waiter>();
+  #available = Infinity;
+  #counted = false;
+  #running: Promise<void> | undefined;
+
+  constructor(options: BudgetOptions) {
+    this.#options = options;
+    void options.counted.then(() => (this.#counted = true));
+  }
+
+  async claim(
+    digest: Digest,
+    size: number,
+    leftover: 'resumable' | 'removed',
+  ): Promise<Claim | undefined> {
+    const { ledger, onRefused } = this.#options;
+    if (!this.#counted) await before(this.#options.counted, COUNTED_WITHIN);
+    await this.#measure();
+    const entry: Entry = { size, written: 0 };
+    const resumable = leftover === 'resumable';
+    const had = (): number => (resumable ? (ledger.leftovers.get(digest) ?? 0) : 0);
+    const take = (): void => {
+      entry.written = had();
+      if (resumable) ledger.leave(digest, 0);
+      ledger.promise(entry);
+    };
+    const refused = await this.#take(size - had(), take);
+    if (refused === undefined) return this.#claim(digest, entry, leftover);
+    onRefused(size, refused);
+    return undefined;
+  }
+
+  /** Evicts whatever has to go by now, without anybody waiting. */
+  async tidy(): Promise<void> {
+    await this.#measure();
+    if (!this.#fits(0)) await this.#work();
+  }
+
+  async settled(): Promise<void> {
+    await this.#running;
+  }
+
+  /** Why there is no room; `undefined` once it has been taken. */
+  #take(bytes: number, take: () => void): Promise<string | undefined> {
+    // What is on the disk already needs no room.
+    if (bytes <= 0 || this.#fits(bytes)) {
+      take();
+      return Promise.resolve(undefined);
+    }
+    const hopeless = this.#hopeless(bytes);
+    if (hopeless !== undefined) return Promise.resolve(hopeless);
+    const { promise, resolve } = Promise.withResolvers<string | undefined>();
+    const waiter: Waiter = {
+      bytes,
+      settle: (refused) => {
+        if (!this.#waiters.delete(waiter)) return;
+        clearTimeout(timer);
+        if (refused === undefined) take();
+        resolve(refused);
+      },
+    };
+    const timer = setTimeout(() => waiter.settle('making room takes too long'), PATIENCE);
+    this.#waiters.add(waiter);
+    void this.#work();
+    return promise;
+  }
+
+  #fits(bytes: number): boolean {
+    const { limits, ledger } = this.#options;
+    if (!this.#counted) return false;
+    return ledger.used + bytes <= limits.maxSize && this.#lacking(bytes) <= 0;
+  }
+
+  /** Bytes that the disk has too few of, if so many more are to be stored. */
+  #lacking(bytes: number): number {
+    const { limits, ledger } = this.#options;
+    return limits.minFree + ledger.unwritten + bytes - this.#available;
+  }
+
+  /** Why not even evicting everything would help. */
+  #hopeless(bytes: number): string | undefined {
+    const { limits, ledger, index, closed } = this.#options;
+    if (!this.#counted) return 'what is stored is still being counted';
+    const { stored, used, leftovers } = ledger;
+    const left = leftovers.values().reduce((sum, size) => sum + size, 0);
+    const evictable = Math.max(0, stored.bytes - index.keptBytes) + left;
+    if (used - evictable + bytes > limits.maxSize) return 'larger than what the budget leaves';
+    if (this.#lacking(bytes) > evictable) return 'larger than what the disk leaves';
+    return closed();
+  }
+
+  /** One worker makes room for everybody who waits. */
+  #work(): Promise<void> {
+    this.#running ??= this.#evict()
+      .catch((error: unknown) => this.#options.onError(asError(error)))
+      .finally(() => {
+        this.#running = undefined;
+        for (const waiter of this.#waiters) waiter.settle('everything else is in use or kept');
+      });
+    return this.#running;
+  }
+
+  async #evict(): Promise<void> {
+    const { limits, ledger, evictor, closed } = this.#options;
+    if (closed() !== undefined) return;
+    const onProgress = async (): Promise<void> => {
+      await this.#measure();
+      this.#grant();
+    };
+    const low = limits.maxSize * limits.lowWater;
+    const demand = (): number => this.#waiters.values().reduce((sum, { bytes }) => sum + bytes, 0);
+    const excess = (): number => {
+      const wanted = demand();
+      return ledger.used + wanted - (wanted > low ? limits.maxSize : low);
+    };
+    const lacking = (): number => this.#lacking(demand());
+    let removed: number;
+    do {
+      removed = 0;
+      if (ledger.used + demand() > limits.maxSize) {
+        removed += await evictor.sweep({ reason: 'budget', excess, onProgress });
+      }
+      await onProgress();
+      if (lacking() > 0) {
+        removed += await evictor.sweep({ reason: 'free-space', excess: lacking, onProgress });
+      }
+      await onProgress();
+      // Somebody may have come while it worked.
+    } while (removed > 0 && this.#waiters.size > 0);
+  }
+
+  #grant(): void {
+    for (const waiter of this.#waiters) if (this.#fits(waiter.bytes)) waiter.settle();
+  }
+
+  async #measure(): Promise<void> {
+    try {
+      this.#available = (await this.#options.space()).available;
+    } catch (error) {
+      // Whether the disk is full will be seen in writing.
+      this.#available = Infinity;
+      this.#options.onError(asError(error));
+    }
+  }
+
+  #claim(digest: Digest, entry: Entry, leftover: 'resumable' | 'removed'): Claim {
+    const { ledger, onAppearing, onVisible, onVanished } = this.#options;
+    let [ended, appeared] = [false, false];
+    return {
+      wrote: (bytes) => void (entry.written += bytes),
+      appearing: () => {
+        appeared = true;
+        ledger.release(entry);
+        onAppearing(digest, entry.size);
+      },
+      end: (left) => {
+        if (ended) return;
+        ended = true;
+        ledger.release(entry);
+        if (left === 'visible') return onVisible(digest);
+        if (appeared) onVanished(digest, entry.size);
+        if (leftover === 'resumable') ledger.leave(digest, left);
+      },
+    };
+  }
+}
+
+/** Settles with the promise, or after so many milliseconds. */
+async function before(promise: Promise<void>, milliseconds: number): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, milliseconds);
+  try {
+    await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,119 @@
+import { stat } from 'node:fs/promises';
+import type { Digest } from '../../core/digest.ts';
+import { RegistryError } from '../../core/errors.ts';
+import { parseImagePattern, type ImagePattern } from '../../core/image-pattern.ts';
+import type { Repository, Tag } from '../../core/reference.ts';
+import { isRecord } from '../../core/shape.ts';
+import { absent, readRecord, replaceFile } from '../small-file.ts';
+
+/** A pattern and who said it: only what was pinned by command can be unpinned by command. */
+export interface Pin {
+  readonly pattern: string;
+  readonly from: 'configuration' | 'command';
+}
+
+export interface PinsOptions {
+  /** Where pins are kept that were not made in the configuration. */
+  readonly file: string;
+  /** Patterns of the configuration, which have been checked. */
+  readonly configured: readonly string[];
+}
+
+/** What is never to be evicted, as people say it. The file may be replaced by others at any time. */
+export class Pins {
+  readonly #options: PinsOptions;
+  #patterns: readonly ImagePattern[] = [];
+  #own: readonly string[] = [];
+  #seen = '';
+
+  constructor(options: PinsOptions) {
+    this.#options = options;
+    this.#own = [];
+    this.#parse();
+  }
+
+  /** Reads the file if it is another one than before; tells whether it was. */
+  async read(): Promise<'changed' | 'same'> {
+    const found = await absent(stat(this.#options.file, { bigint: true }));
+    const seen = found === undefined ? '' : `${found.ino} ${found.mtimeNs} ${found.size}`;
+    if (seen === this.#seen) return 'same';
+    // A file that makes no sense keeps what was pinned before: nothing is evicted by a slip of the pen.
+    const own = found === undefined ? [] : await readRecord(this.#options.file, parsePins);
+    this.#seen = seen;
+    if (own === undefined || own.join('\n') === this.#own.join('\n')) return 'same';
+    this.#own = own;
+    this.#parse();
+    return 'changed';
+  }
+
+  get list(): readonly Pin[] {
+    const { configured } = this.#options;
+    return [
+      ...configured.map((pattern) => ({ pattern, from: 'configuration' as const })),
+      ...this.#own.map((pattern) => ({ pattern, from: 'command' as const })),
+    ];
+  }
+
+  /** The same for the same patterns. */
+  get fingerprint(): string {
+    return this.#patterns
+      .map(({ text }) => text)
+      .toSorted()
+      .join('\n');
+  }
+
+  /** @throws RegistryError NAME_INVALID for text that is no pattern, or Error of Node */
+  async add(pattern: string): Promise<'changed' | 'same'> {
+    if (parseImagePattern(pattern) === undefined) {
+      throw new RegistryError(
+        'NAME_INVALID',
+        `not a pattern of images: ${JSON.stringify(pattern)}`,
+      );
+    }
+    await this.read();
+    if (this.list.some((pin) => pin.pattern === pattern)) return 'same';
+    return this.#write([...this.#own, pattern]);
+  }
+
+  /** @throws RegistryError DENIED for one of the configuration, NAME_UNKNOWN for one that is not there */
+  async remove(pattern: string): Promise<'changed' | 'same'> {
+    await this.read();
+    if (this.#own.includes(pattern)) {
+      return this.#write(this.#own.filter((own) => own !== pattern));
+    }
+    if (this.#options.configured.includes(pattern)) {
+      throw new RegistryError('DENIED', `${pattern} is pinned by the configuration (storage.pins)`);
+    }
+    throw new RegistryError('NAME_UNKNOWN', `${pattern} is not pinned`);
+  }
+
+  byTag(repository: Repository, tag: Tag): boolean {
+    return this.#patterns.some((pattern) => pattern.byTag(repository, tag));
+  }
+
+  byDigest(repository: Repository, digest: Digest): boolean {
+    return this.#patterns.some(
+      (pattern) =>
+        (pattern.covers === 'everything' || pattern.digest === digest) &&
+        pattern.inRepository(repository),
+    );
+  }
+
+  async #write(own: readonly string[]): Promise<'changed'> {
+    await replaceFile(this.#options.file, `${JSON.stringify({ pins: own }, undefined, 2)}\n`);
+    await this.read();
+    return 'changed';
+  }
+
+  #parse(): void {
+    this.#patterns = [...this.#options.configured, ...this.#own].flatMap(
+      (text) => parseImagePattern(text) ?? [],
+    );
+  }
+}
+
+function parsePins(value: unknown): readonly string[] | undefined {
+  if (!isRecord(value) || !Array.isArray(value['pins'])) return undefined;
+  const pins: unknown[] = value['pins'];
+  return pins.every((pin) => typeof pin === 'string') ? pins : undefined;
+}

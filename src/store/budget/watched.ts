@@ -1,0 +1,47 @@
+import type { LinkStore } from '../links.ts';
+import type { TagStore } from '../tags.ts';
+import type { BlobIndex } from './blob-index.ts';
+import type { Keeper } from './keeper.ts';
+
+interface Watchers {
+  readonly index: BlobIndex;
+  readonly keeper: Keeper;
+}
+
+/**
+ * The same links; the index knows of every one of them before it is there. What is kept is told
+ * again afterwards: a look through the store that began meanwhile may have missed the file.
+ */
+export function watchedLinks(links: LinkStore, { index, keeper }: Watchers): LinkStore {
+  return {
+    get: (repository, digest) => links.get(repository, digest),
+    async set(repository, digest, link) {
+      const kind = link.mediaType === undefined ? 'blob' : 'manifest';
+      index.link(repository, digest, kind);
+      if (kind === 'manifest') keeper.linked(repository, digest);
+      await links.set(repository, digest, link);
+      if (kind === 'manifest') keeper.linked(repository, digest);
+    },
+    async remove(repository, digest) {
+      await links.remove(repository, digest);
+      index.unlink(repository, digest);
+    },
+  };
+}
+
+/** The same tags; what they keep from being evicted is kept before they are there. */
+export function watchedTags(tags: TagStore, { keeper }: Watchers): TagStore {
+  return {
+    get: (repository, tag) => tags.get(repository, tag),
+    list: (repository) => tags.list(repository),
+    async set(repository, tag, record) {
+      keeper.tagged(repository, tag, record);
+      await tags.set(repository, tag, record);
+      keeper.tagged(repository, tag, (await tags.get(repository, tag)) ?? record);
+    },
+    async remove(repository, tag) {
+      await tags.remove(repository, tag);
+      keeper.tagged(repository, tag, undefined);
+    },
+  };
+}
