@@ -15,9 +15,6 @@ export async function containersConf(
   folder: string,
   world: ClientOptions['world'],
 ): Promise<Readonly<Record<string, string>>> {
-  const registries = join(folder, 'registries.conf');
-  const limits = join(folder, 'containers.conf');
-  const auth = join(folder, 'auth.json');
   const mirror = `127.0.0.1:${world.layover.port}`;
   const insecure = world.authority === undefined;
   const routes = [
@@ -26,8 +23,8 @@ export async function containersConf(
     ['localhost:5555', `${mirror}/${PORT_ALIAS}`],
     ['ghcr.io', `${mirror}/ghcr.io`],
   ];
-  await writeFile(
-    registries,
+  return settings(
+    folder,
     routes
       .map(
         ([prefix, location]) =>
@@ -36,6 +33,21 @@ export async function containersConf(
       )
       .join('\n'),
   );
+}
+
+/**
+ * For names that are used as they are: nothing of this machine's settings counts.
+ * @returns the environment that makes them read it
+ */
+export function plainConf(folder: string): Promise<Readonly<Record<string, string>>> {
+  return settings(folder, '');
+}
+
+async function settings(folder: string, routes: string): Promise<Readonly<Record<string, string>>> {
+  const registries = join(folder, 'registries.conf');
+  const limits = join(folder, 'containers.conf');
+  const auth = join(folder, 'auth.json');
+  await writeFile(registries, routes);
   await writeFile(auth, '{}');
   // The defaults ask for more than a container that runs the suite may be allowed.
   await writeFile(

@@ -1,11 +1,11 @@
 import type { Digest } from '../core/digest.ts';
-import type { Range } from '../core/range.ts';
+import { spanOf, type Range } from '../core/range.ts';
 import type { Repository } from '../core/reference.ts';
 import type { Blob, Source } from '../core/source.ts';
 import { entityTag, matchesTag, type Fields } from './answer.ts';
 import type { Exchange } from './exchange.ts';
 import { answerParts, planParts } from './multipart.ts';
-import { parseRanges } from './range.ts';
+import { isReversed, parseRanges } from './range.ts';
 import { contentRange, send } from './send.ts';
 
 const CONTENT_TYPE = 'application/octet-stream';
@@ -39,6 +39,9 @@ export async function answerBlob(
 
   const ranges = rangesWanted(exchange, fields.ETag);
   const [first, ...others] = ranges ?? [];
+  if (first !== undefined && isReversed(first)) {
+    spanOf(first, (await source.stat(repository, digest)).size);
+  }
   if (ranges === undefined || others.length === 0) {
     await answerSpan(exchange, await open(first), fields, first);
     return;

@@ -8,7 +8,8 @@ const SUFFIX = /^-([0-9]+)$/;
 
 /**
  * The ranges of a `Range` header (RFC 9110 section 14.2), in the order asked for, at least one.
- * `undefined` when it is to be ignored: absent, another unit, malformed, or with too many parts.
+ * `undefined` when it is to be ignored: absent, another unit, malformed, or with too many parts. One
+ * that stands alone may be reversed.
  */
 export function parseRanges(header: string | undefined): readonly Range[] | undefined {
   if (header === undefined) return undefined;
@@ -23,7 +24,13 @@ export function parseRanges(header: string | undefined): readonly Range[] | unde
     if (range === undefined || ranges.length === MOST_RANGES) return undefined;
     ranges.push(range);
   }
+  if (ranges.length > 1 && ranges.some(isReversed)) return undefined;
   return ranges.length === 0 ? undefined : ranges;
+}
+
+/** Ends before it begins: invalid, and so to be ignored or, as most servers do, rejected. */
+export function isReversed(range: Range): boolean {
+  return 'from' in range && range.to !== undefined && range.to < range.from;
 }
 
 function parseRange(text: string): Range | undefined {
@@ -34,7 +41,7 @@ function parseRange(text: string): Range | undefined {
   const start = toPosition(from);
   if (to === undefined || to === '') return { from: start };
   const end = toPosition(to);
-  return start <= end ? { from: start, to: end } : undefined;
+  return { from: start, to: end };
 }
 
 /** Beyond what any blob reaches, one position is as good as another. */

@@ -22,7 +22,7 @@ const ENDPOINTS: readonly (readonly [string, Endpoint, string?])[] = [
   ['/v2/a/tags/list', { type: 'tags', name: 'a' }],
   ['/v2/a/blobs/uploads', { type: 'uploads', name: 'a' }],
   ['/v2/a/blobs/uploads/', { type: 'uploads', name: 'a' }],
-  ['/v2/a/blobs/uploads/1-2', { type: 'uploads', name: 'a' }],
+  ['/v2/a/blobs/uploads/1-2', { type: 'upload', name: 'a', id: '1-2' }],
   // From the right: the words of the API are fine as parts of a name.
   ['/v2/a/manifests/tags/list', { type: 'tags', name: 'a/manifests' }],
   ['/v2/a/blobs/b/manifests/v1', { type: 'manifest', name: 'a/blobs/b', reference: 'v1' }],
