@@ -5,6 +5,7 @@ import type { Served } from '../../src/core/served.ts';
 import { cacheStatus } from '../../src/http/answer.ts';
 import { parseCacheStatus } from '../../src/upstream/cache-status.ts';
 import { givenCredentials } from '../../src/upstream/credentials.ts';
+import { environmentProxy } from '../../src/upstream/proxy.ts';
 import { challengedScope, pushScope } from '../../src/upstream/scope.ts';
 import { startRegistry } from '../fixtures/registry.ts';
 import { bytesOf, connect, failure, V1, X } from './support.ts';
@@ -151,4 +152,15 @@ test('scopes: the challenge’s names, with all that is going to be needed', () 
   for (const [challenge, wanted, expected] of table) {
     assert.equal(challengedScope(challenge, wanted), expected);
   }
+});
+
+test('the environment names proxies, in lower case first', () => {
+  const none = { HTTP_PROXY: '', NO_PROXY: 'a' };
+  assert.equal(environmentProxy(none), undefined);
+  const all = { HTTP_PROXY: 'http://a', http_proxy: 'http://b', HTTPS_PROXY: 'http://c' };
+  assert.deepEqual(environmentProxy(all), { http: 'http://b', https: 'http://c' });
+  assert.deepEqual(environmentProxy({ https_proxy: 'http://c', no_proxy: 'x' }), {
+    https: 'http://c',
+    none: 'x',
+  });
 });

@@ -199,7 +199,10 @@ test('a redirect that keeps the method is followed with the body and no credenti
   const to = (path: string): string => other.url + path;
   const undo = registry.misbehave(PUT, { kind: 'redirect', to, status: 307 });
   const made = manifest();
+  // From then on tokens are sent without being asked for.
+  await source.check();
   await source.sink.manifest(X, V1, made);
+  assert.ok(registry.matching(PUT)[0]?.headers.authorization);
   assert.deepEqual(other.manifest('library/x', 'v1')?.bytes, Buffer.from(made.bytes));
   const [put] = other.matching(PUT);
   assert.equal(put?.headers.authorization, undefined);
