@@ -5,6 +5,7 @@ import { isIndexType } from '../core/image-manifest.ts';
 import { isManifestType, mediaTypeOf, parseManifest } from '../core/manifest.ts';
 import { bareType, MEDIA_TYPES } from '../core/media-type.ts';
 import { isTextRecord } from '../core/shape.ts';
+import { livesElsewhere } from './references.ts';
 import { LARGEST_PUSHED, type ManifestPut } from './hosted.ts';
 
 /** A manifest that makes sense by itself, taken apart. */
@@ -118,13 +119,6 @@ function optional(
   const descriptor = parseDescriptor(value[name]);
   if (descriptor === undefined) throw invalid(`${name} is not a descriptor`);
   return descriptor;
-}
-
-/** Layers that may not be passed on are fetched from where they say (image-spec layer.md, "Non-Distributable Layers"). */
-function livesElsewhere(layer: unknown): boolean {
-  const { mediaType, urls } = layer as { readonly mediaType: string; readonly urls?: unknown };
-  if (/\.(?:nondistributable|foreign)\./.test(mediaType)) return true;
-  return Array.isArray(urls) && urls.length > 0;
 }
 
 function nonEmpty(value: unknown): string | undefined {

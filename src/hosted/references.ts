@@ -2,6 +2,7 @@ import { parseDescriptor, type Descriptor } from '../core/descriptor.ts';
 import type { Digest } from '../core/digest.ts';
 import { RegistryError } from '../core/errors.ts';
 import { childrenOf, isManifestType, parseManifest, type Manifest } from '../core/manifest.ts';
+import { isRecord } from '../core/shape.ts';
 import type { Repository } from '../core/reference.ts';
 import type { Link } from '../store/links.ts';
 import type { Parts } from './parts.ts';
@@ -15,6 +16,7 @@ export type Sparse = 'none' | 'indexes' | 'all';
 
 /** What a stored manifest lists. */
 export interface References {
+  /** Configuration and layers, without those that live elsewhere by design. */
   readonly blobs: readonly Digest[];
   readonly children: readonly Digest[];
   readonly subject: Digest | undefined;
@@ -24,10 +26,22 @@ export function referencesOf({ bytes }: Manifest): References {
   const { config, layers, subject } = parseManifest(bytes);
   const listed: readonly unknown[] = Array.isArray(layers) ? layers : [];
   return {
-    blobs: [config, ...listed].flatMap((entry) => parseDescriptor(entry)?.digest ?? []),
+    blobs: [config, ...listed].flatMap((entry) => {
+      const descriptor = parseDescriptor(entry);
+      return descriptor === undefined || livesElsewhere(entry) ? [] : [descriptor.digest];
+    }),
     children: childrenOf(bytes).map(({ digest }) => digest),
     subject: parseDescriptor(subject)?.digest,
   };
+}
+
+/** Layers that may not be passed on are fetched from where they say (image-spec layer.md, "Non-Distributable Layers"). */
+export function livesElsewhere(layer: unknown): boolean {
+  if (!isRecord(layer)) return false;
+  const { mediaType, urls } = layer;
+  if (typeof mediaType === 'string' && /\.(?:nondistributable|foreign)\./.test(mediaType))
+    return true;
+  return Array.isArray(urls) && urls.length > 0;
 }
 
 /** Whether a link lets its content be read as a blob; a manifest alone is none. */

@@ -1,0 +1,325 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { digestOf } from '../../src/core/digest.ts';
+import { MEDIA_TYPES } from '../../src/core/media-type.ts';
+import { parseTag } from '../../src/core/reference.ts';
+import { LARGEST_PUSHED, type ManifestPut } from '../../src/hosted/hosted.ts';
+import {
+  bytes,
+  code,
+  imageBytes,
+  indexBytes,
+  openWorld,
+  pushBlob,
+  pushImage,
+  put,
+  read,
+  repository,
+  temporary,
+  type World,
+} from './world.ts';
+
+const apps = repository('apps/api');
+const [v1, latest] = [parseTag('v1'), parseTag('latest')];
+const nowhere = digestOf(bytes('nowhere'));
+
+async function referrers(world: World, digest: Parameters<World['hosted']['referrers']>[1]) {
+  return (await world.hosted.referrers(apps, digest)).items;
+}
+
+suite('manifests', () => {
+  test('by tags and by digest, byte for byte, also after a restart', async (t) => {
+    const folder = await temporary(t);
+    const first = await openWorld(folder);
+    const { manifest } = await pushImage(first, apps, 'one', 'v1', 'latest');
+    for (const world of [first, await openWorld(folder)]) {
+      for (const at of [v1, latest, manifest.digest]) {
+        const found = await world.hosted.manifest(apps, at);
+        assert.equal(digestOf(found.bytes), manifest.digest);
+        assert.deepEqual(found.descriptor, manifest);
+        assert.deepEqual((await world.hosted.resolve(apps, at)).descriptor, manifest);
+      }
+      assert.deepEqual((await world.hosted.tags(apps)).items, ['latest', 'v1']);
+    }
+  });
+
+  test('sha512 stays sha512', async (t) => {
+    const world = await openWorld(await temporary(t));
+    const config = await pushBlob(world, apps, bytes('{}'), 'sha512');
+    const manifest = imageBytes({ config, layers: [] });
+    const digest = digestOf(manifest, 'sha512');
+    const contentType = MEDIA_TYPES.ociManifest;
+    await world.hosted.changes.putManifest(apps, {
+      bytes: manifest,
+      contentType,
+      digest,
+      tags: [v1],
+    });
+    assert.equal((await world.hosted.resolve(apps, v1)).descriptor.digest, digest);
+    await world.hosted.changes.putManifest(apps, {
+      bytes: manifest,
+      contentType,
+      algorithm: 'sha512',
+      tags: [latest],
+    });
+    assert.equal((await world.hosted.resolve(apps, latest)).descriptor.digest, digest);
+  });
+
+  test('4 MiB are taken, a byte more is not', async (t) => {
+    const world = await openWorld(await temporary(t));
+    const config = await pushBlob(world, apps, bytes('{}'));
+    const sized = (size: number) => {
+      const without = imageBytes({ config, layers: [], annotations: { a: '' } }).length;
+      return imageBytes({ config, layers: [], annotations: { a: 'x'.repeat(size - without) } });
+    };
+    const largest = sized(LARGEST_PUSHED);
+    assert.equal(largest.length, 4_194_304);
+    await put(world, apps, largest, 'v1');
+    assert.ok(Buffer.from(largest).equals((await world.hosted.manifest(apps, v1)).bytes));
+    const larger = put(world, apps, sized(LARGEST_PUSHED + 1), 'v1');
+    await assert.rejects(larger, code('SIZE_INVALID', 413));
+  });
+
+  test('what they list has to be there, except what lives elsewhere', async (t) => {
+    const world = await openWorld(await temporary(t));
+    const config = await pushBlob(world, apps, bytes('{}'));
+    const missing = { mediaType: 'application/x', digest: nowhere, size: 7 };
+    const image = imageBytes({ config, layers: [missing] });
+    await assert.rejects(put(world, apps, image, 'v1'), code('MANIFEST_BLOB_UNKNOWN', 404));
+    await assert.rejects(world.hosted.resolve(apps, v1), code('MANIFEST_UNKNOWN'));
+    await assert.rejects(world.hosted.resolve(apps, digestOf(image)), code('MANIFEST_UNKNOWN'));
+    const another = put(world, repository('apps/other'), imageBytes({ config, layers: [] }), 'v1');
+    await assert.rejects(another, code('MANIFEST_BLOB_UNKNOWN'));
+    const foreign = 'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip';
+    const elsewhere = [
+      { ...missing, mediaType: foreign },
+      { ...missing, urls: ['https://x.io/y'] },
+    ];
+    await put(world, apps, imageBytes({ config, layers: elsewhere, subject: missing }), 'v1');
+    await put(world, apps, indexBytes([missing]), 'latest');
+    const sparse = await openWorld(await temporary(t), { sparse: 'all' });
+    await put(sparse, apps, image, 'v1');
+    const strict = await openWorld(await temporary(t), { sparse: 'none' });
+    const index = put(strict, apps, indexBytes([missing]), 'v1');
+    await assert.rejects(index, code('MANIFEST_BLOB_UNKNOWN'));
+  });
+
+  test('empty lists, unknown members, and an index of what was pushed as blobs are fine', async (t) => {
+    const world = await openWorld(await temporary(t), { sparse: 'none' });
+    const config = await pushBlob(world, apps, bytes('{}'));
+    await put(world, apps, indexBytes([]), 'v1');
+    const bare = bytes(
+      JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPES.ociManifest, config, x: { y: 1 } }),
+    );
+    await put(world, apps, bare, 'v2');
+    await put(world, apps, indexBytes([config]), 'v3');
+    const { descriptor } = await put(world, apps, indexBytes([]));
+    await put(world, apps, indexBytes([descriptor]), 'v4');
+  });
+
+  test('a thousand indexes in each other', async (t) => {
+    const world = await openWorld(await temporary(t), { grace: 1, untaggedFor: 1 });
+    let inner = (await pushImage(world, apps, 'innermost', 'innermost')).manifest;
+    for (let depth = 0; depth < 1000; depth += 1) {
+      inner = (await put(world, apps, indexBytes([inner]))).descriptor;
+    }
+    await put(world, apps, indexBytes([inner]), 'v1');
+    for await (const found of world.hosted.collect('collect')) assert.equal(found.type, 'kept');
+  });
+
+  // What is put, and how it is called.
+  const config = { mediaType: 'application/x', digest: digestOf(bytes('{}')), size: 2 };
+  const image = { schemaVersion: 2, mediaType: MEDIA_TYPES.ociManifest, config, layers: [] };
+  const entries = Array.from({ length: 10_001 }, () => config);
+  const bad: readonly [name: string, content: unknown, change?: Partial<ManifestPut>][] = [
+    ['not JSON', 'hello'],
+    ['not an object', [image]],
+    ['not UTF-8', Uint8Array.of(0x22, 0xff, 0x22)],
+    ['nothing', new Uint8Array()],
+    ['brackets without end', '['.repeat(1_000_000)],
+    ['another type than the header says', image, { contentType: MEDIA_TYPES.dockerManifest }],
+    ['an index that says it is an image', { ...image, config: undefined, manifests: [config] }],
+    ['both an image and an index', { ...image, manifests: [] }],
+    ['an image that says it is an index', { ...image, mediaType: MEDIA_TYPES.ociIndex }],
+    ['a type that nobody knows', { ...image, mediaType: 'text/html' }],
+    [
+      'no type, and a header that says nothing',
+      { ...image, mediaType: undefined },
+      { contentType: 'application/json' },
+    ],
+    ['schema 1', { schemaVersion: 1, fsLayers: [], mediaType: MEDIA_TYPES.dockerSchema1Signed }],
+    ['another schema', { ...image, schemaVersion: 3 }],
+    ['no config', { ...image, config: undefined }],
+    ['a layer that is no descriptor', { ...image, layers: [{ ...config, digest: 'sha256:abc' }] }],
+    ['a negative size', { ...image, layers: [{ ...config, size: -1 }] }],
+    ['another size than the blob has', { ...image, config: { ...config, size: 3 } }],
+    ['layers that are no list', { ...image, layers: {} }],
+    ['too many layers', { ...image, layers: entries }],
+    ['a subject that is none', { ...image, subject: 'x' }],
+  ];
+  for (const [name, content, change] of bad) {
+    test(`refused: ${name}`, async (t) => {
+      const world = await openWorld(await temporary(t));
+      await pushBlob(world, apps, bytes('{}'));
+      const raw =
+        content instanceof Uint8Array
+          ? content
+          : bytes(typeof content === 'string' ? content : JSON.stringify(content));
+      const given = { bytes: raw, contentType: undefined, tags: [v1], ...change };
+      await assert.rejects(
+        world.hosted.changes.putManifest(apps, given),
+        code('MANIFEST_INVALID', 400),
+      );
+      assert.deepEqual((await world.hosted.tags(apps)).items, []);
+    });
+  }
+
+  test('refused: a digest that is not that of the bytes; a child of another type', async (t) => {
+    const world = await openWorld(await temporary(t));
+    const { manifest } = await pushImage(world, apps, 'one', 'v1');
+    const wrong = world.hosted.changes.putManifest(apps, {
+      bytes: indexBytes([]),
+      contentType: undefined,
+      digest: manifest.digest,
+      tags: [],
+    });
+    await assert.rejects(wrong, code('DIGEST_INVALID', 400));
+    const lie = put(
+      world,
+      apps,
+      indexBytes([{ ...manifest, mediaType: MEDIA_TYPES.ociIndex }]),
+      'v2',
+    );
+    await assert.rejects(lie, code('MANIFEST_INVALID'));
+  });
+
+  test('a configuration does not pass for a manifest, though it may be both', async (t) => {
+    const world = await openWorld(await temporary(t));
+    const manifest = indexBytes([]);
+    const { digest } = await pushBlob(world, apps, manifest);
+    await assert.rejects(world.hosted.manifest(apps, digest), code('MANIFEST_UNKNOWN'));
+    await put(world, apps, manifest, 'v1');
+    await world.hosted.changes.deleteManifest(apps, digest);
+    await assert.rejects(world.hosted.manifest(apps, digest), code('MANIFEST_UNKNOWN'));
+    assert.ok((await read(world, apps, digest)).equals(manifest));
+    await world.hosted.changes.deleteBlob(apps, digest);
+    await assert.rejects(world.hosted.blob(apps, digest), code('BLOB_UNKNOWN'));
+  });
+});
+
+suite('referrers', () => {
+  test('of what is there and of what is not yet, until they are deleted', async (t) => {
+    const folder = await temporary(t);
+    const world = await openWorld(folder);
+    const empty = { mediaType: 'application/vnd.oci.empty.v1+json' };
+    const config = { ...(await pushBlob(world, apps, bytes('{}'))), ...empty };
+    const subject = { mediaType: MEDIA_TYPES.ociManifest, digest: nowhere, size: 9 };
+    const annotations = { a: 'b' };
+    const signature = imageBytes({ config, layers: [], subject, annotations });
+    const placed = await put(world, apps, signature);
+    assert.equal(placed.subject, nowhere);
+    const typed = indexBytes([], { subject, artifactType: 'application/x-list' });
+    await put(world, apps, typed, 'list');
+    for (const one of [world, await openWorld(folder)]) {
+      const found = await referrers(one, nowhere);
+      const expected = [
+        { ...placed.descriptor, artifactType: empty.mediaType, annotations },
+        {
+          mediaType: MEDIA_TYPES.ociIndex,
+          digest: digestOf(typed),
+          size: typed.length,
+          artifactType: 'application/x-list',
+        },
+      ];
+      assert.deepEqual(
+        found,
+        expected.toSorted((a, b) => (a.digest < b.digest ? -1 : 1)),
+      );
+    }
+    await world.hosted.changes.deleteManifest(apps, placed.descriptor.digest);
+    assert.deepEqual(
+      (await referrers(world, nowhere)).map(({ digest }) => digest),
+      [digestOf(typed)],
+    );
+    assert.deepEqual(await referrers(world, placed.descriptor.digest), []);
+  });
+});
+
+suite('deletion', () => {
+  test('of a tag leaves the manifest and other tags', async (t) => {
+    const world = await openWorld(await temporary(t));
+    const { manifest } = await pushImage(world, apps, 'one', 'v1', 'latest');
+    await world.hosted.changes.deleteTag(apps, v1);
+    await assert.rejects(world.hosted.resolve(apps, v1), code('MANIFEST_UNKNOWN'));
+    await assert.rejects(world.hosted.changes.deleteTag(apps, v1), code('MANIFEST_UNKNOWN'));
+    assert.equal((await world.hosted.resolve(apps, latest)).descriptor.digest, manifest.digest);
+    await pushImage(world, apps, 'one', 'v1');
+    assert.equal((await world.hosted.resolve(apps, v1)).descriptor.digest, manifest.digest);
+  });
+
+  test('of a manifest takes its tags along, and only its', async (t) => {
+    const world = await openWorld(await temporary(t));
+    const { manifest } = await pushImage(world, apps, 'one', 'v1', 'latest');
+    await pushImage(world, apps, 'two', 'v2');
+    await world.hosted.changes.deleteManifest(apps, manifest.digest);
+    assert.deepEqual((await world.hosted.tags(apps)).items, ['v2']);
+    const again = world.hosted.changes.deleteManifest(apps, manifest.digest);
+    await assert.rejects(again, code('MANIFEST_UNKNOWN'));
+    await pushImage(world, apps, 'one', 'v1');
+  });
+
+  test('of a blob that a manifest needs is refused', async (t) => {
+    const world = await openWorld(await temporary(t));
+    const { manifest, blobs } = await pushImage(world, apps, 'one', 'v1');
+    for (const blob of blobs) {
+      await assert.rejects(world.hosted.changes.deleteBlob(apps, blob), code('DENIED', 403));
+    }
+    await world.hosted.changes.deleteManifest(apps, manifest.digest);
+    for (const blob of blobs) {
+      await world.hosted.changes.deleteBlob(apps, blob);
+      await assert.rejects(world.hosted.stat(apps, blob), code('BLOB_UNKNOWN'));
+      await assert.rejects(world.hosted.changes.deleteBlob(apps, blob), code('BLOB_UNKNOWN'));
+    }
+  });
+
+  test('where nothing was ever pushed', async (t) => {
+    const world = await openWorld(await temporary(t));
+    const { changes } = world.hosted;
+    await assert.rejects(changes.deleteTag(apps, v1), code('NAME_UNKNOWN'));
+    await assert.rejects(changes.deleteManifest(apps, nowhere), code('NAME_UNKNOWN'));
+    await assert.rejects(changes.deleteBlob(apps, nowhere), code('NAME_UNKNOWN'));
+    await assert.rejects(world.hosted.tags(apps), code('NAME_UNKNOWN'));
+    assert.deepEqual(await referrers(world, nowhere), []);
+  });
+});
+
+suite('mounts', () => {
+  test('from a repository that has the blob, or from any', async (t) => {
+    const world = await openWorld(await temporary(t));
+    const [from, to, third] = [repository('apps/from'), repository('apps/to'), repository('x')];
+    const { digest, size } = await pushBlob(world, from, bytes('shared'));
+    assert.equal(await world.hosted.mounts.mount(to, digest, third), undefined);
+    assert.deepEqual(await world.hosted.mounts.mount(to, digest, from), { digest, size });
+    assert.deepEqual(await world.hosted.mounts.mount(third, digest), { digest, size });
+    await world.hosted.changes.deleteBlob(from, digest);
+    assert.equal((await read(world, to, digest)).toString(), 'shared');
+    assert.equal(await world.hosted.mounts.mount(from, nowhere), undefined);
+  });
+
+  test('from a mirrored repository that is known to hold it, and not from one that is not', async (t) => {
+    const world = await openWorld(await temporary(t));
+    const hub = { host: 'docker.io', path: 'library/nginx' };
+    const { digest, size } = await pushBlob(world, apps, bytes('cached'));
+    const to = repository('apps/to');
+    assert.equal(await world.hosted.mounts.mount(to, digest, hub), undefined);
+    await world.mirrored.set(hub, digest, { size });
+    assert.deepEqual(await world.hosted.mounts.mount(to, digest, hub), { digest, size });
+  });
+
+  test('content that nobody holds any more cannot be had by its digest', async (t) => {
+    const world = await openWorld(await temporary(t));
+    const { digest } = await pushBlob(world, apps, bytes('secret'));
+    await world.hosted.changes.deleteBlob(apps, digest);
+    assert.equal(await world.hosted.mounts.mount(repository('apps/to'), digest), undefined);
+  });
+});
