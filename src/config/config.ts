@@ -55,6 +55,10 @@ export interface StorageConfig {
   /** A share of `maxSize`, above 0 and at most 1. */
   readonly lowWater: number;
   readonly minFree: number;
+  /** 0: there is none. */
+  readonly maxAge: number;
+  /** Patterns of images, as they were written. */
+  readonly pins: readonly string[];
   /** Bytes a second; 0: no background verification. */
   readonly verifyRate: number;
 }
@@ -76,6 +80,8 @@ export interface Upstream {
   /** Host names and IP addresses, with or without a port, and CIDR ranges. */
   readonly allowPrivate: readonly string[];
   readonly maxConnections: number;
+  /** Bytes of the budget that its content may have; `undefined`: all of it. */
+  readonly maxSize: number | undefined;
   readonly timeouts: { readonly connect: number; readonly headers: number; readonly idle: number };
   readonly headers: Readonly<Record<string, string>>;
   readonly tags: TagPolicy;

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { isDigest } from '../core/digest.ts';
 import { HOSTED } from '../core/hosted.ts';
+import { parseImagePattern } from '../core/image-pattern.ts';
 import { parseNamePattern, type NamePattern } from '../core/name-pattern.ts';
 import { isHost, isPath } from '../core/reference.ts';
 import type { Pin } from '../hosted/mark.ts';
@@ -111,6 +112,18 @@ export const secret = () =>
     .meta({ title: 'text' });
 
 export const path = () => text('the path of a file or folder').meta({ title: 'path' });
+
+/** The pattern of images, as it is written. */
+export function imagePattern() {
+  const refuse = notAllowed(
+    'a pattern of images',
+    'registry/name, with * for any characters of a part and ** for any parts, and :tag or @digest',
+  );
+  return z
+    .string({ error: refusal(refuse) })
+    .refine((value) => parseImagePattern(value) !== undefined, { error: refusal(refuse) })
+    .meta({ title: 'pattern' });
+}
 
 /** The name of a registry in lower case, as image references have it. */
 export function hostName() {

@@ -31,6 +31,7 @@ function upstreamOf(name: string, entry: Entry, tags: TagPolicy): Upstream {
     credentials: entry.credentials && credentialsOf(entry.credentials),
     tls: { ca, cert, key, insecureSkipVerify },
     proxy: entry.proxy,
+    maxSize: entry.maxSize,
     tags: {
       freshFor: entry.tags.freshFor ?? tags.freshFor,
       revalidateWithin: entry.tags.revalidateWithin ?? tags.revalidateWithin,

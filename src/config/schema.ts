@@ -5,10 +5,6 @@ import { notAllowed, refusal } from './message.ts';
 import { tagPolicy } from './tag-schema.ts';
 import { upstream } from './upstream-schema.ts';
 
-/** Marks a key whose subject is not built yet: it is checked, and does nothing. */
-const later = (text: string): string =>
-  `${text} This version accepts the key and does not act on it yet.`;
-
 const tls = z.strictObject({
   cert: field.path().describe('PEM file of the certificate and its chain.'),
   key: field.path().describe('PEM file of its private key.'),
@@ -26,14 +22,27 @@ const storage = z.strictObject({
   maxSize: field
     .size({ least: 1 })
     .prefault('50GiB')
-    .describe(later('How much cached content may take.')),
+    .describe('What everything that is stored or on its way here may take.'),
   lowWater: z
     .number()
     .gt(0)
     .max(1)
     .prefault(0.9)
-    .describe(later('The share of maxSize down to which is cleared.')),
-  minFree: field.size().prefault('2GiB').describe(later('What stays free on the disk.')),
+    .describe('The share of maxSize down to which is cleared once there is no room.'),
+  minFree: field
+    .size()
+    .prefault('2GiB')
+    .describe('What stays free on the disk; where less is free, cached content makes way.'),
+  maxAge: field
+    .duration()
+    .prefault('0')
+    .describe('Cached content that nobody has asked for so long is removed; 0: it may stay.'),
+  pins: z
+    .array(field.imagePattern())
+    .prefault([])
+    .describe(
+      'Images that are never evicted, such as docker.io/library/nginx:1.* or ghcr.io/team/**; "layover pin" adds others.',
+    ),
   verifyRate: field
     .size()
     .prefault('10MiB')
@@ -103,7 +112,7 @@ export const schema = z.strictObject({
     .meta({ examples: [{ cert: 'tls.pem', key: 'tls.key', clientCa: 'ca.pem' }] }),
   admin: z
     .strictObject({
-      listen: field.address().prefault('127.0.0.1:8081').describe(later('Where it listens.')),
+      listen: field.address().prefault('127.0.0.1:8081').describe('Where it listens.'),
     })
     .prefault({})
     .describe('Administration, never on the public address.'),

@@ -165,6 +165,11 @@ export const upstream = z.strictObject({
     .max(1024)
     .prefault(16)
     .describe('Connections to it at one time; more requests wait.'),
+  maxSize: field
+    .size({ least: 1 })
+    .optional()
+    .describe('What its content may take of storage.maxSize. Left out: all of it.')
+    .meta({ examples: ['20GiB'] }),
   timeouts: timeouts.prefault({}).describe('How long to wait for it.'),
   tags: z
     .strictObject(policyFields())

@@ -40,6 +40,8 @@ test('without file, environment and flags everything has its default', () => {
     maxSize: 50 * 2 ** 30,
     lowWater: 0.9,
     minFree: 2 * 2 ** 30,
+    maxAge: 0,
+    pins: [],
     verifyRate: 10 * 2 ** 20,
   });
   assert.deepEqual(config.tags, {
@@ -63,6 +65,7 @@ test('without file, environment and flags everything has its default', () => {
     headers: {},
     allowPrivate: [],
     maxConnections: 16,
+    maxSize: undefined,
     timeouts: { connect: 5000, headers: 20_000, idle: 30_000 },
     tags: config.tags,
   });

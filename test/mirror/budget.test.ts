@@ -225,21 +225,33 @@ test('a pinned image stays with all it consists of; so does one that its upstrea
   assert.deepEqual(await held(place, kept[2] ?? []), [true, false, false]);
 });
 
-test('a tag that moves on takes its pin with it', async () => {
+test('a tag that moves on takes its pin with it; a repository is pinned with what is pulled by digest', async () => {
   await using place = await world({
     policy: { freshFor: 0 },
-    housekeeping: limited(500_000, { pins: ['docker.io/library/x'] }),
+    housekeeping: limited(5_000_000, { pins: ['docker.io/library/x:v*', 'docker.io/library/y'] }),
   });
-  const before = place.registry.addImage('library/x', 'v1', {
-    layers: [{ size: 100_000, seed: 1 }],
-  });
-  await place.mirror.manifest(repository, parseTag('v1'));
-  for (const { digest } of before.layers) await keep(place, digest);
   const { keeper } = place.housekeeping;
-  await keeper.settled();
-  const [layer] = before.layers;
-  assert.ok(layer);
-  assert.equal(keeper.why(layer.digest)?.reason, 'pinned');
+  const why = async (digest: Digest | undefined, name: string | undefined): Promise<void> => {
+    assert.ok(digest);
+    while (keeper.why(digest)?.name !== name) await setImmediate();
+  };
+  const pulled = async (seed: number) => {
+    const layers = [{ size: 1000, seed }];
+    const { layers: added } = place.registry.addImage('library/x', 'v1', { layers });
+    await place.mirror.manifest(repository, parseTag('v1'));
+    return added[0]?.digest;
+  };
+  const before = await pulled(1);
+  await why(before, 'docker.io/library/x:v1');
+  const after = await pulled(2);
+  await why(after, 'docker.io/library/x:v1');
+  await why(before, undefined);
+  const other = place.registry.addImage('library/y', undefined, {
+    layers: [{ size: 1000, seed: 3 }],
+  });
+  const { digest } = other.manifest;
+  await place.mirror.manifest({ host: 'docker.io', path: 'library/y' }, digest);
+  await why(other.layers[0]?.digest, `docker.io/library/y@${digest}`);
 });
 
 test('offline nothing is evicted', async () => {
