@@ -3,24 +3,35 @@ import { readFileSync } from 'node:fs';
 const { version } = JSON.parse(
   readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
 ) as { version: string };
-const { argv, env: environment, stdout, stderr } = process;
+const { argv, env: environment, stdin, stdout, stderr } = process;
 const line = argv.slice(2);
 
 if (line.length === 1 && line[0] === '--version') {
   // Asked by scripts all the time: not worth loading a program for.
   stdout.write(`layover ${version}\n`);
 } else {
-  const [{ run }, { terminal }, { interruption }] = await Promise.all([
+  const [{ run }, { terminal }, { terminalInput }, { interruption }] = await Promise.all([
     import('./cli/program.ts'),
     import('./cli/terminal.ts'),
+    import('./cli/input.ts'),
     import('./cli/interruption.ts'),
   ]);
+  const interrupted = interruption(process);
+  using input = terminalInput({
+    stdin,
+    prompts: stderr,
+    signal: () => interrupted.listen(),
+    interrupt: () => process.kill(process.pid, 'SIGINT'),
+  });
   process.exitCode = await run(line, {
     version,
     output: terminal({ stdout, stderr, unread: () => process.exit(0) }),
-    interruption: interruption(process),
+    input,
+    interruption: interrupted,
+    environment,
     actions: async () =>
       (await import('./compose/actions.ts')).actionsFor({ version, environment }),
+    connect: async (options) => (await import('./compose/client.ts')).connect(options, environment),
   });
   // Everything has been put away by now; a connection that will not end is no reason to stay.
   setTimeout(() => process.exit(), 5_000).unref();

@@ -17,6 +17,8 @@ export interface Connection {
   readonly proxy?: string | undefined;
   /** The folder of a mirror's store, to be read instead of a registry. */
   readonly store?: string | undefined;
+  /** The folder where content is kept between runs; `false`: none is. */
+  readonly cache?: string | boolean | undefined;
 }
 
 const CONNECTION = 'How to connect:';
@@ -39,5 +41,7 @@ export function connecting<Args extends unknown[], Options extends OptionValues>
     .addOption(option('-p, --password <text>', 'password; --password-stdin keeps it from others'))
     .addOption(option('--password-stdin', 'read the password from standard input'))
     .addOption(option('--proxy <url>', 'go through this proxy'))
-    .addOption(option('--store <folder>', "read a mirror's store on this disk, no registry"));
+    .addOption(option('--store <folder>', "read a mirror's store on this disk, no registry"))
+    .addOption(option('--cache <folder>', 'keep content here (default: ~/.cache/layover)'))
+    .addOption(option('--no-cache', 'keep no content between runs'));
 }

@@ -1,4 +1,9 @@
+import type { CacheEvent } from '../image/cache/content-cache.ts';
+import type { Client } from '../image/client.ts';
+import type { UpstreamEvent } from '../upstream/event.ts';
 import type { Actions } from './actions.ts';
+import type { Connection } from './connection.ts';
+import type { Input } from './input.ts';
 import type { Interruption } from './interruption.ts';
 import type { Output } from './output.ts';
 
@@ -6,7 +11,22 @@ import type { Output } from './output.ts';
 export interface Context {
   readonly version: string;
   readonly output: Output;
+  readonly input: Input;
   readonly interruption: Interruption;
+  readonly environment: Readonly<Record<string, string | undefined>>;
   /** What the verbs that look after a mirror do. */
   readonly actions: () => Promise<Actions>;
+  /**
+   * The way to registries, with this user's logins, cache and proxies.
+   * @throws RegistryError REQUEST_INVALID for flags that make no sense together
+   */
+  readonly connect: (options: ConnectOptions) => Promise<Client>;
+}
+
+export interface ConnectOptions {
+  readonly connection: Connection;
+  /** What `--password` or `--password-stdin` gave. */
+  readonly password?: string | undefined;
+  readonly observe?: ((event: UpstreamEvent) => void) | undefined;
+  readonly cacheEvents?: ((event: CacheEvent) => void) | undefined;
 }

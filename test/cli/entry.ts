@@ -1,4 +1,6 @@
 import { run } from '../../src/cli/program.ts';
+import { terminalInput } from '../../src/cli/input.ts';
+import { connect } from '../../src/compose/client.ts';
 import { interruption } from '../../src/cli/interruption.ts';
 import { terminal } from '../../src/cli/terminal.ts';
 import { checkConfig, readConfig } from '../../src/config/read.ts';
@@ -20,6 +22,14 @@ process.exitCode = await run(process.argv.slice(2), {
   version: '0.0.0',
   output,
   interruption: interruption(process),
+  input: terminalInput({
+    stdin: process.stdin,
+    prompts: process.stderr,
+    signal: () => new AbortController().signal,
+    interrupt() {},
+  }),
+  environment: process.env,
+  connect: async (options) => connect(options, {}),
   actions: async () => ({
     async serve(choices) {
       const { config } = await readConfig(request(choices));

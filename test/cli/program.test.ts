@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
+import { Readable, Writable } from 'node:stream';
 import { test } from 'node:test';
 import type { Actions, Choices, Verified, VerifyChoices } from '../../src/cli/actions.ts';
 import { run } from '../../src/cli/program.ts';
 import { formatBytes } from '../../src/cli/format-bytes.ts';
+import { terminalInput } from '../../src/cli/input.ts';
 import { interruption } from '../../src/cli/interruption.ts';
 import { load } from '../../src/config/load.ts';
 import { digestOf } from '../../src/core/digest.ts';
 import { RegistryError } from '../../src/core/errors.ts';
+import { connect } from '../../src/compose/client.ts';
 
 const actions: Actions = {
   serve: async () => {},
@@ -27,6 +30,14 @@ async function ran(
     version: '1.2.3',
     actions: async () => ({ ...actions, ...given }),
     interruption: interruption(new EventEmitter()),
+    input: terminalInput({
+      stdin: Readable.from([]),
+      prompts: new Writable(),
+      signal: () => new AbortController().signal,
+      interrupt() {},
+    }),
+    environment: {},
+    connect: async (options) => connect(options, {}),
     output: {
       out: (text) => (told.out += text),
       error: (text) => (told.error += text),

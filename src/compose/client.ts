@@ -1,0 +1,84 @@
+import path from 'node:path';
+import type { ConnectOptions } from '../cli/context.ts';
+import { RegistryError } from '../core/errors.ts';
+import { contentCache, type Caching } from '../image/cache/cached.ts';
+import { client, type Client } from '../image/client.ts';
+import { homeOf, storedCredentials } from '../image/logins/credential-files.ts';
+import { givenCredentials, type CredentialSource } from '../upstream/credentials.ts';
+import type { ProxyOptions } from '../upstream/dispatcher.ts';
+import { environmentProxy } from '../upstream/proxy.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Bytes that the content cache holds. */
+const CACHE_SIZE = 10 * 2 ** 30;
+
+/** What the verbs of the client work with, wired to this user's logins, cache and proxies. */
+export function connect(options: ConnectOptions, environment: Environment): Client {
+  const { connection, password, observe } = options;
+  const { ns, plainHttp, insecure, cacert, cert, key, store } = connection;
+  const cache = cacheOf(options, environment);
+  const made = client({
+    ns,
+    plainHttp,
+    insecure,
+    cacert,
+    cert,
+    key,
+    store,
+    observe,
+    cache,
+    credentials: credentialsOf(connection.user, password, environment),
+    proxy: proxyOf(connection.proxy) ?? environmentProxy(environment),
+  });
+  return {
+    read: (location) => made.read(location),
+    write: (location, sinkOptions) => made.write(location, sinkOptions),
+    registry: (host) => made.registry(host),
+    async [Symbol.asyncDispose]() {
+      await cache?.[Symbol.asyncDispose]();
+      await made[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Where content is kept between runs. */
+export function cacheFolder(environment: Environment): string {
+  const base = environment['XDG_CACHE_HOME'] || path.join(homeOf(environment), '.cache');
+  return path.join(base, 'layover');
+}
+
+function cacheOf(
+  { connection: { cache = true }, cacheEvents }: ConnectOptions,
+  environment: Environment,
+): Caching | undefined {
+  if (cache === false) return undefined;
+  return contentCache({
+    folder: cache === true ? cacheFolder(environment) : cache,
+    maxSize: CACHE_SIZE,
+    ...(cacheEvents && { observe: cacheEvents }),
+  });
+}
+
+function credentialsOf(
+  user: string | undefined,
+  password: string | undefined,
+  environment: Environment,
+): CredentialSource {
+  if (user === undefined && password === undefined) return storedCredentials(environment);
+  if (user !== undefined && password !== undefined) return givenCredentials(user, password);
+  throw new RegistryError(
+    'REQUEST_INVALID',
+    user === undefined
+      ? 'there is a password and no user: --user names one'
+      : 'there is a user and no password: --password-stdin reads one',
+  );
+}
+
+function proxyOf(url: string | undefined): ProxyOptions | undefined {
+  if (url === undefined) return undefined;
+  if (!URL.canParse(url)) {
+    throw new RegistryError('REQUEST_INVALID', `--proxy: ${JSON.stringify(url)} is not a URL`);
+  }
+  return { http: url, https: url };
+}
