@@ -14,6 +14,7 @@ import { flagHints } from './flag-hints.ts';
 import type { Caching } from './cache/cached.ts';
 import type { Location } from './location.ts';
 import type { Opened, OpenedSink } from './opened.ts';
+import { resuming } from './resuming.ts';
 import { openStore } from './store-source.ts';
 
 /** The way to registries, the same for all of them. */
@@ -87,7 +88,8 @@ export function client(options: ClientOptions = {}): Client {
   };
   const sourceOf = async (host: string): Promise<Source> => {
     const plain = await registry(host);
-    const source = cached.get(host) ?? options.cache?.over(plain) ?? plain;
+    const { retries = RETRIES } = options;
+    const source = cached.get(host) ?? options.cache?.over(plain) ?? resuming(plain, { retries });
     cached.set(host, source);
     return source;
   };

@@ -1,4 +1,5 @@
 import { copy, type Copied, type CopyOptions } from './copy/copy.ts';
+import { interrupted } from './copy/reading.ts';
 import type { OpenedSink } from './opened.ts';
 
 export interface TransferOptions extends Omit<CopyOptions, 'sink' | 'selection'> {
@@ -19,7 +20,16 @@ export async function pull({ into, ...options }: TransferOptions): Promise<Copie
     ...options,
     sink: into.sink,
   });
-  options.signal?.throwIfAborted();
-  await into.commit();
+  await commit(into, options.signal);
   return copied;
+}
+
+/** Makes what was written visible. @throws RegistryError INTERRUPTED where the signal came first */
+export async function commit(into: OpenedSink, signal: AbortSignal | undefined): Promise<void> {
+  if (signal?.aborted === true) throw interrupted(signal);
+  try {
+    await into.commit();
+  } catch (error) {
+    throw signal?.aborted === true ? interrupted(signal) : error;
+  }
 }

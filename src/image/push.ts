@@ -1,5 +1,5 @@
 import { copy, type Copied } from './copy/copy.ts';
-import type { TransferOptions } from './pull.ts';
+import { commit, type TransferOptions } from './pull.ts';
 
 /**
  * Takes images somewhere else, by default whole: an index with every platform. What the target has
@@ -8,6 +8,6 @@ import type { TransferOptions } from './pull.ts';
  */
 export async function push({ into, ...options }: TransferOptions): Promise<Copied> {
   const copied = await copy({ selection: { kind: 'all' }, ...options, sink: into.sink });
-  await into.commit();
+  await commit(into, options.signal);
   return copied;
 }

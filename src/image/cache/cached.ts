@@ -9,6 +9,7 @@ import { atDigest, type Repository, type Tag } from '../../core/reference.ts';
 import type { Range } from '../../core/range.ts';
 import type { Blob, Source } from '../../core/source.ts';
 import { ContentCache, type CacheOptions } from './content-cache.ts';
+import { resuming } from '../resuming.ts';
 import { Fills } from './fills.ts';
 
 export interface CachedOptions extends CacheOptions {
@@ -30,9 +31,10 @@ const SIZES = 10_000;
 
 export function contentCache(options: CachedOptions): Caching {
   const cache = new ContentCache(options);
-  const fills = new Fills({ cache, retries: options.retries ?? 5 });
+  const { retries = 5 } = options;
+  const fills = new Fills({ cache, retries });
   return {
-    over: (source) => new Cached(source, cache, fills),
+    over: (source) => new Cached(source, resuming(source, { retries }), cache, fills),
     [Symbol.asyncDispose]: async () => {
       await fills[Symbol.asyncDispose]();
       await cache[Symbol.asyncDispose]();
@@ -42,13 +44,16 @@ export function contentCache(options: CachedOptions): Caching {
 
 class Cached implements Source {
   readonly #source: Source;
+  /** For what is passed on: downloads into the cache look after themselves. */
+  readonly #resuming: Source;
   readonly #cache: ContentCache;
   readonly #fills: Fills;
   /** What manifests say: a file of another size is not what it was. */
   readonly #sizes = new LRUCache<Digest, number>({ max: SIZES });
 
-  constructor(source: Source, cache: ContentCache, fills: Fills) {
+  constructor(source: Source, resuming: Source, cache: ContentCache, fills: Fills) {
     this.#source = source;
+    this.#resuming = resuming;
     this.#cache = cache;
     this.#fills = fills;
   }
@@ -78,7 +83,7 @@ class Cached implements Source {
       const { finished } = this.#fills;
       const held = await this.#cache.open(digest, { range, size: this.#sizes.get(digest) });
       if (held !== undefined) return held;
-      if (range !== undefined) return this.#source.blob(repository, digest, range);
+      if (range !== undefined) return this.#resuming.blob(repository, digest, range);
       // One that ended meanwhile may have brought it after the look into the cache.
       if (finished !== this.#fills.finished) continue;
       const blob = await this.#fills.read({ repository, upstream: this.#source }, digest);
