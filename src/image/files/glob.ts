@@ -90,7 +90,7 @@ function braces(text: string, start: number, pattern: string): { parts: string[]
 
 function segment(text: string, pattern: string): Token[] {
   const tokens: Token[] = [];
-  const characters = [...text];
+  const characters = Array.from(text);
   for (let at = 0; at < characters.length; at += 1) {
     const character = characters[at] ?? '';
     if (character === '*') {
@@ -128,7 +128,7 @@ function oneOf(members: readonly string[], negated: boolean): Test {
 
 /** Goes back to the last `*` alone: the time is the product of the two lengths at most. */
 function fits(tokens: readonly Token[], text: string): boolean {
-  const characters = [...text];
+  const characters = Array.from(text);
   let [at, token, star, resumed] = [0, 0, -1, 0];
   while (at < characters.length) {
     const test = tokens[token];

@@ -1,10 +1,9 @@
 import type { Descriptor } from '../../core/descriptor.ts';
 import { algorithmOf, Hasher } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
-import type { Range } from '../../core/range.ts';
-import type { Blob } from '../../core/source.ts';
 import type { Bytes } from '../../layer/bytes.ts';
-import { checkSignal, layerAt, type ImageLayers, type ReadOptions } from './image-layers.ts';
+import { ended, fetcher, type Fetch } from './fetch.ts';
+import { layerAt, type ImageLayers, type ReadOptions } from './image-layers.ts';
 import { piecesOf } from './pieces.ts';
 
 /**
@@ -12,9 +11,6 @@ import { piecesOf } from './pieces.ts';
  * so that hardly more is fetched than is read. `verified`: one body, to the end, against its digest.
  */
 export type Manner = 'stream' | 'pieces' | 'verified';
-
-/** Gives the bytes of the blob in a range and reports them; what is opened is closed on every path. */
-export type Fetch = (range: Range | undefined) => AsyncGenerator<Uint8Array, void, undefined>;
 
 /** A layer's blob as it is stored. `verified` throws DIGEST_INVALID or SIZE_INVALID at the end of wrong bytes. */
 export function layerBytes(
@@ -33,28 +29,6 @@ export function layerBytes(
     case 'stream':
       return streamOf(layer.size, fetch);
   }
-}
-
-function fetcher(image: ImageLayers, index: number, { observe, signal }: ReadOptions): Fetch {
-  const { digest, size } = layerAt(image, index);
-  return async function* fetch(range) {
-    checkSignal(signal);
-    await using blob = await image.source.blob(image.repository, digest, range);
-    checkSize(blob, digest, size);
-    for await (const chunk of blob.body) {
-      checkSignal(signal);
-      observe?.({ kind: 'fetched', layer: index, digest, bytes: chunk.length });
-      yield chunk;
-    }
-  };
-}
-
-function checkSize(blob: Blob, digest: string, size: number): void {
-  if (blob.size === size) return;
-  throw new RegistryError(
-    'SIZE_INVALID',
-    `${digest} has ${blob.size} bytes, its manifest says ${size}`,
-  );
 }
 
 async function* verified(
@@ -104,9 +78,4 @@ function streamOf(size: number, fetch: Fetch): Bytes {
       return passed;
     },
   };
-}
-
-/** A source that ends without an error and without all of the bytes. */
-export function ended(position: number, size: number): RegistryError {
-  return new RegistryError('SIZE_INVALID', `the layer ended after ${position} of ${size} bytes`);
 }

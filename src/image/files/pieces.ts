@@ -1,6 +1,6 @@
 import type { Bytes } from '../../layer/bytes.ts';
 import { isZstd } from '../../layer/zstd.ts';
-import { ended, type Fetch } from './layer-bytes.ts';
+import { ended, type Fetch } from './fetch.ts';
 
 /** The first piece, and the others. One that is read ahead and the rest of one being read stay below 256 KiB. */
 const FIRST = 64 * 1024;

@@ -1,0 +1,39 @@
+import { RegistryError } from '../../core/errors.ts';
+import type { Range } from '../../core/range.ts';
+import type { Blob } from '../../core/source.ts';
+import { checkSignal, layerAt, type ImageLayers, type ReadOptions } from './image-layers.ts';
+
+/** Gives the bytes of the blob in a range and reports them; what is opened is closed on every path. */
+export type Fetch = (range: Range | undefined) => AsyncGenerator<Uint8Array, void, undefined>;
+
+/** What fetches parts of a layer's blob. */
+export function fetcher(
+  image: ImageLayers,
+  index: number,
+  { observe, signal }: ReadOptions,
+): Fetch {
+  const { digest, size } = layerAt(image, index);
+  return async function* fetch(range) {
+    checkSignal(signal);
+    await using blob = await image.source.blob(image.repository, digest, range);
+    checkSize(blob, digest, size);
+    for await (const chunk of blob.body) {
+      checkSignal(signal);
+      observe?.({ kind: 'fetched', layer: index, digest, bytes: chunk.length });
+      yield chunk;
+    }
+  };
+}
+
+function checkSize(blob: Blob, digest: string, size: number): void {
+  if (blob.size === size) return;
+  throw new RegistryError(
+    'SIZE_INVALID',
+    `${digest} has ${blob.size} bytes, its manifest says ${size}`,
+  );
+}
+
+/** A source that ends without an error and without all of the bytes. */
+export function ended(position: number, size: number): RegistryError {
+  return new RegistryError('SIZE_INVALID', `the layer ended after ${position} of ${size} bytes`);
+}

@@ -1,0 +1,381 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import {
+  chmod,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  stat,
+  symlink as linkTo,
+  writeFile,
+} from 'node:fs/promises';
+import path from 'node:path';
+import { describe, test } from 'node:test';
+import { RegistryError, type ErrorCode } from '../../../src/core/errors.ts';
+import { getLayer, getPath, saveLayer } from '../../../src/image/files/get.ts';
+import { pattern } from '../../fixtures/collect.ts';
+import { buildImage, type BuiltImage } from '../../fixtures/image-builder.ts';
+import {
+  file,
+  folder,
+  hardlink,
+  layerOf,
+  opaque,
+  symlink,
+  whiteout,
+  type Item,
+} from '../../fixtures/layer-builder.ts';
+import { temporaryFolder } from '../../fixtures/temporary.ts';
+
+const image = (...layers: readonly (readonly Item[])[]): BuiltImage => buildImage(layers);
+/** Everything below a folder; links are not followed. */
+async function names(at: string, below = ''): Promise<string[]> {
+  const found: string[] = [];
+  for (const entry of await readdir(path.join(at, below), { withFileTypes: true })) {
+    const name = path.join(below, entry.name);
+    found.push(name, ...(entry.isDirectory() ? await names(at, name) : []));
+  }
+  return found.toSorted();
+}
+const text = (at: string): Promise<string> => readFile(at, 'utf8');
+const mode = async (at: string): Promise<number> => (await lstat(at)).mode & 0o7777;
+const fails =
+  (code: ErrorCode, pattern = /./) =>
+  (error: unknown): boolean => {
+    assert.ok(error instanceof RegistryError, String(error));
+    assert.equal(error.code, code, error.message);
+    assert.match(error.message, pattern);
+    return true;
+  };
+
+describe('a whole layer on the disk', () => {
+  test('files, modes, times, links, names that are no UTF-8, holes', async () => {
+    await using temporary = await temporaryFolder();
+    const pax = { 'GNU.sparse.map': '4096,3', 'GNU.sparse.size': '3000000', mtime: '12345.25' };
+    const built = image([
+      folder('d', { mode: 0o550, mtime: 1000 }),
+      file('d/f', 'content', { mode: 0o4751, mtime: 2000 }),
+      symlink('s', '/etc/passwd'),
+      hardlink('h', 'd/f'),
+      { name: Buffer.from([0x66, 0xff]), data: 'bytes' },
+      file('sparse', 'abc', { pax }),
+      file('deep/er/x', 'implied'),
+      file('.wh.gone'),
+    ]);
+    const target = path.join(temporary.path, 'out');
+    const got = await getLayer(built, 0, target);
+    assert.deepEqual(got.skipped, []);
+    assert.deepEqual(await names(temporary.path), [
+      'out',
+      'out/.wh.gone',
+      'out/d',
+      'out/d/f',
+      'out/deep',
+      'out/deep/er',
+      'out/deep/er/x',
+      'out/f\ufffd',
+      'out/h',
+      'out/s',
+      'out/sparse',
+    ]);
+    assert.equal(await mode(`${target}/d`), 0o750);
+    assert.equal(await mode(`${target}/d/f`), 0o751);
+    assert.equal((await stat(`${target}/d`)).mtimeMs, 1_000_000);
+    assert.equal((await stat(`${target}/d/f`)).mtimeMs, 2_000_000);
+    assert.equal((await stat(`${target}/h`)).ino, (await stat(`${target}/d/f`)).ino);
+    assert.equal(await readlink(`${target}/s`), '/etc/passwd');
+    assert.equal(
+      (await readFile(Buffer.concat([Buffer.from(`${target}/f`), Buffer.from([0xff])]))).toString(),
+      'bytes',
+    );
+    const sparse = await readFile(`${target}/sparse`);
+    assert.equal(sparse.length, 3_000_000);
+    assert.equal(sparse.indexOf('abc'), 4096);
+    assert.equal((await stat(`${target}/sparse`)).mtimeMs, 12_345_250);
+    const kept = await getLayer(built, 0, path.join(temporary.path, 'kept'), {
+      specialBits: 'keep',
+    });
+    assert.equal(await mode(`${kept.target}/d/f`), 0o4751);
+  });
+
+  test('nothing leaves the target, whatever the archive says', async () => {
+    await using temporary = await temporaryFolder();
+    const outside = path.join(temporary.path, 'outside');
+    await mkdir(outside);
+    await writeFile(`${outside}/secret`, 'secret');
+    const built = image([
+      file('../escaped', 'x'),
+      file('a/../../escaped', 'x'),
+      file('/absolute/name', 'inside'),
+      symlink('way', outside),
+      file('way/planted', 'x'),
+      folder('way/dir'),
+      symlink('up', '..'),
+      file('up/planted', 'x'),
+      hardlink('stolen', '../outside/secret'),
+      hardlink('stolen2', 'way/secret'),
+      hardlink('stolen3', outside.slice(1) + '/secret'),
+      symlink('over', `${outside}/secret`),
+      file('over', 'replaces the link, not what it leads to'),
+      { name: 'null', flag: '3' },
+      { name: 'disk', flag: '4' },
+      { name: 'pipe', flag: '6' },
+      file('ok', 'ok'),
+    ]);
+    const target = path.join(temporary.path, 'out');
+    const { skipped } = await getLayer(built, 0, target);
+    assert.deepEqual(await names(target), ['absolute', 'absolute/name', 'ok', 'over', 'up', 'way']);
+    assert.deepEqual(await names(outside), ['secret']);
+    assert.equal(await text(`${outside}/secret`), 'secret');
+    assert.deepEqual((await readdir(temporary.path)).toSorted(), ['out', 'outside']);
+    assert.deepEqual(
+      skipped.map((one) => one.path),
+      [
+        '../escaped',
+        'a/../../escaped',
+        'way/planted',
+        'way/dir',
+        'up/planted',
+        'stolen',
+        'stolen2',
+        'stolen3',
+        'null',
+        'disk',
+        'pipe',
+      ],
+    );
+  });
+
+  test('links that lie in the target are not followed', async () => {
+    await using temporary = await temporaryFolder();
+    const [outside, target] = [
+      path.join(temporary.path, 'outside'),
+      path.join(temporary.path, 'out'),
+    ];
+    await mkdir(outside);
+    await writeFile(`${outside}/f`, 'mine');
+    await mkdir(target);
+    await linkTo(outside, `${target}/d`);
+    await linkTo(`${outside}/f`, `${target}/f`);
+    await assert.rejects(
+      getLayer(image([folder('d'), file('d/x', 'x')]), 0, target),
+      fails('STORAGE_UNAVAILABLE', /cannot write d: .*no folder/),
+    );
+    assert.deepEqual(await names(outside), ['f']);
+    await getLayer(image([file('f', 'new')]), 0, target);
+    assert.equal(await text(`${outside}/f`), 'mine');
+    assert.equal(await text(`${target}/f`), 'new');
+    assert.ok((await lstat(`${target}/f`)).isFile());
+  });
+
+  test('a folder that exists is merged into, and what cannot be is found out first', async () => {
+    await using temporary = await temporaryFolder();
+    const target = path.join(temporary.path, 'out');
+    await mkdir(`${target}/a`, { recursive: true });
+    await chmod(`${target}/a`, 0o711);
+    await writeFile(`${target}/a/mine`, 'mine');
+    await writeFile(`${target}/a/old`, 'old');
+    await getLayer(
+      image([
+        folder('a', { mode: 0o700 }),
+        file('a/old', 'new'),
+        folder('a/n', { mode: 0o555 }),
+        file('a/n/x', 'x'),
+      ]),
+      0,
+      target,
+    );
+    assert.deepEqual(await names(target), ['a', 'a/mine', 'a/n', 'a/n/x', 'a/old']);
+    assert.equal(await text(`${target}/a/old`), 'new');
+    assert.equal(await mode(`${target}/a`), 0o711);
+    assert.equal(await mode(`${target}/a/n`), 0o555);
+    await chmod(`${target}/a/n`, 0o755);
+    await assert.rejects(
+      getLayer(image([file('b', 'b'), file('a', 'file')]), 0, target),
+      fails('STORAGE_UNAVAILABLE', /folder of that name/),
+    );
+    assert.deepEqual(await names(target), ['a', 'a/mine', 'a/n', 'a/n/x', 'a/old']);
+  });
+
+  test('a wrong digest, a cut or damaged layer, an interruption: nothing is there', async () => {
+    await using temporary = await temporaryFolder();
+    const target = path.join(temporary.path, 'out');
+    const layer = layerOf([file('a', pattern(200_000)), file('b', 'b')], 'none');
+    const wrong = buildImage([layer], { packing: 'none' });
+    layer[1000] = (layer[1000] ?? 0) ^ 1;
+    const whole = layerOf([file('a', pattern(200_000))]);
+    const trailing = buildImage([Buffer.concat([whole, Buffer.from('x')])]);
+    trailing.source.behave({ shortAt: whole.length });
+    const cut = buildImage([whole.subarray(0, 100_000)]);
+    const abort = new AbortController();
+    const cases = [
+      getLayer(wrong, 0, target).then(() => assert.fail(), fails('DIGEST_INVALID')),
+      getLayer(trailing, 0, target).then(() => assert.fail(), fails('SIZE_INVALID')),
+      getLayer(cut, 0, target).then(
+        () => assert.fail(),
+        fails('LAYER_INVALID', /^layer 0 .*truncated/),
+      ),
+      getPath(cut, 'a', target).then(() => assert.fail(), fails('LAYER_INVALID', /truncated/)),
+      getPath(cut, '/', target).then(() => assert.fail(), fails('LAYER_INVALID', /truncated/)),
+      saveLayer(wrong, 0, target).then(() => assert.fail(), fails('DIGEST_INVALID')),
+      getLayer(buildImage([[file('a', pattern(900_000))]]), 0, target, {
+        signal: abort.signal,
+        observe: () => abort.abort(),
+      }).then(() => assert.fail(), fails('INTERRUPTED')),
+    ];
+    await Promise.all(cases);
+    assert.deepEqual(await names(temporary.path), []);
+    assert.equal(wrong.source.open + trailing.source.open + cut.source.open, 0);
+  });
+});
+
+describe('files and folders as a container sees them', () => {
+  const built = image(
+    [
+      folder('etc', { mode: 0o755 }),
+      file('etc/a', 'old'),
+      file('etc/b', 'b'),
+      file('etc/sub/x', 'x'),
+      file('etc/gone/y', 'y'),
+      file('t', 'first', { mode: 0o600 }),
+      hardlink('etc/t1', 't'),
+      hardlink('etc/t2', 't'),
+      symlink('conf', 'etc'),
+    ],
+    [
+      file('etc/a', 'new', { mode: 0o755, mtime: 5 }),
+      whiteout('etc/gone'),
+      file('t', 'later'),
+      hardlink('etc/a2', 'etc/a'),
+      opaque('etc/sub'),
+      file('etc/sub/z', 'z'),
+    ],
+    [file('etc/a', 'newest')],
+  );
+
+  test('a folder, whiteouts heeded, hard links with what they were', async () => {
+    await using temporary = await temporaryFolder();
+    const target = path.join(temporary.path, 'out');
+    const got = await getPath(built, '/conf', target);
+    assert.deepEqual(got.skipped, []);
+    assert.deepEqual(await names(target), ['a', 'a2', 'b', 'sub', 'sub/z', 't1', 't2']);
+    assert.equal(await text(`${target}/a`), 'newest');
+    assert.equal(await text(`${target}/a2`), 'new');
+    assert.equal(await mode(`${target}/a2`), 0o755);
+    assert.equal(await text(`${target}/t1`), 'first');
+    assert.equal((await stat(`${target}/t1`)).ino, (await stat(`${target}/t2`)).ino);
+    assert.equal(built.source.open, 0);
+  });
+
+  test('everything', async () => {
+    await using temporary = await temporaryFolder();
+    const target = path.join(temporary.path, 'out');
+    await getPath(built, '/', target);
+    assert.deepEqual(await names(target), [
+      'conf',
+      'etc',
+      'etc/a',
+      'etc/a2',
+      'etc/b',
+      'etc/sub',
+      'etc/sub/z',
+      'etc/t1',
+      'etc/t2',
+      't',
+    ]);
+    assert.deepEqual(
+      await names(temporary.path).then((all) => all.filter((name) => name.includes('.layover'))),
+      [],
+    );
+  });
+
+  test('a file, to a name, into a folder, over another file', async () => {
+    await using temporary = await temporaryFolder();
+    const to = path.join(temporary.path, 'name');
+    assert.equal((await getPath(built, 'conf/a2', to)).bytes, 3);
+    assert.equal(await mode(to), 0o755);
+    assert.equal((await stat(to)).mtimeMs, 5000);
+    assert.equal(
+      (await getPath(built, 'etc/b', temporary.path)).target,
+      path.join(temporary.path, 'b'),
+    );
+    await getPath(built, 'etc/b', to);
+    assert.equal(await text(to), 'b');
+    assert.deepEqual(await names(temporary.path), ['b', 'name']);
+    await assert.rejects(getPath(built, 'etc/none', to), fails('FILE_UNKNOWN'));
+    await assert.rejects(getPath(built, 'etc', to), fails('STORAGE_UNAVAILABLE', /no folder/));
+    assert.equal(await text(to), 'b');
+  });
+
+  test('a layer below one that hides the folder is not read', async () => {
+    await using temporary = await temporaryFolder();
+    const closed = image(
+      [file('d/old', pattern(100_000))],
+      [folder('d'), opaque('d'), file('d/new', 'n')],
+    );
+    await getPath(closed, 'd', path.join(temporary.path, 'out'));
+    assert.ok(
+      !closed.source.calls.some((call) => call.includes(closed.layers[0]?.digest ?? 'none')),
+    );
+  });
+});
+
+describe('a target that cannot be written', () => {
+  const built = image([file('a', pattern(3_000_000)), folder('d'), file('d/b', 'b')]);
+
+  test('something that is no folder on the way; devices', async () => {
+    await using temporary = await temporaryFolder();
+    await writeFile(path.join(temporary.path, 'file'), 'x');
+    const through = path.join(temporary.path, 'file', 'out');
+    await assert.rejects(
+      getPath(built, 'a', through),
+      fails('STORAGE_UNAVAILABLE', /cannot write/),
+    );
+    await assert.rejects(getLayer(built, 0, through), fails('STORAGE_UNAVAILABLE', /cannot write/));
+    await assert.rejects(
+      saveLayer(built, 0, '/dev/full'),
+      fails('STORAGE_UNAVAILABLE', /no ordinary file/),
+    );
+    assert.deepEqual(await names(temporary.path), ['file']);
+  });
+
+  const mountable = (): boolean =>
+    process.getuid?.() === 0 && spawnSync('unshare', ['-m', 'true']).status === 0;
+
+  test(
+    'a disk that is full',
+    { skip: mountable() ? false : 'needs the right to mount' },
+    async () => {
+      await using temporary = await temporaryFolder();
+      const at = temporary.path;
+      const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'layover-test', at]);
+      if (mounted.status !== 0) return;
+      try {
+        for (const attempt of [
+          () => getPath(built, 'a', `${at}/x`),
+          () => getLayer(built, 0, `${at}/y`),
+          () => getPath(built, '/', at),
+          () => saveLayer(built, 0, `${at}/z`),
+        ]) {
+          await assert.rejects(attempt(), fails('STORAGE_UNAVAILABLE', /no room left/));
+        }
+        assert.deepEqual(await names(at), []);
+      } finally {
+        spawnSync('umount', [at]);
+      }
+    },
+  );
+});
+
+test('a layer is saved as it is', async () => {
+  await using temporary = await temporaryFolder();
+  const bytes = layerOf([file('a', 'a')]);
+  const built = buildImage([bytes]);
+  const to = path.join(temporary.path, 'layer.tar.gz');
+  assert.equal((await saveLayer(built, 0, to)).bytes, bytes.length);
+  assert.ok((await readFile(to)).equals(bytes));
+  assert.deepEqual(await names(temporary.path), ['layer.tar.gz']);
+  await assert.rejects(saveLayer(built, 3, to), fails('FILE_UNKNOWN', /no layer 3/));
+});
