@@ -62,14 +62,18 @@ export const deadline = () =>
   durationWithin({ least: 1, most: LONGEST_TIMER }, `${DURATIONS}; more than 0, 24d at most`);
 
 /** Bytes. */
-export function size(limits: Limits = {}) {
+export function size(limits: Limits & { readonly example?: string } = {}) {
   const refuse = notAllowed(
     'a size',
     `numbers with B, kB, MB, GB, TB, KiB, MiB, GiB or TiB, such as 10MiB, or plain bytes${limits.least === undefined ? '' : '; more than 0'}`,
   );
   const error = refusal(refuse);
   const written = z.string({ error }).regex(SIZE, { error });
-  const input = z.union([written, z.int({ error }).nonnegative({ error })], { error });
+  const bytes = z.int({ error }).nonnegative({ error });
+  const { example } = limits;
+  const input = z
+    .union([written, bytes], { error })
+    .meta(example === undefined ? {} : { examples: [example] });
   return parsed(input, 'size', refuse, (text) => inside(parseSize(text), limits));
 }
 

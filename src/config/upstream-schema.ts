@@ -166,10 +166,9 @@ export const upstream = z.strictObject({
     .prefault(16)
     .describe('Connections to it at one time; more requests wait.'),
   maxSize: field
-    .size({ least: 1 })
+    .size({ least: 1, example: '20GiB' })
     .optional()
-    .describe('What its content may take of storage.maxSize. Left out: all of it.')
-    .meta({ examples: ['20GiB'] }),
+    .describe('What its content may take of storage.maxSize. Left out: all of it.'),
   timeouts: timeouts.prefault({}).describe('How long to wait for it.'),
   tags: z
     .strictObject(policyFields())
