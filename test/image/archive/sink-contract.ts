@@ -136,7 +136,7 @@ export function sinkContract(what: string, text: string, options: SinkOptions = 
       [digestOf(neighbour), neighbour],
     ] as const) {
       await using blob = await read.source.blob(read.repository, digest);
-      assert.deepEqual(await collect(blob.body), Buffer.from(right));
+      assert.ok((await collect(blob.body)).equals(right));
     }
   });
 
@@ -281,5 +281,19 @@ export function sinkContract(what: string, text: string, options: SinkOptions = 
       openPlace({ ...place, image: { ...other, repository: { host: 'a.b', path: 'c' } } }),
       failsWith('MANIFEST_UNKNOWN', /docker\.io\/team\/app:1\.2/),
     );
+  });
+
+  check('a name means what it was last given to', async ({ open, place }) => {
+    {
+      await using opened = await open();
+      await writeImage(opened.sink, opened, image(1));
+      await writeImage(opened.sink, opened, image(2));
+      await opened.commit();
+    }
+    await using read = await openPlace({ ...place, image: NAME });
+    const { bytes } = await read.source.manifest(read.repository, read.at);
+    assert.equal(parseImageManifest(bytes).config.digest, image(2).config.digest);
+    const names = read.images.flatMap((one) => one.names.filter(({ at }) => at === NAME.at));
+    assert.equal(names.length, 1);
   });
 }

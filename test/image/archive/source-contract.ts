@@ -79,7 +79,7 @@ export function sourceContract(
     ] as const) {
       await using part = await source.blob(repository, digest, range);
       assert.deepEqual([part.size, part.span], [size, { start, end }]);
-      assert.deepEqual(await collect(part.body), bytes.subarray(start, end));
+      assert.ok((await collect(part.body)).equals(bytes.subarray(start, end)));
     }
     await assert.rejects(
       source.blob(repository, digest, { from: size }),

@@ -187,7 +187,8 @@ test('wrong content in a layout is replaced by what is right', async () => {
   const right = await readFile(blob);
   await writeFile(blob, pattern(large.size, 99));
   await writeTo(text, built);
-  assert.deepEqual(await readFile(blob), right);
+  // Buffers of this size are not handed to deepEqual: it would spell out how they differ.
+  assert.ok((await readFile(blob)).equals(right));
 });
 
 test('what is in a layout already is not asked for', async () => {
