@@ -60,9 +60,14 @@ export function isLoopback(host: string): boolean {
 /**
  * Where the registry may lead by redirects and token servers although it is private: nowhere for one
  * that is public, anywhere for one that is in a private network itself.
+ * @param way behind a proxy names are the proxy's to resolve: only addresses are judged
  */
-export async function allowedPrivate(host: string): Promise<readonly string[]> {
+export async function allowedPrivate(
+  host: string,
+  way: 'direct' | 'proxied',
+): Promise<readonly string[]> {
   const name = hostnameOf(apiHostOf(host));
+  if (way === 'proxied' && isIP(name) === 0 && !isLoopback(host)) return [];
   try {
     const addresses = await lookup(name, { all: true });
     return addresses.some(({ address }) => isPrivateAddress(address)) ? ANYWHERE : [];

@@ -72,7 +72,8 @@ export function client(options: ClientOptions = {}): Client {
 
   const connect = async (host: string): Promise<Upstream> => {
     tls ??= readTls(options);
-    const made = upstreamOptions(host, options, await tls, await allowedPrivate(host));
+    const way = options.proxy === undefined ? 'direct' : 'proxied';
+    const made = upstreamOptions(host, options, await tls, await allowedPrivate(host, way));
     const scheme = options.plainHttp === true ? 'http' : await schemeOf(host, made);
     return upstream({ ...made, url: urlOf(host, scheme) });
   };

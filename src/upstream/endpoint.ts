@@ -9,6 +9,7 @@ import type { Clock, Deadline } from './clock.ts';
 import type { Credentials } from './credentials.ts';
 import type { UpstreamEvent } from './event.ts';
 import {
+  BodyError,
   exchange,
   type HttpBody,
   type HttpRequest,
@@ -252,6 +253,7 @@ export class Endpoint {
       if (own) this.#circuit.succeeded();
       return response;
     } catch (cause) {
+      if (cause instanceof BodyError) throw unsent(cause, subject);
       const error = connectionFailure(cause, subject);
       if (own && error.reached === 'no') this.#circuit.failed();
       throw error;
@@ -280,6 +282,13 @@ function isUsable({ response: { status }, origin }: Answer, { also, alsoElsewher
 }
 
 /** Whether a new URL may lead further, where the asker has nothing better to do with the answer. */
+/** The endpoint has nothing to do with it. */
+function unsent({ cause }: BodyError, subject: Subject): UpstreamError {
+  const nature = { reason: 'content', retry: 'useless', reached: 'yes' } as const;
+  const message = `${describe(subject)}: what was to be sent could not be read`;
+  return new UpstreamError('UPSTREAM_UNAVAILABLE', message, nature, { cause });
+}
+
 function isExpired({ response: { status }, origin }: Answer, { alsoElsewhere }: Ask): boolean {
   if (origin === 'endpoint' || alsoElsewhere?.includes(status)) return false;
   return EXPIRED.has(status) || status >= 500;

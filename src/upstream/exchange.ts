@@ -11,8 +11,16 @@ export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 export interface Streamed {
   /** Bytes of all pieces together. */
   readonly length: number;
-  /** What it throws ends the request and is what the request rejects with. */
+  /** What it throws ends the request, which then rejects with a `BodyError`. */
   readonly open: () => AsyncIterable<Uint8Array>;
+}
+
+/** A body could not be had, through no fault of whom it was for. */
+export class BodyError extends Error {
+  constructor(cause: unknown) {
+    super('the body of the request failed', { cause });
+    this.name = 'BodyError';
+  }
 }
 
 export type HttpBody = string | Uint8Array | Streamed;
@@ -56,8 +64,10 @@ export function exchange(
   let controller: Dispatcher.DispatchController | undefined;
   let incoming: Incoming | undefined;
   let late: Error | undefined;
+  let over = false;
   // undici's own timeout starts when the request is written; this one covers the connecting as well.
   const expire = (): void => {
+    over = true;
     late = new errors.HeadersTimeoutError();
     controller?.abort(late);
     reject(late);
@@ -91,12 +101,13 @@ export function exchange(
     onResponseData: (_, chunk) => incoming?.push(chunk),
     onResponseEnd: () => incoming?.end(),
     onResponseError(_, error) {
+      over = true;
       clearTimeout(timer);
       incoming?.fail(error);
       reject(error);
     },
   };
-  const streamed = isStreamed(body) ? body : undefined;
+  const [streamed, plain] = isStreamed(body) ? [body, undefined] : [undefined, body ?? null];
   try {
     dispatcher.dispatch(
       {
@@ -107,7 +118,7 @@ export function exchange(
           streamed === undefined
             ? headers
             : { ...headers, 'content-length': String(streamed.length) },
-        body: bodyOf(body, patience, wait),
+        body: streamed === undefined ? plain : streamOf(streamed, patience, wait, () => over),
         // A body may take longer to leave than any answer: `wait` follows it.
         headersTimeout: streamed === undefined ? patience.headers : 0,
         bodyTimeout: patience.idle,
@@ -125,21 +136,31 @@ function isStreamed(body: HttpBody | undefined): body is Streamed {
   return typeof body === 'object' && 'open' in body;
 }
 
-function bodyOf(body: HttpBody | undefined, patience: Patience, wait: Wait) {
-  if (body === undefined) return null;
-  if (isStreamed(body)) return Readable.from(paced(body, patience, wait), { objectMode: false });
-  return body;
-}
-
 type Wait = (milliseconds: number | undefined) => void;
 
+/** @param over whether the request has ended: what is thrown from then on says nothing of the body */
+function streamOf(body: Streamed, patience: Patience, wait: Wait, over: () => boolean): Readable {
+  const stream = Readable.from(paced(body, patience, wait, over), { objectMode: false });
+  // Whoever waits for the request is told; an error that comes after it is nobody's.
+  return stream.on('error', () => {});
+}
+
 /** Waits for the other side while it takes a piece, and for nobody while the next one is fetched. */
-async function* paced(body: Streamed, patience: Patience, wait: Wait): AsyncGenerator<Uint8Array> {
+async function* paced(
+  body: Streamed,
+  patience: Patience,
+  wait: Wait,
+  over: () => boolean,
+): AsyncGenerator<Uint8Array> {
   wait(undefined);
-  for await (const chunk of body.open()) {
-    wait(patience.idle);
-    yield chunk;
-    wait(undefined);
+  try {
+    for await (const chunk of body.open()) {
+      wait(patience.idle);
+      yield chunk;
+      wait(undefined);
+    }
+  } catch (error) {
+    throw over() ? error : new BodyError(error);
   }
   wait(patience.digesting);
 }

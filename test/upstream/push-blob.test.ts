@@ -293,6 +293,18 @@ test('content that breaks is opened again where it broke, or its error is the er
   assert.equal(registry.pushes.open, 0);
 });
 
+test('content that breaks again and again says nothing of the registry', async () => {
+  await using registry = await startRegistry();
+  await using source = connect(registry);
+  const error = new RegistryError('STORAGE_UNAVAILABLE', 'the disk is gone');
+  for (let count = 0; count < 6; count += 1) {
+    const lost = memoryContent(pattern(MIB, count), { failAt: { at: 0, error } });
+    await failure(push(source, lost), 'STORAGE_UNAVAILABLE');
+  }
+  await push(source, memoryContent(DATA));
+  assert.ok(!source.events.some(({ type }) => type === 'circuit'));
+});
+
 test('a Location on another host gets the bytes and no credentials', async () => {
   await using registry = await startRegistry({ auth: { kind: 'bearer' } });
   await using other = await startRegistry({ address: '127.0.0.2' });
