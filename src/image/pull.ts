@@ -26,10 +26,14 @@ export async function pull({ into, ...options }: TransferOptions): Promise<Copie
 
 /** Makes what was written visible. @throws RegistryError INTERRUPTED where the signal came first */
 export async function commit(into: OpenedSink, signal: AbortSignal | undefined): Promise<void> {
-  if (signal?.aborted === true) throw interrupted(signal);
+  const check = (): void => {
+    if (signal?.aborted === true) throw interrupted(signal);
+  };
+  check();
   try {
     await into.commit();
   } catch (error) {
-    throw signal?.aborted === true ? interrupted(signal) : error;
+    check();
+    throw error;
   }
 }

@@ -1,8 +1,9 @@
-import { mkdir, open, rm, stat } from 'node:fs/promises';
+import { mkdir, open, rm, stat, statfs } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
 import path from 'node:path';
 import type { FileHandle } from 'node:fs/promises';
 import type { Digest } from '../../core/digest.ts';
-import { asError } from '../../core/errors.ts';
+import { asError, RegistryError } from '../../core/errors.ts';
 import { spanOf } from '../../core/range.ts';
 import { rewrap } from '../../core/rewrap.ts';
 import type { Blob } from '../../core/source.ts';
@@ -30,6 +31,8 @@ export interface CacheOptions {
   readonly folder: string;
   /** Bytes. More is there only until what is being written has been counted. */
   readonly maxSize: number;
+  /** Bytes of the disk that are left to others: with fewer free nothing is kept. 256 MiB if left out. */
+  readonly minFree?: number;
   readonly buffers?: Buffers;
   readonly observe?: (event: CacheEvent) => void;
 }
@@ -37,8 +40,8 @@ export interface CacheOptions {
 /** Milliseconds. Whether something was used earlier or later than this does not matter. */
 const USE_MATTERS = 60_000;
 
-/** Room is made afterwards, by `trim`: no process knows what the others are about to write. */
-const UNCOUNTED = { wrote() {}, appearing() {}, end() {} };
+/** Bytes. */
+const MIN_FREE = 256 * 1024 * 1024;
 
 /** What a process needs to write. */
 interface Writing {
@@ -60,6 +63,8 @@ export class ContentCache implements AsyncDisposable {
   #trimming: Promise<void> | undefined;
   /** Bytes in the folder as far as is known; nobody has looked yet if `undefined`. */
   #total: number | undefined;
+  /** Bytes that are going to be written, as far as this process knows. */
+  #expected = 0;
   #warned = false;
 
   constructor(options: CacheOptions) {
@@ -109,22 +114,27 @@ export class ContentCache implements AsyncDisposable {
   async ingest(digest: Digest): Promise<Ingest> {
     const writing = await this.#write();
     const growing = await this.#claim(writing, digest);
-    const { maxSize } = this.#options;
-    const options = {
+    let useless = false;
+    return DiskIngest.open({
       digest,
       growing,
       final: this.#folder.blob(digest),
-      leftover: 'resumable' as const,
+      leftover: 'resumable',
       buffers: this.#buffers,
-      // What is larger than all of the cache would push everything else out of it.
-      claim: async (size: number) => (size > maxSize ? undefined : UNCOUNTED),
+      claim: (size) => this.#room(size),
       use: { [Symbol.dispose]() {} },
-      onError: (operation: string, error: Error) => this.#unusable(operation, error),
-      onStored: (size: number) => this.#stored(size),
+      onError: (operation, error) => {
+        // What filled the disk does not stay there.
+        useless = true;
+        this.#unusable(operation, error);
+      },
+      onStored: (size) => this.#stored(size),
       onCommitted: () => {},
-      onClosed: () => writing?.partials.release(growing),
-    };
-    return DiskIngest.open(options);
+      onClosed: () => {
+        writing?.partials.release(growing);
+        if (useless) removeQuietly(growing);
+      },
+    });
   }
 
   /** Removes content that turned out to be wrong. */
@@ -145,6 +155,29 @@ export class ContentCache implements AsyncDisposable {
     const nowhere = path.join(this.#folder.partials, 'unusable', 'partial');
     if (writing === undefined) return nowhere;
     return (await this.#tried('claim', () => writing.partials.claim(digest))) ?? nowhere;
+  }
+
+  /**
+   * Room for so many bytes here, and as many for whoever writes the same content elsewhere on this
+   * disk. What the cache holds beyond its own limit leaves afterwards, by `trim`.
+   */
+  async #room(size: number) {
+    const { maxSize, minFree = MIN_FREE } = this.#options;
+    if (size > maxSize) return undefined;
+    const disk = await this.#tried('look', () => statfs(this.#folder.partials));
+    const free = disk === undefined ? 0 : disk.bavail * disk.bsize;
+    if (free - this.#expected - 2 * size < minFree) {
+      const message = `the disk of ${this.#folder.root} has only ${free} bytes free`;
+      this.#unusable('claim', new RegistryError('STORAGE_UNAVAILABLE', message));
+      return undefined;
+    }
+    let left = size;
+    const less = (bytes: number): void => {
+      left -= bytes;
+      this.#expected -= bytes;
+    };
+    this.#expected += size;
+    return { wrote: less, appearing() {}, end: () => less(left) };
   }
 
   #write(): Promise<Writing | undefined> {
@@ -187,6 +220,14 @@ export class ContentCache implements AsyncDisposable {
     if (this.#warned) return;
     this.#warned = true;
     this.#options.observe?.({ type: 'cache-unusable', operation, error });
+  }
+}
+
+function removeQuietly(name: string): void {
+  try {
+    rmSync(name, { force: true });
+  } catch {
+    // The folder is as unusable as it was: `trim` meets the file again.
   }
 }
 

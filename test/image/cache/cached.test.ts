@@ -14,7 +14,7 @@ import { putImage, REPOSITORY } from '../image-world.ts';
 
 const SIZE = 1_500_000;
 
-async function world(options: { maxSize?: number; inside?: string } = {}) {
+async function world(options: { maxSize?: number; minFree?: number; inside?: string } = {}) {
   const stack = new AsyncDisposableStack();
   const folder = path.join(stack.use(await temporaryFolder()).path, options.inside ?? '');
   const events: CacheEvent[] = [];
@@ -24,6 +24,7 @@ async function world(options: { maxSize?: number; inside?: string } = {}) {
       contentCache({
         folder,
         maxSize: options.maxSize ?? 2 ** 40,
+        minFree: options.minFree ?? 0,
         observe: (event) => events.push(event),
       }),
     );
@@ -223,6 +224,24 @@ test('a folder that cannot be written is said once, and everything works without
     ['cache-unusable'],
   );
   assert.equal(it.source.open, 0);
+});
+
+test('where the disk is all but full nothing is kept, and everything works without', async () => {
+  await using it = await world({ minFree: 2 ** 60 });
+  const bytes = pattern(SIZE);
+  const digest = it.source.putBlob(REPOSITORY, bytes);
+  const all = await Promise.all([1, 2, 3].map(() => read(it.cached.blob(REPOSITORY, digest))));
+  for (const one of all) assert.ok(one.equals(bytes));
+  await it.cache[Symbol.asyncDispose]();
+  assert.deepEqual(
+    it.events.map(({ type }) => type),
+    ['cache-unusable'],
+  );
+  const left = await readdir(it.folder, { recursive: true, withFileTypes: true });
+  assert.deepEqual(
+    left.filter((entry) => entry.isFile()).map(({ name }) => name),
+    [],
+  );
 });
 
 test('disposal ends what is under way', async () => {
