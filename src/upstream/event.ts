@@ -6,7 +6,7 @@ export type UpstreamEvent = { readonly host: string } & (
       readonly type: 'request';
       readonly kind: Kind;
       readonly method: string;
-      /** The status, or `timeout`, `dns`, `tls`, `refused`, `reset`, `private`, `invalid` when there was none. */
+      /** The status, or `timeout`, `dns`, `tls`, `refused`, `reset`, `private`, `invalid` when there was none, `content` when the body that was to be sent broke. */
       readonly code: string;
       /** Until the headers, or the failure. */
       readonly seconds: number;
