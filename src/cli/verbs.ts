@@ -33,4 +33,10 @@ export const VERBS: readonly Verb[] = [
     summary: 'check and show the configuration',
     load: async () => (await import('./settings.ts')).addSettings,
   },
+  {
+    name: 'tags',
+    group: 'Registries:',
+    summary: 'list the tags of a repository',
+    load: async () => (await import('./tags.ts')).addTags,
+  },
 ];
