@@ -40,7 +40,7 @@ async function small(): Promise<Small> {
     disk,
     store,
     serve: async (config = {}) => {
-      const server = await here.serve({ config: { storage: { path: store }, ...config } });
+      const server = await here.serve({ config: { storage: { path: store, minFree: 0 }, ...config } });
       return whole.use(server);
     },
     fill: async (left) => {

@@ -22,6 +22,8 @@ export function openHosted(
     ...config.uploads,
     ...config.gc,
     onTags: () => store.retagged(),
+    onHeld: (digest) => store.housekeeping.keeper.host(digest),
+    onReleased: (digest) => store.housekeeping.keeper.release(digest),
   });
   const stop = new AbortController();
   const { every } = config.gc;

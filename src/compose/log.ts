@@ -3,7 +3,9 @@ import type { LogLevel } from '../config/config.ts';
 import type { Failure, RequestRecord } from '../http/observe.ts';
 import type { UpkeepEvent } from '../hosted/upkeep.ts';
 import type { MirrorEvent } from '../mirror/event.ts';
+import type { HousekeepingEvent } from '../store/budget/event.ts';
 import type { UpstreamEvent } from '../upstream/event.ts';
+import { housekeepingLog } from './housekeeping-log.ts';
 import { Lines } from './lines.ts';
 
 export interface Log {
@@ -11,6 +13,7 @@ export interface Log {
   request(record: RequestRecord): void;
   mirror(event: MirrorEvent): void;
   upstream(event: UpstreamEvent): void;
+  housekeeping(event: HousekeepingEvent): void;
   hosted(event: UpkeepEvent): void;
   /** Writes out what is still held back. */
   flush(): void;
@@ -32,6 +35,7 @@ export function openLog(level: LogLevel): Log {
     },
     mirror: (event) => logMirror(logger, event),
     upstream: (event) => logUpstream(logger, event),
+    housekeeping: housekeepingLog(logger),
     hosted: (event) => logHosted(logger, event),
     flush: () => out.flushSync(),
   };

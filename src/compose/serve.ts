@@ -3,16 +3,18 @@ import { readFile } from 'node:fs/promises';
 import { formatAddress } from '../config/address.ts';
 import type { Config, ServerTls } from '../config/config.ts';
 import { nameForVia } from '../core/via.ts';
+import type { HostedRepositories } from '../hosted/repositories.ts';
 import { createApp } from '../http/app.ts';
 import { createMetrics } from '../http/metrics.ts';
 import { startServer, type Tls } from '../http/server.ts';
 import type { MirrorEvent } from '../mirror/event.ts';
-import { mirror } from '../mirror/mirror.ts';
+import { mirror, type Mirror } from '../mirror/mirror.ts';
 import type { TagPolicy } from '../mirror/policy.ts';
 import { createRouter } from '../mirror/route.ts';
 import { createCatalog } from './catalog.ts';
 import { openHosted } from './hosted.ts';
 import { openLog } from './log.ts';
+import { housekeepingOf } from './housekeeping.ts';
 import { openStore } from './store.ts';
 import { openUpstreams } from './upstreams.ts';
 
@@ -32,7 +34,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     version,
     upstreams: [...config.upstreams.keys()],
     storage: async () => ({
-      ...(await store.usage.figures()),
+      ...(await store.housekeeping.figures()),
       limitBytes: config.storage.maxSize,
     }),
   });
@@ -40,10 +42,22 @@ export async function serve(options: ServeOptions): Promise<void> {
     log.mirror(event);
     metrics.mirror(event);
   };
+  // Housekeeping begins with the store, before there is anybody who has to know of it.
+  let forget: Mirror['forget'] | undefined;
+  let residents: HostedRepositories | undefined;
   await using store = await openStore({
     ...config.storage,
     admin: formatAddress(config.admin.listen),
     observe,
+    housekeeping: housekeepingOf(config, {
+      observe: (event) => {
+        log.housekeeping(event);
+        metrics.housekeeping(event);
+        if (event.type === 'evicted') forget?.(event.digest);
+      },
+      exclusively: (digest, task) =>
+        residents === undefined ? task() : residents.exclusively(digest, task),
+    }),
   });
   const via = nameForVia();
   await using upstreams = await openUpstreams(config, environment, {
@@ -66,6 +80,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     },
   });
   await using hosted = openHosted(config, store, (event) => log.hosted(event));
+  [forget, residents] = [(digest) => source.forget(digest), hosted.repositories];
   const app = createApp({
     source,
     ...(config.hosted.length > 0 && { hosted: hosted.repositories }),

@@ -1,7 +1,10 @@
 import { asError } from '../core/errors.ts';
 import { access, constants, mkdir } from 'node:fs/promises';
 import { isHosted } from '../core/hosted.ts';
+import type { Digest } from '../core/digest.ts';
 import type { MirrorEvent } from '../mirror/event.ts';
+import { Housekeeping, type HousekeepingOptions } from '../store/budget/housekeeping.ts';
+import { watchedLinks, watchedTags } from '../store/budget/watched.ts';
 import { diskStore } from '../store/disk.ts';
 import { Layout } from '../store/layout.ts';
 import { diskLinks, type LinkStore } from '../store/links.ts';
@@ -13,7 +16,6 @@ import { scrub } from '../store/scrub.ts';
 import type { ContentStore } from '../store/store.ts';
 import { diskTags, type TagStore } from '../store/tags.ts';
 import { UploadStore } from '../store/uploads.ts';
-import { Usage } from '../store/usage.ts';
 
 export interface OpenStore extends AsyncDisposable {
   readonly paths: Paths;
@@ -26,7 +28,9 @@ export interface OpenStore extends AsyncDisposable {
   readonly uploads: UploadStore;
   /** A tag of one of those means something else: `index.json` is out of date. */
   retagged(): void;
-  readonly usage: Usage;
+  readonly housekeeping: Housekeeping;
+  /** Somebody asked for the content, which is here. */
+  touch(digest: Digest): void;
   /** Why the store cannot be used at the moment; a full disk is no reason. */
   ready(): Promise<string | undefined>;
 }
@@ -37,6 +41,7 @@ export interface OpenStoreOptions {
   readonly verifyRate: number;
   readonly admin: string;
   readonly observe: (event: MirrorEvent) => void;
+  readonly housekeeping: Omit<HousekeepingOptions, 'paths' | 'content' | 'links' | 'tags'>;
 }
 
 /**
@@ -48,22 +53,30 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
   const paths = new Paths(options.path);
   await mkdir(paths.root, { recursive: true });
   const lock = lockStore(paths, { pid: process.pid, admin });
-  const usage = new Usage(paths);
   const onError = (operation: string, error: Error): void =>
     observe({ type: 'storage-error', operation, error });
   const onCommitted = (seconds: number): void =>
     observe({ type: 'storage-operation', operation: 'commit', seconds });
-  const content = await diskStore({
+  const [recorded, disk] = [diskLinks(paths), diskTags(paths)];
+  const housekeeping: Housekeeping = new Housekeeping({
+    ...options.housekeeping,
     paths,
+    content: () => content,
+    links: recorded,
+    tags: disk,
+  });
+  const content: ContentStore = await diskStore({
+    paths,
+    room: housekeeping.room,
+    uses: housekeeping.uses,
     onError,
     onDamage: (digest, reason) => observe({ type: 'damaged', digest, reason }),
-    onStored: (digest, size) => usage.stored(digest, size),
     onCommitted,
-    onRemoved: (_digest, size) => usage.removed(size),
+    onRemoved: (digest, size) => housekeeping.removed(digest, size),
   });
   const records = new Records(paths);
   await records.recover();
-  const disk = diskTags(paths);
+  await housekeeping.open();
   const layout = new Layout({
     paths,
     tags: {
@@ -77,7 +90,6 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
   const stop = new AbortController();
   const { signal } = stop;
   const background = [
-    usage.count(signal).catch((error: unknown) => onError('count', asError(error))),
     layout.keep(signal),
     ...(verifyRate > 0
       ? [
@@ -94,17 +106,18 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
   return {
     paths,
     content,
-    links: diskLinks(paths),
-    tags: touching(disk, layout),
+    links: watchedLinks(recorded, housekeeping),
+    tags: touching(watchedTags(disk, housekeeping), layout),
     referrers: diskReferrers(paths),
     records,
     uploads: new UploadStore({
       paths,
-      onStored: (digest, size) => usage.stored(digest, size),
+      onStored: (digest, size) => housekeeping.stored(digest, size),
       onCommitted,
     }),
     retagged: () => layout.touch(),
-    usage,
+    housekeeping,
+    touch: (digest) => housekeeping.touch(digest),
     ready: async () => {
       try {
         await access(paths.ingests, constants.W_OK);
@@ -116,6 +129,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
     [Symbol.asyncDispose]: async () => {
       stop.abort();
       await Promise.all(background);
+      await housekeeping[Symbol.asyncDispose]();
       await layout.flush().catch((error: unknown) => onError('layout', asError(error)));
       lock[Symbol.dispose]();
     },

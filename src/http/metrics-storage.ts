@@ -1,10 +1,15 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { EvictionReason } from '../store/budget/evictor.ts';
 import type { MirrorEvent } from '../mirror/event.ts';
 
 /** Bytes and counts; `undefined` is left out of the answer. */
 export interface StorageFigures {
   readonly usedBytes: number;
   readonly objects: number;
+  /** Of downloads: promised to those that run, left behind by others. */
+  readonly partialBytes: number;
+  /** Of the store: never evicted. */
+  readonly keptBytes: number;
   readonly limitBytes: number | undefined;
   /** Of the file system that holds the store. */
   readonly availableBytes: number | undefined;
@@ -13,14 +18,16 @@ export interface StorageFigures {
 
 export interface Eviction {
   readonly bytes: number;
-  /** Seconds since anybody read it. */
+  /** Seconds since anybody asked for it. */
   readonly age: number;
-  readonly reason: 'budget' | 'free-space';
+  readonly reason: EvictionReason;
 }
 
 export interface StorageMetrics {
   mirror(event: MirrorEvent): void;
   evicted(eviction: Eviction): void;
+  /** So many bytes went through without being stored. */
+  refused(bytes: number): void;
   /** Looks at the store, before each scrape. */
   refresh(): Promise<void>;
 }
@@ -65,6 +72,16 @@ export function storageMetrics(
     labelNames: ['reason'],
     registers,
   });
+  const refused = new Counter({
+    name: 'layover_storage_refused_total',
+    help: 'Content for which no room could be made: served all the same, and not stored.',
+    registers,
+  });
+  const refusedBytes = new Counter({
+    name: 'layover_storage_refused_bytes_total',
+    help: 'Bytes for which no room could be made.',
+    registers,
+  });
   const age = new Gauge({
     name: 'layover_eviction_oldest_access_age_seconds',
     help: 'How long nobody had read what was removed last: when short, the store is too small.',
@@ -82,6 +99,10 @@ export function storageMetrics(
       evictions.inc({ reason: eviction.reason });
       evictedBytes.inc({ reason: eviction.reason }, eviction.bytes);
       age.set(eviction.age);
+    },
+    refused: (bytes) => {
+      refused.inc();
+      refusedBytes.inc(bytes);
     },
     refresh: async () => {
       try {
@@ -105,12 +126,16 @@ function figureMetrics(registry: Registry): (figures: StorageFigures | undefined
   };
   const used = gauge('used_bytes', 'What the blobs in the store take.');
   const objects = gauge('objects', 'Blobs in the store.');
-  const limit = gauge('limit_bytes', 'What evictable content may take.');
+  const partial = gauge('partial_bytes', 'What downloads take or will: under way, or left behind.');
+  const kept = gauge('kept_bytes', 'What of the blobs is never evicted.');
+  const limit = gauge('limit_bytes', 'What blobs and downloads may take together.');
   const available = gauge('fs_available_bytes', 'Free on the file system of the store.');
   const capacity = gauge('fs_size_bytes', 'The size of the file system of the store.');
   return (figures) => {
     used(figures?.usedBytes);
     objects(figures?.objects);
+    partial(figures?.partialBytes);
+    kept(figures?.keptBytes);
     limit(figures?.limitBytes);
     available(figures?.availableBytes);
     capacity(figures?.capacityBytes);

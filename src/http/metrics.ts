@@ -1,9 +1,10 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { MirrorEvent } from '../mirror/event.ts';
+import type { HousekeepingEvent } from '../store/budget/event.ts';
 import type { UpstreamEvent } from '../upstream/event.ts';
 import { clientMetrics } from './metrics-clients.ts';
 import { mirrorMetrics } from './metrics-mirror.ts';
-import { storageMetrics, type Eviction, type StorageFigures } from './metrics-storage.ts';
+import { storageMetrics, type StorageFigures } from './metrics-storage.ts';
 import { upstreamMetrics } from './metrics-upstreams.ts';
 import type { Observer } from './observe.ts';
 
@@ -21,7 +22,7 @@ export interface MetricsOptions {
 export interface Metrics extends Observer {
   upstream(event: UpstreamEvent): void;
   mirror(event: MirrorEvent): void;
-  evicted(eviction: Eviction): void;
+  housekeeping(event: HousekeepingEvent): void;
   /** The Content-Type of what `render` gives. */
   readonly contentType: string;
   render(): Promise<string>;
@@ -48,7 +49,12 @@ export function createMetrics(options: MetricsOptions): Metrics {
       toMirror(event);
       toStorage.mirror(event);
     },
-    evicted: (eviction) => toStorage.evicted(eviction),
+    housekeeping: (event) => {
+      if (event.type === 'no-room') toStorage.refused(event.bytes);
+      if (event.type !== 'evicted') return;
+      const { size, age, reason } = event;
+      toStorage.evicted({ bytes: size, age: age / 1000, reason });
+    },
     contentType: registry.contentType,
     render: async () => {
       await toStorage.refresh();

@@ -17,6 +17,8 @@ function metricsOf(options: Partial<MetricsOptions> = {}): Metrics {
     storage: async () => ({
       usedBytes: 7,
       objects: 2,
+      partialBytes: 3,
+      keptBytes: 4,
       limitBytes: 100,
       availableBytes: 50,
       capacityBytes: undefined,
@@ -253,7 +255,9 @@ suite('metrics', () => {
     metrics.mirror({ type: 'revalidated', host, result: 'unchanged' });
     metrics.mirror({ type: 'storage-error', operation: 'commit', error: new Error('full') });
     metrics.mirror({ type: 'damaged', digest: DIGEST, reason: 'digest' });
-    metrics.evicted({ bytes: 12, age: 60, reason: 'budget' });
+    const evicted = { digest: DIGEST, size: 12, age: 60_000, reason: 'budget' } as const;
+    metrics.housekeeping({ type: 'evicted', ...evicted });
+    metrics.housekeeping({ type: 'no-room', bytes: 7, reason: 'full' });
     const of = (name: string) => samples(metrics, `layover_${name}`);
     const label = '{upstream="docker.io"}';
     assert.deepEqual(await of('downloads_in_flight'), { [label]: 1 });
@@ -273,6 +277,7 @@ suite('metrics', () => {
     assert.deepEqual(await of('storage_errors_total'), { '{operation="commit"}': 1 });
     assert.deepEqual(await of('integrity_failures_total'), { '{reason="digest"}': 1 });
     assert.deepEqual(await of('evicted_bytes_total'), { '{reason="budget"}': 12 });
+    assert.deepEqual(await of('storage_refused_bytes_total'), { '': 7 });
     assert.deepEqual(await of('eviction_oldest_access_age_seconds'), { '': 60 });
   });
 

@@ -29,6 +29,8 @@ export async function serve(options: Partial<AppOptions> = {}, tls?: Tls): Promi
     storage: async () => ({
       usedBytes: 7,
       objects: 2,
+      partialBytes: 3,
+      keptBytes: 4,
       limitBytes: 100,
       availableBytes: 50,
       capacityBytes: undefined,

@@ -41,6 +41,20 @@ export interface HousekeepingOptions {
   readonly clock?: { readonly wall?: () => number; readonly monotonic?: () => number };
 }
 
+/** Bytes and counts. */
+export interface Figures {
+  /** Complete content. */
+  readonly usedBytes: number;
+  readonly objects: number;
+  /** Promised to running downloads, or left behind by others. */
+  readonly partialBytes: number;
+  /** Of the complete content: never evicted. */
+  readonly keptBytes: number;
+  /** Of the file system that holds the store. */
+  readonly availableBytes: number;
+  readonly capacityBytes: number;
+}
+
 /** Milliseconds between two rounds of housekeeping, which is what a crash costs of access times. */
 const PAUSE = 5_000;
 
@@ -161,12 +175,26 @@ export class Housekeeping implements AsyncDisposable {
   removed(digest: Digest, size: number): void {
     this.index.remove(digest);
     this.ledger.remove(size);
+    this.keeper.release(digest);
   }
 
   /** Why nothing may be evicted at the moment. */
   get closed(): string | undefined {
     if (this.#options.network === 'offline') return 'nothing is evicted while offline';
     return this.#scanned ? undefined : 'the store is being looked through';
+  }
+
+  async figures(): Promise<Figures> {
+    const { bytes, objects } = this.ledger.stored;
+    const { available, capacity } = await this.space();
+    return {
+      usedBytes: bytes,
+      objects,
+      partialBytes: this.ledger.partial,
+      keptBytes: this.index.keptBytes,
+      availableBytes: available,
+      capacityBytes: capacity,
+    };
   }
 
   async space(): Promise<Space> {
