@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import type { Descriptor } from '../../core/descriptor.ts';
 import { algorithmOf, type Digest } from '../../core/digest.ts';
@@ -26,6 +26,7 @@ export class LayoutSink implements Sink, AsyncDisposable {
   readonly #signal: AbortSignal | undefined;
   readonly #received = new Received();
   readonly #written = new Set<Digest>();
+  readonly #halves = new Set<Digest>();
   readonly #writing = new SingleFlight<'present' | 'written'>();
   readonly #running = new Set<Promise<unknown>>();
   readonly #buffers = new Buffers();
@@ -64,16 +65,7 @@ export class LayoutSink implements Sink, AsyncDisposable {
       await this.#writing.run(digest, async () => 'present').catch(() => {});
     }
     if (this.#written.has(digest)) return 'present';
-    if (!this.#open) throw new RegistryError('STORAGE_UNAVAILABLE', `${this.#folder} was given up`);
-    const running = this.#writing.run(digest, () => this.#place(descriptor, content, progress));
-    this.#running.add(running);
-    try {
-      return await running;
-    } catch (cause) {
-      throw systemCode(cause) === undefined ? cause : unwritable(this.#folder, cause);
-    } finally {
-      this.#running.delete(running);
-    }
+    return this.#writing.run(digest, () => this.#place(descriptor, content, progress));
   }
 
   async manifest(...[repository, at, manifest]: Parameters<Sink['manifest']>): Promise<void> {
@@ -83,6 +75,7 @@ export class LayoutSink implements Sink, AsyncDisposable {
   /** @throws RegistryError STORAGE_UNAVAILABLE; nothing new is listed then */
   async commit(): Promise<void> {
     try {
+      await this.#dropHalves();
       for (const { bytes, descriptor } of this.#received.all) {
         const name = await this.#staged(descriptor.digest);
         await rm(name, { force: true });
@@ -111,23 +104,17 @@ export class LayoutSink implements Sink, AsyncDisposable {
       this.#written.add(digest);
       return 'present';
     }
-    const name = await this.#staged(digest);
-    const handle = await open(name, 'w');
+    this.#halves.add(digest);
+    const handle = await this.#touch(async () => open(await this.#staged(digest), 'w'));
     try {
-      const write = async (bytes: Uint8Array, position: number): Promise<void> => {
-        for (let done = 0; done < bytes.length;) {
-          const left = bytes.length - done;
-          done += (await handle.write(bytes, done, left, position + done)).bytesWritten;
-        }
-      };
+      const write = (bytes: Uint8Array, position: number): Promise<void> =>
+        this.#touch(() => writeAt(handle, bytes, position));
       await take(descriptor, content, write, { progress, signal: this.#signal });
-      await handle.sync();
-    } catch (error) {
-      await rm(name, { force: true });
-      throw error;
+      await this.#touch(() => handle.sync());
     } finally {
       await handle.close();
     }
+    this.#halves.delete(digest);
     this.#written.add(digest);
     return 'written';
   }
@@ -136,6 +123,22 @@ export class LayoutSink implements Sink, AsyncDisposable {
     const name = path.join(this.#staging, blobPath(digest));
     await mkdir(path.dirname(name), { recursive: true });
     return name;
+  }
+
+  /** Does something in the staging folder, which disposal waits for and nothing comes after. */
+  async #touch<T>(work: () => Promise<T>): Promise<T> {
+    if (!this.#open) {
+      throw new RegistryError('STORAGE_UNAVAILABLE', `${this.#folder} was given up`);
+    }
+    const running = work();
+    this.#running.add(running);
+    try {
+      return await running;
+    } catch (cause) {
+      throw unwritable(this.#folder, cause);
+    } finally {
+      this.#running.delete(running);
+    }
   }
 
   /** Whether the layout has the content already, which is read: another program may have left half of it. */
@@ -178,6 +181,12 @@ export class LayoutSink implements Sink, AsyncDisposable {
     await addToIndex(this.#folder, this.#received.images);
   }
 
+  /** What was begun and failed, and was not tried again. */
+  async #dropHalves(): Promise<void> {
+    for (const digest of this.#halves)
+      await rm(path.join(this.#staging, blobPath(digest)), { force: true });
+  }
+
   async #syncStaging(): Promise<void> {
     const blobs = (await this.#algorithms()).map((algorithm) => path.join('blobs', algorithm));
     for (const name of [...blobs, 'blobs', '.']) await syncFolder(path.join(this.#staging, name));
@@ -188,6 +197,13 @@ export class LayoutSink implements Sink, AsyncDisposable {
     const blobs = path.join(this.#staging, 'blobs');
     await mkdir(blobs, { recursive: true });
     return readdir(blobs);
+  }
+}
+
+async function writeAt(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    const left = bytes.length - done;
+    done += (await handle.write(bytes, done, left, position + done)).bytesWritten;
   }
 }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, rm, statfs, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { asError, RegistryError, systemCode } from '../../core/errors.ts';
+import { RegistryError, systemCode } from '../../core/errors.ts';
 import { decompress } from '../../layer/decompress.ts';
 import type { Content } from './content.ts';
 import { fileContent } from './file-content.ts';
@@ -34,9 +34,10 @@ export async function plain(
     await using input = await decompress(chunks(content));
     if (input.compression === 'none') return content;
     unpacked = await unpack(input.bytes, name, options);
-  } catch (error) {
+  } catch (cause) {
     await content[Symbol.asyncDispose]();
-    throw error;
+    if (!(cause instanceof RegistryError) || cause.code !== 'LAYER_INVALID') throw cause;
+    throw notAnArchive(name, `it cannot be unpacked: ${cause.message}`, cause);
   }
   await content[Symbol.asyncDispose]();
   return unpacked;
@@ -64,9 +65,7 @@ async function unpack(
   } catch (cause) {
     await handle.close();
     const code = systemCode(cause);
-    if (code === 'ENOSPC' || code === 'EDQUOT') throw noRoom(name, cause);
-    if (!(cause instanceof RegistryError) || cause.code !== 'LAYER_INVALID') throw cause;
-    throw notAnArchive(name, `it cannot be unpacked: ${asError(cause).message}`, cause);
+    throw code === 'ENOSPC' || code === 'EDQUOT' ? noRoom(name, cause) : cause;
   }
 }
 

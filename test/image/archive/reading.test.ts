@@ -108,6 +108,7 @@ const BAD: readonly (readonly [
     gzipSync(dockerArchive(['a'], file('a', pattern(50_000)))).subarray(0, 20_000),
     /cannot be unpacked/,
   ],
+  ['an archive compressed with xz', Buffer.from('fd377a585a0000', 'hex'), /xz/],
   [
     'a damaged header',
     (() => {
