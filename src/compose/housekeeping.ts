@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts';
-import type { HousekeepingOptions } from '../store/budget/housekeeping.ts';
+import type { HousekeepingOptions } from '../store/budget/options.ts';
 
 type Wiring = Pick<HousekeepingOptions, 'observe' | 'exclusively'>;
 

@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Digest } from '../../src/core/digest.ts';
 import { parseTag } from '../../src/core/reference.ts';
 import type { HousekeepingEvent } from '../../src/store/budget/event.ts';
-import type { HousekeepingOptions } from '../../src/store/budget/housekeeping.ts';
+import type { HousekeepingOptions } from '../../src/store/budget/options.ts';
 import type { Paths } from '../../src/store/paths.ts';
 import { collect } from '../fixtures/collect.ts';
 import { gate } from '../fixtures/gate.ts';

@@ -2,14 +2,9 @@ import { statfs } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Digest } from '../../core/digest.ts';
 import { asError } from '../../core/errors.ts';
-import { LARGEST_MANIFEST } from '../../core/manifest.ts';
-import type { LinkStore } from '../links.ts';
-import type { Paths } from '../paths.ts';
-import type { ContentStore } from '../store.ts';
-import type { TagStore } from '../tags.ts';
 import { Accesses } from './accesses.ts';
 import { BlobIndex } from './blob-index.ts';
-import { Budget, type Limits, type Space } from './budget.ts';
+import { Budget, type Space } from './budget.ts';
 import { StoreClock } from './clock.ts';
 import type { HousekeepingEvent } from './event.ts';
 import { Evictor } from './evictor.ts';
@@ -17,29 +12,11 @@ import { IndexDatabase } from './index-database.ts';
 import { Keeper } from './keeper.ts';
 import { Ledger } from './ledger.ts';
 import { Meta } from './meta.ts';
+import type { HousekeepingOptions } from './options.ts';
 import { Pins } from './pins.ts';
 import { scanBlobs, scanPartials, scanRepositories, type ScanOptions } from './scan.ts';
+import { readManifest } from './stored-manifest.ts';
 import { Uses } from './uses.ts';
-
-export interface HousekeepingOptions {
-  readonly paths: Paths;
-  readonly limits: Limits;
-  /** Milliseconds without anybody asking after which content goes; 0: never. */
-  readonly maxAge: number;
-  /** Bytes that each of these upstreams may have of the budget. */
-  readonly shares: ReadonlyMap<string, number>;
-  /** Patterns of the configuration. */
-  readonly pins: readonly string[];
-  /** Offline nothing is evicted: it could not come back. */
-  readonly network: 'online' | 'offline';
-  /** The store that all this is about; asked for only after `open`. */
-  readonly content: () => ContentStore;
-  readonly links: LinkStore;
-  readonly tags: TagStore;
-  readonly exclusively?: <T>(digest: Digest, task: () => Promise<T>) => Promise<T>;
-  readonly observe?: (event: HousekeepingEvent) => void;
-  readonly clock?: { readonly wall?: () => number; readonly monotonic?: () => number };
-}
 
 /** Bytes and counts. */
 export interface Figures {
@@ -311,15 +288,4 @@ export class Housekeeping implements AsyncDisposable {
   #observe(event: HousekeepingEvent): void {
     this.#options.observe?.(event);
   }
-}
-
-async function readManifest(
-  content: ContentStore,
-  digest: Digest,
-): Promise<Uint8Array | undefined> {
-  await using blob = await content.open(digest);
-  if (blob === undefined || blob.size > LARGEST_MANIFEST) return undefined;
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of blob.body) chunks.push(chunk);
-  return Buffer.concat(chunks);
 }
