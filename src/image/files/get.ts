@@ -7,7 +7,7 @@ import { layerAt, type ImageLayers, type ReadOptions } from './image-layers.ts';
 import { layerBytes } from './layer-bytes.ts';
 import { LayerReader } from './layer-reader.ts';
 import { openFile } from './open-file.ts';
-import { baseOf, climbs, pathOf } from './path.ts';
+import { baseOf, climbs, pathOf, type ImagePath } from './path.ts';
 import { place } from './place.ts';
 import { Staging, type Manners, type Skipped } from './staging.ts';
 import { stageTree } from './tree.ts';
@@ -40,13 +40,14 @@ export async function getPath(
   target: string,
   options: GetOptions = {},
 ): Promise<Got> {
-  if (pathOf(at) === '') return getTree(image, at, target, options);
+  if (pathOf(at) === '') return getTree(image, '', target, options);
   try {
     return await getFile(image, at, target, options);
   } catch (error) {
-    if (!isAboutFolder(error)) throw error;
+    const folder = folderIn(error);
+    if (folder === undefined) throw error;
+    return getTree(image, folder, target, options);
   }
-  return getTree(image, at, target, options);
 }
 
 /**
@@ -115,11 +116,11 @@ async function getFile(
 
 async function getTree(
   image: ImageLayers,
-  at: string,
+  folder: ImagePath,
   target: string,
   options: GetOptions,
 ): Promise<Got> {
-  return staged(target, options, (staging) => stageTree(image, at, staging, options));
+  return staged(target, options, (staging) => stageTree(image, folder, staging, options));
 }
 
 async function staged(
@@ -141,11 +142,10 @@ function safeName(at: string): string {
   return baseOf(pathOf(at));
 }
 
-function isAboutFolder(error: unknown): boolean {
-  return (
-    error instanceof RegistryError &&
-    error.code === 'FILE_UNKNOWN' &&
-    isRecord(error.detail) &&
-    error.detail['type'] === 'directory'
-  );
+/** The folder, links followed, that was found where a file was looked for. */
+function folderIn(error: unknown): ImagePath | undefined {
+  if (!(error instanceof RegistryError) || error.code !== 'FILE_UNKNOWN') return undefined;
+  if (!isRecord(error.detail) || error.detail['type'] !== 'directory') return undefined;
+  const { path: folder } = error.detail;
+  return typeof folder === 'string' ? folder : undefined;
 }

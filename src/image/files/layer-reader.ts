@@ -38,7 +38,7 @@ export class LayerReader implements AsyncDisposable {
         this.#entries = walkTar(keptOpen(this.#decompressed));
       }
       const { value } = await this.#entries.next();
-      if (value === undefined && this.#manner === 'verified') await this.#drain();
+      if (value === undefined) await this.#drain();
       return value ?? undefined;
     });
   }
@@ -83,8 +83,10 @@ export class LayerReader implements AsyncDisposable {
     await this.#decompressed?.[Symbol.asyncDispose]();
   }
 
-  /** What follows the archive belongs to the digest all the same. */
+  /** What follows the archive belongs to the digest, and to the checksum of compressed data, all the same. */
   async #drain(): Promise<void> {
+    if (this.#manner === 'pieces') return;
+    if (this.#manner === 'stream' && this.compression === 'none') return;
     await this.#decompressed?.drain();
   }
 }

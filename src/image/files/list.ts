@@ -2,6 +2,7 @@ import { LayerReader } from './layer-reader.ts';
 import { fileEntry, implicitFolder, layerRef, type FileEntry } from './file-entry.ts';
 import type { ImageLayers, ReadOptions } from './image-layers.ts';
 import { Overlay } from './overlay.ts';
+import { isWithin, pathOf } from './path.ts';
 
 export interface ListOptions extends ReadOptions {
   /** `visible`: what a container sees. `all`: every entry, with the fate of those it does not, and whiteouts. */
@@ -51,4 +52,20 @@ export async function* listImage(
     if (versions === 'visible' && index > 0 && overlay.closes('', index)) break;
   }
   for (const [path, layer] of overlay.implicit()) yield implicitFolder(path, layer);
+}
+
+/**
+ * Every version of one path that any layer has, newest first, each with its fate, and what deleted it: whiteouts
+ * and opaque folders on its way. Links are not followed. Each version can be had by its layer (`openFile`).
+ */
+export async function* listVersions(
+  image: ImageLayers,
+  path: string,
+  options: ReadOptions = {},
+): AsyncGenerator<FileEntry, void, undefined> {
+  const wanted = pathOf(path);
+  for await (const entry of listImage(image, { ...options, versions: 'all' })) {
+    const deletes = entry.type === 'whiteout' || entry.type === 'opaque';
+    if (entry.path === wanted || (deletes && isWithin(wanted, entry.path))) yield entry;
+  }
 }

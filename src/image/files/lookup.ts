@@ -129,7 +129,7 @@ export class Lookup implements AsyncDisposable {
   /** The path as a folder that no layer has an entry for. */
   #folder(path: ImagePath, { folders }: Settled): Step | undefined {
     const index = path === '' ? 0 : folders.get(path);
-    if (index === undefined) return undefined;
+    if (index === undefined || this.#image.layers.length === 0) return undefined;
     const { layer } = this.scan(index);
     return { kind: 'found', found: { entry: implicitFolder(path, layer), ordinal: undefined } };
   }

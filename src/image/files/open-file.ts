@@ -120,6 +120,6 @@ function noFile(path: string, { type, path: at }: FileEntry): RegistryError {
   return new RegistryError(
     'FILE_UNKNOWN',
     `${printableName(path)} is no file but a ${type} (${shown})${hint}`,
-    { detail: { type } },
+    { detail: { type, path: at } },
   );
 }

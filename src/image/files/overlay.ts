@@ -45,7 +45,8 @@ export class Overlay {
     if (type !== 'directory') hides.push(above(place.implied, index));
     const fate = hides.reduce(nearest, undefined);
     const repeated = fate === undefined && place.seenIn === index;
-    this.#mark(place, type, index);
+    // The root is a folder, whatever an archive says.
+    if (path !== '' || type === 'opaque') this.#mark(place, type, index);
     this.#imply(ancestorsOf(path), layer, covered);
     if (type === 'opaque') this.#imply([path], layer, fate);
     if (fate === undefined && type !== 'whiteout' && type !== 'opaque') place.seenIn = index;

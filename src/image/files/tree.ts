@@ -1,5 +1,4 @@
 import { RegistryError } from '../../core/errors.ts';
-import { printableName } from '../../layer/name.ts';
 import type { TarEntry } from '../../layer/tar-entry.ts';
 import { fileEntry, layerRef, type FileEntry } from './file-entry.ts';
 import type { ImageLayers, ReadOptions } from './image-layers.ts';
@@ -11,26 +10,16 @@ import { climbs, isWithin, type ImagePath } from './path.ts';
 import type { Staging } from './staging.ts';
 
 /**
- * Stages a folder as a container sees it. Layers are read newest first, to their end and against their digests, and
- * only as far down as something of the folder can still be seen.
- * @throws RegistryError FILE_UNKNOWN when there is no such folder
+ * Stages a folder as a container sees it. Layers are read newest first, to their end and against their
+ * digests, and only as far down as something of the folder can still be seen.
  */
 export async function stageTree(
   image: ImageLayers,
-  at: string,
+  folder: ImagePath,
   staging: Staging,
   options: ReadOptions,
 ): Promise<void> {
-  const root = await folderAt(image, at, options);
-  await new Tree(image, root, staging, options).fill();
-}
-
-/** Where the folder is, links followed. */
-async function folderAt(image: ImageLayers, at: string, options: ReadOptions): Promise<ImagePath> {
-  await using lookup = new Lookup(image, options);
-  const { entry } = await lookup.find(at, image.layers.length - 1);
-  if (entry.type === 'directory') return entry.path;
-  throw new RegistryError('FILE_UNKNOWN', `${printableName(at)} is no folder but a ${entry.type}`);
+  await new Tree(image, folder, staging, options).fill();
 }
 
 class Tree {

@@ -100,6 +100,29 @@ describe('a whole layer on the disk', () => {
     assert.equal(await mode(`${kept.target}/d/f`), 0o4751);
   });
 
+  test(
+    'owners, where one may give them',
+    { skip: process.getuid?.() === 0 ? false : 'needs root' },
+    async () => {
+      await using temporary = await temporaryFolder();
+      const owner = { uid: 1234, gid: 5678 };
+      const built = image([
+        folder('d', owner),
+        file('d/f', 'x', { ...owner, mode: 0o4755 }),
+        { ...symlink('s', 'd'), ...owner },
+      ]);
+      const target = path.join(temporary.path, 'out');
+      await getLayer(built, 0, target, { owners: 'keep', specialBits: 'keep' });
+      for (const name of ['d', 'd/f', 's']) {
+        const { uid, gid } = await lstat(path.join(target, name));
+        assert.deepEqual({ uid, gid }, owner, name);
+      }
+      assert.equal(await mode(`${target}/d/f`), 0o4755);
+      const mine = await getLayer(built, 0, path.join(temporary.path, 'mine'));
+      assert.equal((await stat(`${mine.target}/d/f`)).uid, 0);
+    },
+  );
+
   test('nothing leaves the target, whatever the archive says', async () => {
     await using temporary = await temporaryFolder();
     const outside = path.join(temporary.path, 'outside');

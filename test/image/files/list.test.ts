@@ -5,13 +5,14 @@ import { RegistryError } from '../../../src/core/errors.ts';
 import type { FileEntry } from '../../../src/image/files/file-entry.ts';
 import { findFiles } from '../../../src/image/files/find.ts';
 import { parseGlob } from '../../../src/image/files/glob.ts';
-import { listImage, listLayer, listLayers } from '../../../src/image/files/list.ts';
+import { listImage, listLayer, listLayers, listVersions } from '../../../src/image/files/list.ts';
 import { pattern } from '../../fixtures/collect.ts';
 import { buildImage } from '../../fixtures/image-builder.ts';
 import {
   file,
   folder,
   hardlink,
+  layerOf,
   opaque,
   symlink,
   whiteout,
@@ -169,6 +170,26 @@ describe('the merged file system', () => {
       assert.equal(entries[2]?.layer.digest, image.layers[1]?.digest);
     });
   }
+
+  test('every version of one path, and what became of it', async () => {
+    const image = buildImage([
+      [file('d/f', '1')],
+      [file('d/f', '22')],
+      [whiteout('d')],
+      [file('d/f', '333'), file('other')],
+    ]);
+    assert.deepEqual((await gather(listVersions(image, '/d/f'))).map(tell), [
+      '3 d/f file',
+      '2 d whiteout',
+      '1 d/f file deleted by 2',
+      '0 d/f file overwritten by 1',
+    ]);
+  });
+
+  test('compressed data is checked to its end, also behind the archive', async () => {
+    const bytes = layerOf([file('a')]);
+    await assert.rejects(gather(listImage(buildImage([bytes.subarray(0, -4)]))), /truncated/);
+  });
 
   test('a damaged layer is named', async () => {
     const bytes = Buffer.from('this is no layer at all'.repeat(100));
