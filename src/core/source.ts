@@ -24,7 +24,10 @@ export interface Blob extends Answered, AsyncDisposable {
    * belong to whoever receives them.
    */
   readonly body: AsyncIterable<Uint8Array>;
-  /** The same bytes by way of reused buffers, where the source has them; the promise is that of `body`. */
+  /**
+   * The same bytes by way of reused buffers, where the source has them; the promise is that of `body`.
+   * A chunk may be handed over while the one before it is still being written.
+   */
   readonly pour?: (write: Write) => Promise<void>;
 }
 
