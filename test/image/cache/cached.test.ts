@@ -149,6 +149,7 @@ test('a reader that leaves ends the download, which the next one goes on with', 
   const iterator = blob.body[Symbol.asyncIterator]();
   await iterator.next();
   await blob[Symbol.asyncDispose]();
+  while (it.source.open > 0) await new Promise(setImmediate);
   stand.resolve();
   it.source.behave({});
   await using rest = await it.cached.blob(REPOSITORY, digest);
