@@ -2,7 +2,7 @@ import { ByteReader, type Bytes } from './bytes.ts';
 import { damaged, truncated } from './damage.ts';
 import { PaxFields, parsePax, type PaxRecords } from './pax.ts';
 import { readOldGnu, readPaxSparse, type SparseMap } from './sparse.ts';
-import { factsOf, typeOf, type LongNames, type TarEntry } from './tar-entry.ts';
+import { factsOf, type LongNames, type TarEntry } from './tar-entry.ts';
 import { TarContent } from './tar-content.ts';
 import { BLOCK, isZero, parseHeader, type TarHeader } from './tar-header.ts';
 
@@ -99,8 +99,8 @@ function sized(map: SparseMap | undefined, declared: number) {
 }
 
 /** Links, directories, devices and fifos have no data, whatever size they state: Go and Python read them so. */
-function holdsData({ type, name }: TarHeader): boolean {
-  return typeOf(type, name) === 'file' || type === 'D';
+function holdsData({ type }: TarHeader): boolean {
+  return !['1', '2', '3', '4', '5', '6'].includes(type);
 }
 
 async function record(input: ByteReader, { size }: TarHeader): Promise<Uint8Array> {

@@ -178,6 +178,16 @@ describe('walkTar', () => {
     await assert.rejects(names(blocksOf({ name: 'x', flag: 'L', size: 2 ** 32 })), damage);
   });
 
+  test('data goes by the type in the header: an old folder may have some, a link that says so has none', async () => {
+    const tar = tarOf([
+      file('old/', 'some'),
+      { ...symlink('s', 'x'), size: 700 },
+      { ...hardlink('h', 'x'), size: 700 },
+      file('last'),
+    ]);
+    assert.deepEqual(await names(tar), ['old/', 's', 'h', 'last']);
+  });
+
   test('content is read in its turn, in part or not at all', async () => {
     const tar = tarOf([file('a', pattern(100_000)), file('b', pattern(5000, 2)), file('c', 'end')]);
     const seen: string[] = [];

@@ -7,12 +7,14 @@ import {
   readdir,
   readFile,
   readlink,
+  rm,
   stat,
   symlink as linkTo,
   writeFile,
 } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, test } from 'node:test';
+import fc from 'fast-check';
 import { RegistryError, type ErrorCode } from '../../../src/core/errors.ts';
 import { getLayer, getPath, saveLayer } from '../../../src/image/files/get.ts';
 import { pattern } from '../../fixtures/collect.ts';
@@ -252,6 +254,47 @@ describe('a whole layer on the disk', () => {
     assert.deepEqual(await names(temporary.path), []);
     assert.equal(wrong.source.open + trailing.source.open + cut.source.open, 0);
   });
+});
+
+test('no archive whatever writes outside, or leaves anything aside', async () => {
+  await using temporary = await temporaryFolder();
+  const outside = path.join(temporary.path, 'outside');
+  await mkdir(outside);
+  await writeFile(`${outside}/f`, 'mine');
+  const part = fc.constantFrom('a', 'b', '..', '.', 'f', '', 'outside', '.wh.a', '.wh..wh..opq');
+  const name = fc.array(part, { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'));
+  const link = fc.oneof(
+    name,
+    fc.constantFrom('../outside', outside, `${outside}/f`, '../../outside/f'),
+  );
+  const item = fc.oneof(
+    name.map((at) => file(at, 'planted')),
+    name.map((at) => folder(at)),
+    fc.tuple(name, link).map(([at, to]) => symlink(at, to)),
+    fc.tuple(name, link).map(([at, to]) => hardlink(at, to)),
+  );
+  const layers = fc.array(fc.array(item, { maxLength: 8 }), { minLength: 1, maxLength: 3 });
+  await fc.assert(
+    fc.asyncProperty(layers, fc.constantFrom('layer', 'tree'), async (made, how) => {
+      const target = path.join(temporary.path, 'out');
+      const built = buildImage(made, { packing: 'none' });
+      // Twice: the second time into what the first has left there.
+      for (let time = 0; time < 2; time += 1) {
+        const got = how === 'layer' ? getLayer(built, 0, target) : getPath(built, '/', target);
+        await got.catch((error: unknown) => {
+          assert.ok(error instanceof RegistryError, String(error));
+          assert.equal(error.code, 'STORAGE_UNAVAILABLE', error.message);
+        });
+      }
+      assert.deepEqual(await names(outside), ['f']);
+      assert.equal(await text(`${outside}/f`), 'mine');
+      assert.equal((await stat(`${outside}/f`)).nlink, 1);
+      assert.ok((await names(temporary.path)).every((one) => !one.includes('.layover')));
+      assert.equal(built.source.open, 0);
+      await rm(target, { recursive: true, force: true });
+    }),
+    { numRuns: 150 },
+  );
 });
 
 describe('files and folders as a container sees them', () => {
