@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { formatAddress } from '../config/address.ts';
 import type { Config, ServerTls } from '../config/config.ts';
 import { nameForVia } from '../core/via.ts';
 import type { HostedRepositories } from '../hosted/repositories.ts';
@@ -11,6 +10,8 @@ import type { MirrorEvent } from '../mirror/event.ts';
 import { mirror, type Mirror } from '../mirror/mirror.ts';
 import type { TagPolicy } from '../mirror/policy.ts';
 import { createRouter } from '../mirror/route.ts';
+import { administrationOf } from './administration.ts';
+import { startAdminServer } from './admin-server.ts';
 import { createCatalog } from './catalog.ts';
 import { openHosted } from './hosted.ts';
 import { openLog } from './log.ts';
@@ -42,12 +43,15 @@ export async function serve(options: ServeOptions): Promise<void> {
     log.mirror(event);
     metrics.mirror(event);
   };
+  await using admin = await startAdminServer(config.admin.listen, (error, message) =>
+    log.logger.error({ error: error.message }, message),
+  );
   // Housekeeping begins with the store, before there is anybody who has to know of it.
   let forget: Mirror['forget'] | undefined;
   let residents: HostedRepositories | undefined;
   await using store = await openStore({
     ...config.storage,
-    admin: formatAddress(config.admin.listen),
+    admin: admin.address,
     observe,
     housekeeping: housekeepingOf(config, {
       observe: (event) => {
@@ -96,6 +100,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     metrics,
     log: (record) => log.request(record),
   });
+  admin.open(administrationOf(store));
   const tls = await tlsOf(config.tls);
   const { host = '::', port } = config.listen;
   const server = await startServer({ app, listen: { host, port }, ...(tls && { tls }) });
@@ -105,6 +110,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       version,
       pid: process.pid,
       ...where,
+      admin: admin.address,
       storage: store.paths.root,
       config: options.file,
       upstreams: [...config.upstreams.keys()],

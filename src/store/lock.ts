@@ -34,6 +34,23 @@ export function lockStore(paths: Paths, holder: Holder): Disposable {
   return { [Symbol.dispose]: () => database.close() };
 }
 
+/**
+ * Who locked the store last. Whether that process still runs only its administration can tell.
+ * `undefined` where nobody ever did.
+ */
+export function lastHolder(paths: Paths): Holder | undefined {
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(paths.lock, { readOnly: true });
+    return readHolder(database);
+  } catch (error) {
+    if (systemCode(error) === 'ERR_SQLITE_ERROR') return undefined;
+    throw error;
+  } finally {
+    database?.close();
+  }
+}
+
 /** Ends the transaction. Without room nothing is written: the lock holds all the same, only its name is missing. */
 function writeHolder(database: DatabaseSync, { pid, admin }: Holder): void {
   try {

@@ -60,6 +60,7 @@ export class Housekeeping implements AsyncDisposable {
   readonly #meta: Meta;
   readonly #stop = new AbortController();
   readonly #counted = Promise.withResolvers<void>();
+  readonly #first = Promise.withResolvers<void>();
   #scanned = false;
   /** The index lacks something. */
   #unwell = false;
@@ -179,6 +180,11 @@ export class Housekeeping implements AsyncDisposable {
     return { available: bavail * bsize, capacity: blocks * bsize };
   }
 
+  /** Settles once the store has been looked through, as far as it can be. */
+  async looked(): Promise<void> {
+    await this.#first.promise;
+  }
+
   /** Pins have changed: settles once everything that they keep is known. */
   async repin(): Promise<void> {
     this.#scanned = false;
@@ -229,6 +235,7 @@ export class Housekeeping implements AsyncDisposable {
       }
     };
     await look(() => this.#scan());
+    this.#first.resolve();
     while (!signal.aborted) {
       await delay(PAUSE, undefined, { signal, ref: false }).catch(() => {});
       if (!signal.aborted) await look(() => this.round());

@@ -1,0 +1,53 @@
+import { formatReference } from '../core/reference.ts';
+import type { Administration } from '../http/admin/administration.ts';
+import { planPrune, prune } from '../store/inventory/prune.ts';
+import { usageOf } from '../store/inventory/usage.ts';
+import type { StoreView } from '../store/inventory/view.ts';
+import type { OpenStore } from './store.ts';
+
+/** What can be done to an open store, in the server as in a verb that has it for itself. */
+export function administrationOf({
+  paths,
+  content,
+  links,
+  tags,
+  housekeeping,
+}: OpenStore): Administration {
+  const { database, index, clock, keeper, evictor, accesses, ledger, pins } = housekeeping;
+  const view: StoreView = { paths, content, links, tags, database, index, clock, keeper };
+  const repinned = async (outcome: 'changed' | 'same'): Promise<'changed' | 'same'> => {
+    if (outcome === 'changed') await housekeeping.repin();
+    return outcome;
+  };
+  return {
+    store: paths.root,
+    usage: async () => usageOf(database),
+    async evict(to) {
+      await housekeeping.looked();
+      const before = ledger.stored;
+      const excess = (): number => ledger.stored.bytes - to;
+      if (housekeeping.closed === undefined) await evictor.sweep({ reason: 'request', excess });
+      const after = ledger.stored;
+      return {
+        blobs: Math.max(0, before.objects - after.objects),
+        bytes: Math.max(0, before.bytes - after.bytes),
+      };
+    },
+    async prune(query) {
+      await housekeeping.looked();
+      await accesses.flush();
+      const plan = await planPrune(view, query);
+      const removed = await prune(view, evictor, plan);
+      const images = plan.images.map(({ repository, tag, digest }) =>
+        formatReference(repository, tag ?? digest),
+      );
+      return { ...removed, images };
+    },
+    pins: async () => {
+      await pins.read();
+      return pins.list;
+    },
+    pin: async (pattern) => repinned(await pins.add(pattern)),
+    unpin: async (pattern) => repinned(await pins.remove(pattern)),
+  };
+}

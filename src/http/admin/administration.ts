@@ -1,0 +1,25 @@
+import type { Pin } from '../../store/budget/pins.ts';
+import type { PruneQuery } from '../../store/inventory/prune.ts';
+import type { UsageReport } from '../../store/inventory/usage.ts';
+
+/** What was removed. */
+export interface Removed {
+  readonly blobs: number;
+  readonly bytes: number;
+}
+
+/** What can be done to a store while it is served. */
+export interface Administration {
+  /** The folder of the store, to be sure that it is the right one. */
+  readonly store: string;
+  usage(): Promise<UsageReport>;
+  /** Evicts, the least recently used first, until no more than so many bytes are stored. */
+  evict(to: number): Promise<Removed>;
+  /** @throws RegistryError REQUEST_INVALID */
+  prune(query: PruneQuery): Promise<Removed & { readonly images: readonly string[] }>;
+  pins(): Promise<readonly Pin[]>;
+  /** @throws RegistryError NAME_INVALID */
+  pin(pattern: string): Promise<'changed' | 'same'>;
+  /** @throws RegistryError NAME_UNKNOWN, DENIED */
+  unpin(pattern: string): Promise<'changed' | 'same'>;
+}

@@ -1,0 +1,139 @@
+import { getRequestListener } from '@hono/node-server';
+import { Hono, type Context } from 'hono';
+import { isIP } from 'node:net';
+import { asError, RegistryError } from '../../core/errors.ts';
+import { isCount, isRecord } from '../../core/shape.ts';
+import type { PruneQuery } from '../../store/inventory/prune.ts';
+import type { App } from '../app.ts';
+import { errorBody } from '../errors.ts';
+import type { Administration } from './administration.ts';
+
+/** The header by which a client says which store it means: addresses are handed on to other servers. */
+export const STORE_HEADER = 'Layover-Store';
+
+/** Bytes of a request's body. */
+const LARGEST_BODY = 64 * 1024;
+
+export interface AdminAppOptions {
+  /** `undefined` until the store is open. */
+  readonly administration: () => Administration | undefined;
+  /** The host that the configuration names, which requests may name as well. */
+  readonly host: string | undefined;
+  readonly onError: (error: Error) => void;
+}
+
+/**
+ * Administration, to be served on an address of its own. It asks for no login: whoever reaches the
+ * address may do everything. A browser is no such one, whatever page it shows: requests with an
+ * `Origin`, for another host, or with a body that is not JSON are refused.
+ */
+export function createAdminApp(options: AdminAppOptions): App {
+  const routes = routesOf(options);
+  const listener = getRequestListener((request) => routes.fetch(request), {
+    overrideGlobalObjects: false,
+  });
+  return {
+    handle: (incoming, outgoing) => void listener(incoming, outgoing),
+    drain: () => {},
+    cut: () => 0,
+  };
+}
+
+function routesOf({ administration, host, onError }: AdminAppOptions): Hono {
+  const api = new Hono();
+  const open = (context: Context): Administration => {
+    const found = administration();
+    if (found === undefined) throw new RegistryError('STORAGE_UNAVAILABLE', 'not open yet');
+    const meant = context.req.header(STORE_HEADER);
+    if (meant === undefined || decodeURIComponent(meant) === found.store) return found;
+    throw new RegistryError('NOT_FOUND', 'another store is served here');
+  };
+  api.use(async (context, next) => {
+    refuseBrowsers(context, host);
+    await next();
+  });
+  api.get('/livez', (context) => context.text('ok\n'));
+  api.get('/api/v1/usage', async (context) => context.json(await open(context).usage()));
+  api.post('/api/v1/evict', async (context) => {
+    const { to } = await bodyOf(context);
+    if (!isCount(to)) throw new RegistryError('REQUEST_INVALID', 'to: how many bytes may stay');
+    return context.json(await open(context).evict(to));
+  });
+  api.post('/api/v1/prune', async (context) =>
+    context.json(await open(context).prune(queryOf(await bodyOf(context)))),
+  );
+  api.get('/api/v1/pins', async (context) => context.json({ pins: await open(context).pins() }));
+  api.post('/api/v1/pins', async (context) => {
+    const { pattern } = await bodyOf(context);
+    return context.json({ outcome: await open(context).pin(textOf(pattern)) });
+  });
+  api.post('/api/v1/unpin', async (context) => {
+    const { pattern } = await bodyOf(context);
+    return context.json({ outcome: await open(context).unpin(textOf(pattern)) });
+  });
+  api.notFound(() => answerTo(new RegistryError('NOT_FOUND')));
+  api.onError((error) => {
+    if (error instanceof RegistryError) return answerTo(error);
+    onError(asError(error));
+    return answerTo(new RegistryError('UNKNOWN'));
+  });
+  return api;
+}
+
+function answerTo({ status, code, message }: RegistryError): Response {
+  const headers = { 'Content-Type': 'application/json' };
+  return new Response(errorBody(code, message), { status, headers });
+}
+
+function refuseBrowsers({ req }: Context, host: string | undefined): void {
+  const named = new URL(req.url).hostname.replace(/^\[(.*)\]$/, '$1');
+  const foreign = named !== 'localhost' && named !== host && isIP(named) === 0;
+  if (foreign || req.header('origin') !== undefined) {
+    throw new RegistryError('DENIED', 'not for browsers, and not under this name');
+  }
+}
+
+async function bodyOf({ req }: Context): Promise<Readonly<Record<string, unknown>>> {
+  if (!/^application\/json\b/i.test(req.header('content-type') ?? '')) {
+    throw new RegistryError('REQUEST_INVALID', 'the body has to be application/json');
+  }
+  let text = '';
+  const decoder = new TextDecoder();
+  for await (const chunk of req.raw.body ?? []) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.length > LARGEST_BODY)
+      throw new RegistryError('REQUEST_INVALID', 'the body is too long');
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = undefined;
+  }
+  if (isRecord(value)) return value;
+  throw new RegistryError('REQUEST_INVALID', 'the body is not a JSON object');
+}
+
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  throw new RegistryError('REQUEST_INVALID', 'pattern: text');
+}
+
+function queryOf(body: Readonly<Record<string, unknown>>): PruneQuery {
+  const { patterns = [], olderThan, unusedFor, gone = 'spare' } = body;
+  const right =
+    Array.isArray(patterns) &&
+    patterns.every((pattern: unknown) => typeof pattern === 'string') &&
+    (olderThan === undefined || isCount(olderThan)) &&
+    (unusedFor === undefined || isCount(unusedFor)) &&
+    (gone === 'spare' || gone === 'include');
+  if (!right) {
+    throw new RegistryError('REQUEST_INVALID', 'patterns, olderThan, unusedFor (ms), gone');
+  }
+  return {
+    patterns,
+    gone,
+    ...(olderThan !== undefined && { olderThan }),
+    ...(unusedFor !== undefined && { unusedFor }),
+  };
+}

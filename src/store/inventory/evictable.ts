@@ -1,0 +1,38 @@
+import type { Digest } from '../../core/digest.ts';
+import { formatRepository } from '../../core/reference.ts';
+import type { Kind, Position } from '../budget/blob-index.ts';
+import { usageOf } from './usage.ts';
+import type { StoreView } from './view.ts';
+
+/** Content that would have to leave. */
+export interface Leaving {
+  readonly digest: Digest;
+  readonly kind: Kind;
+  /** Bytes. */
+  readonly size: number;
+  /** When somebody last asked for it, in milliseconds since 1970. */
+  readonly lastUsed: number;
+  /** Whose it is. */
+  readonly repositories: readonly string[];
+}
+
+const BATCH = 256;
+
+/** What would be evicted until no more than so many bytes are left, in that order. */
+export function* evictable(view: StoreView, to: number): Generator<Leaving> {
+  const { index, clock, database } = view;
+  let left = usageOf(database).total.bytes;
+  for (const kind of ['blob', 'manifest'] as const) {
+    for (let after: Position = { accessed: -1, id: -1 }; left > to;) {
+      const chosen = index.oldest({ kind, after, limit: BATCH });
+      for (const { digest, size, accessed, position } of chosen) {
+        if (left <= to) return;
+        left -= size;
+        after = position;
+        const repositories = index.linkedBy(digest).map(formatRepository);
+        yield { digest, kind, size, lastUsed: clock.onWall(accessed), repositories };
+      }
+      if (chosen.length < BATCH) break;
+    }
+  }
+}
