@@ -1,4 +1,5 @@
 import type { Digest } from '../core/digest.ts';
+import type { Upkeep } from './upkeep-actions.ts';
 
 /** A setting from the command line: the flag as it was typed, the path of the configuration's key, the value. */
 export interface Override {
@@ -39,4 +40,6 @@ export interface Actions {
   schema(): unknown;
   /** The configuration in effect as YAML with where each value comes from, secrets masked. */
   show(choices: Choices): Promise<string>;
+  /** What looks after what is cached. */
+  readonly upkeep: Upkeep;
 }

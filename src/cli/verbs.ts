@@ -28,6 +28,42 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('./verify.ts')).addVerify,
   },
   {
+    name: 'usage',
+    group: 'Mirror:',
+    summary: 'tell where the bytes of the store are',
+    load: async () => (await import('./usage.ts')).addUsage,
+  },
+  {
+    name: 'ls-cache',
+    group: 'Mirror:',
+    summary: 'list what is cached',
+    load: async () => (await import('./ls-cache.ts')).addLsCache,
+  },
+  {
+    name: 'evict',
+    group: 'Mirror:',
+    summary: 'make room, the least recently used first',
+    load: async () => (await import('./evict.ts')).addEvict,
+  },
+  {
+    name: 'prune',
+    group: 'Mirror:',
+    summary: 'remove cached images by pattern, age, last use',
+    load: async () => (await import('./prune.ts')).addPrune,
+  },
+  {
+    name: 'pin',
+    group: 'Mirror:',
+    summary: 'have images never be evicted; list pins',
+    load: async () => (await import('./pin.ts')).addPin,
+  },
+  {
+    name: 'unpin',
+    group: 'Mirror:',
+    summary: 'take a pin away',
+    load: async () => (await import('./pin.ts')).addUnpin,
+  },
+  {
     name: 'settings',
     group: 'Mirror:',
     summary: 'check and show the configuration',

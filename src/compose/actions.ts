@@ -9,6 +9,7 @@ import { Paths } from '../store/paths.ts';
 import { pacer } from '../store/scrub.ts';
 import { verify } from '../store/verify.ts';
 import { serve } from './serve.ts';
+import { upkeepOf } from './upkeep.ts';
 
 export interface ActionsOptions {
   readonly version: string;
@@ -31,6 +32,7 @@ export function actionsFor({ version, environment }: ActionsOptions): Actions {
     check: (choices) => checkConfig(requestOf(choices)),
     schema: jsonSchema,
     show: async (choices) => showSettings(await readConfig(requestOf(choices))),
+    upkeep: upkeepOf(async (choices) => (await readConfig(requestOf(choices))).config),
   };
 }
 

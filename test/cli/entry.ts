@@ -7,6 +7,7 @@ import { checkConfig, readConfig } from '../../src/config/read.ts';
 import { jsonSchema } from '../../src/config/schema.ts';
 import { showSettings } from '../../src/config/show.ts';
 import type { Choices } from '../../src/cli/actions.ts';
+import { noUpkeep } from './no-upkeep.ts';
 
 // The command line over the real configuration, as the program wires it, with a server that only
 // tells what it was given and an empty store: for tests that run it as a process.
@@ -42,5 +43,6 @@ process.exitCode = await run(process.argv.slice(2), {
     check: (choices) => checkConfig(request(choices)),
     schema: jsonSchema,
     show: async (choices) => showSettings(await readConfig(request(choices))),
+    upkeep: noUpkeep,
   }),
 });

@@ -10,6 +10,7 @@ import { interruption } from '../../src/cli/interruption.ts';
 import { load } from '../../src/config/load.ts';
 import { digestOf } from '../../src/core/digest.ts';
 import { RegistryError } from '../../src/core/errors.ts';
+import { noUpkeep } from './no-upkeep.ts';
 import { connect } from '../../src/compose/client.ts';
 
 const actions: Actions = {
@@ -18,6 +19,7 @@ const actions: Actions = {
   check: async () => [],
   schema: () => ({ type: 'object' }),
   show: async () => 'drain: 30s  # default\n',
+  upkeep: noUpkeep,
 };
 
 async function ran(

@@ -1,0 +1,41 @@
+import type { Pin } from '../store/budget/pins.ts';
+import type { Leaving } from '../store/inventory/evictable.ts';
+import type { CachedImage } from '../store/inventory/images.ts';
+import type { UsageReport } from '../store/inventory/usage.ts';
+import type { Choices } from './actions.ts';
+
+/** What was removed, or would be. Bytes. */
+export interface Removal {
+  readonly blobs: number;
+  readonly bytes: number;
+}
+
+export interface PruneChoices extends Choices {
+  readonly patterns: readonly string[];
+  /** Durations as they were typed. */
+  readonly olderThan?: string | undefined;
+  readonly unusedFor?: string | undefined;
+  readonly gone: 'spare' | 'include';
+}
+
+export interface Pruned extends Removal {
+  readonly images: readonly string[];
+}
+
+/**
+ * What the verbs do that look after what is cached. Those that look read the store, whether a server
+ * runs on it or not; those that change something ask the server, and do it themselves where none runs.
+ */
+export interface Upkeep {
+  usage(choices: Choices): Promise<UsageReport>;
+  /** Those that fit one of the patterns; all of them if there is no pattern. */
+  images(choices: Choices, patterns: readonly string[]): AsyncIterable<CachedImage>;
+  /** What would leave, in that order, until so much is left. */
+  leaving(choices: Choices, to: string): AsyncIterable<Leaving>;
+  evict(choices: Choices, to: string): Promise<Removal>;
+  planPrune(choices: PruneChoices): Promise<Pruned>;
+  prune(choices: PruneChoices): Promise<Pruned>;
+  pins(choices: Choices): Promise<readonly Pin[]>;
+  pin(choices: Choices, pattern: string): Promise<'changed' | 'same'>;
+  unpin(choices: Choices, pattern: string): Promise<'changed' | 'same'>;
+}

@@ -1,0 +1,81 @@
+import { systemCode, ERRORS, RegistryError, type ErrorCode } from '../core/errors.ts';
+import { isRecord } from '../core/shape.ts';
+import type { Administration, Removed } from '../http/admin/administration.ts';
+import { STORE_HEADER } from '../http/admin/app.ts';
+import { lastHolder } from '../store/lock.ts';
+import type { Paths } from '../store/paths.ts';
+
+type Changes = Pick<Administration, 'evict' | 'prune' | 'pin' | 'unpin'>;
+
+/** The administration of the server that runs on the store; `undefined` where none answers. */
+export async function runningServer(paths: Paths): Promise<Changes | undefined> {
+  const address = lastHolder(paths)?.admin;
+  if (address === undefined || address === '') return undefined;
+  const ask = asker(`http://${address}`, paths.root);
+  // Who locked the store last may have ended long ago, and another server have the address by now.
+  if ((await ask('GET', '/api/v1/pins')) === undefined) return undefined;
+  const post = async (path: string, body: object): Promise<Readonly<Record<string, unknown>>> =>
+    (await ask('POST', path, body)) ?? {};
+  return {
+    evict: async (to) => removedIn(await post('/api/v1/evict', { to })),
+    async prune(query) {
+      const answer = await post('/api/v1/prune', query);
+      const images = Array.isArray(answer['images']) ? answer['images'].map(String) : [];
+      return { ...removedIn(answer), images };
+    },
+    pin: async (pattern) => outcomeIn(await post('/api/v1/pins', { pattern })),
+    unpin: async (pattern) => outcomeIn(await post('/api/v1/unpin', { pattern })),
+  };
+}
+
+type Ask = (
+  method: string,
+  path: string,
+  body?: object,
+) => Promise<Readonly<Record<string, unknown>> | undefined>;
+
+/** `undefined`: nobody is there, or somebody else. @throws RegistryError what the server said */
+function asker(url: string, store: string): Ask {
+  return async (method, path, body) => {
+    let response: Response;
+    try {
+      response = await fetch(new URL(path, url), {
+        method,
+        headers: {
+          'Content-Type': 'application/json',
+          [STORE_HEADER]: encodeURIComponent(store),
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      });
+    } catch (error) {
+      const cause = error instanceof Error ? error.cause : undefined;
+      if (systemCode(cause) === 'ECONNREFUSED') return undefined;
+      throw new RegistryError('STORAGE_UNAVAILABLE', `no administration at ${url}`, { cause });
+    }
+    const answer: unknown = await response.json().catch(() => undefined);
+    if (response.ok && isRecord(answer)) return answer;
+    const error = errorIn(answer);
+    if (error === undefined || error.code === 'NOT_FOUND') return undefined;
+    throw error;
+  };
+}
+
+function errorIn(answer: unknown): RegistryError | undefined {
+  const errors = isRecord(answer) ? answer['errors'] : undefined;
+  const first: unknown = Array.isArray(errors) ? errors[0] : undefined;
+  if (!isRecord(first) || typeof first['code'] !== 'string') return undefined;
+  const { code } = first;
+  return isCode(code) ? new RegistryError(code, String(first['message'])) : undefined;
+}
+
+function isCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERRORS, code);
+}
+
+function removedIn({ blobs, bytes }: Readonly<Record<string, unknown>>): Removed {
+  return { blobs: Number(blobs ?? 0), bytes: Number(bytes ?? 0) };
+}
+
+function outcomeIn({ outcome }: Readonly<Record<string, unknown>>): 'changed' | 'same' {
+  return outcome === 'changed' ? 'changed' : 'same';
+}

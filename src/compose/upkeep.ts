@@ -1,0 +1,156 @@
+import type { Choices } from '../cli/actions.ts';
+import type { PruneChoices, Upkeep } from '../cli/upkeep-actions.ts';
+import type { Config } from '../config/config.ts';
+import { parseDuration } from '../config/duration.ts';
+import { parseSize } from '../config/size.ts';
+import { RegistryError } from '../core/errors.ts';
+import { parseImagePattern } from '../core/image-pattern.ts';
+import { formatReference } from '../core/reference.ts';
+import type { Administration } from '../http/admin/administration.ts';
+import { Pins } from '../store/budget/pins.ts';
+import { existingStore } from '../store/disk.ts';
+import { evictable } from '../store/inventory/evictable.ts';
+import { cachedImages } from '../store/inventory/images.ts';
+import { planPrune, type PruneQuery } from '../store/inventory/prune.ts';
+import { usageOf } from '../store/inventory/usage.ts';
+import { openView, type OpenedView } from '../store/inventory/view.ts';
+import { Paths } from '../store/paths.ts';
+import { administrationOf } from './administration.ts';
+import { runningServer } from './admin-client.ts';
+import { housekeepingOf } from './housekeeping.ts';
+import { openStore } from './store.ts';
+
+/** What the verbs do that look after what is cached, wired to the real things. */
+export function upkeepOf(configOf: (choices: Choices) => Promise<Config>): Upkeep {
+  const viewOf = async (choices: Choices): Promise<OpenedView> => look(await configOf(choices));
+  return {
+    async usage(choices) {
+      using view = await viewOf(choices);
+      return usageOf(view.database);
+    },
+    async *images(choices, patterns) {
+      const config = await configOf(choices);
+      const wanted = patterns.map((text) => pattern(config, text));
+      using view = await look(config);
+      for await (const image of cachedImages(view)) {
+        const { repository, tag, digest } = image;
+        const fits = wanted.some((one) =>
+          tag === undefined
+            ? one.inRepository(repository) && (one.digest ?? digest) === digest
+            : one.byTag(repository, tag) || (one.digest === digest && one.inRepository(repository)),
+        );
+        if (fits || wanted.length === 0) yield image;
+      }
+    },
+    async *leaving(choices, to) {
+      const bytes = sizeOf(to);
+      using view = await viewOf(choices);
+      yield* evictable(view, bytes);
+    },
+    async evict(choices, to) {
+      const bytes = sizeOf(to);
+      return change(await configOf(choices), (store) => store.evict(bytes));
+    },
+    async planPrune(choices) {
+      const config = await configOf(choices);
+      using view = await look(config);
+      const { images, content } = await planPrune(view, queryOf(config, choices));
+      return {
+        images: images.map(({ repository, tag, digest }) =>
+          formatReference(repository, tag ?? digest),
+        ),
+        blobs: content.size,
+        bytes: content.values().reduce((sum, size) => sum + size, 0),
+      };
+    },
+    async prune(choices) {
+      const config = await configOf(choices);
+      const query = queryOf(config, choices);
+      return change(config, (store) => store.prune(query));
+    },
+    async pins(choices) {
+      const { storage } = await configOf(choices);
+      const pins = new Pins({ file: new Paths(storage.path).pins, configured: storage.pins });
+      await pins.read();
+      return pins.list;
+    },
+    async pin(choices, text) {
+      const config = await configOf(choices);
+      return change(config, (store) => store.pin(pattern(config, text).text));
+    },
+    async unpin(choices, text) {
+      const config = await configOf(choices);
+      return change(config, (store) => store.unpin(pattern(config, text).text));
+    },
+  };
+}
+
+type Changes = Pick<Administration, 'evict' | 'prune' | 'pin' | 'unpin'>;
+
+/** By the server that runs on the store; where none runs, by this process with the store locked. */
+async function change<T>(config: Config, task: (store: Changes) => Promise<T>): Promise<T> {
+  const paths = new Paths(config.storage.path);
+  // A store that is not there is not to be made by looking after it.
+  if ((await existingStore({ paths })) === undefined) throw noStore(paths);
+  const server = await runningServer(paths);
+  if (server !== undefined) return task(server);
+  await using store = await openStore({
+    path: config.storage.path,
+    verifyRate: 0,
+    admin: '',
+    observe: () => {},
+    housekeeping: housekeepingOf(config),
+  });
+  await store.housekeeping.looked();
+  return await task(administrationOf(store));
+}
+
+async function look({ storage }: Config): Promise<OpenedView> {
+  const paths = new Paths(storage.path);
+  const { signal } = new AbortController();
+  const view = await openView({ paths, pins: storage.pins, signal });
+  if (view !== undefined) return view;
+  throw noStore(paths);
+}
+
+function noStore({ root }: Paths): RegistryError {
+  const message = `there is no store in ${root}, which storage.path names`;
+  return new RegistryError('STORAGE_UNAVAILABLE', message);
+}
+
+function queryOf(
+  config: Config,
+  { patterns, olderThan, unusedFor, gone }: PruneChoices,
+): PruneQuery {
+  return {
+    patterns: patterns.map((text) => pattern(config, text).text),
+    gone,
+    ...(olderThan !== undefined && { olderThan: durationOf(olderThan) }),
+    ...(unusedFor !== undefined && { unusedFor: durationOf(unusedFor) }),
+  };
+}
+
+/** As people write names: without a registry they mean the default one, as clients do. */
+function pattern({ defaultUpstream }: Config, text: string) {
+  const [head = '', ...rest] = text.split('/');
+  const first = rest.length > 0 ? head : (head.split(/[:@]/, 1)[0] ?? '');
+  const registry = /[.*]/.test(first) || (rest.length > 0 && /:|^localhost$/.test(first));
+  const library = defaultUpstream === 'docker.io' && rest.length === 0 ? 'library/' : '';
+  const full =
+    registry || defaultUpstream === undefined ? text : `${defaultUpstream}/${library}${text}`;
+  const found = parseImagePattern(full);
+  if (found !== undefined) return found;
+  throw new RegistryError('REQUEST_INVALID', `not a pattern of images: ${JSON.stringify(text)}`);
+}
+
+function sizeOf(text: string): number {
+  const size = parseSize(text);
+  if (size !== undefined) return size;
+  throw new RegistryError('REQUEST_INVALID', `not a size: ${text}; such as 50GiB, or plain bytes`);
+}
+
+function durationOf(text: string): number {
+  const duration = parseDuration(text);
+  if (duration !== undefined) return duration;
+  throw new RegistryError('REQUEST_INVALID', `not a duration: ${text}; such as 30d or 12h`);
+}

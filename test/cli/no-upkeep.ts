@@ -1,0 +1,14 @@
+import type { Upkeep } from '../../src/cli/upkeep-actions.ts';
+
+/** For command lines that look after nothing. */
+export const noUpkeep: Upkeep = {
+  usage: () => Promise.reject(new Error('usage')),
+  async *images() {},
+  async *leaving() {},
+  evict: () => Promise.reject(new Error('evict')),
+  planPrune: () => Promise.reject(new Error('planPrune')),
+  prune: () => Promise.reject(new Error('prune')),
+  pins: () => Promise.reject(new Error('pins')),
+  pin: () => Promise.reject(new Error('pin')),
+  unpin: () => Promise.reject(new Error('unpin')),
+};
