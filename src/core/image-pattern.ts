@@ -46,7 +46,9 @@ export function parseImagePattern(text: string): ImagePattern | undefined {
 }
 
 function isRegistry(name: string): boolean {
-  return name.includes('.') || name.includes(':') || name === 'localhost';
+  return (
+    /:\d{1,5}$/.test(name) || (name.includes('.') && !name.includes(':')) || name === 'localhost'
+  );
 }
 
 /** A registry alone means everything in it. */

@@ -88,7 +88,14 @@ export class IndexDatabase {
     if (this.#closed) return;
     this.#closed = true;
     this.#statements.clear();
-    this.#database.close();
+    try {
+      // One file again, which can be read without a trace.
+      if (this.#options.access !== 'read') this.#database.exec('PRAGMA journal_mode = DELETE');
+    } catch (error) {
+      this.#options.onError?.(error);
+    } finally {
+      this.#database.close();
+    }
   }
 
   #of(sql: string): StatementSync {

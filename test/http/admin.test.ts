@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { request } from 'node:http';
+import { once } from 'node:events';
+import { suite, test } from 'node:test';
+import type { Administration } from '../../src/http/admin/administration.ts';
+import { createAdminApp } from '../../src/http/admin/app.ts';
+import { startServer } from '../../src/http/server.ts';
+
+async function served(given: Partial<Administration> = {}, host?: string) {
+  const asked: unknown[] = [];
+  const errors: Error[] = [];
+  const administration: Administration = {
+    store: '/store',
+    usage: () => Promise.reject(new Error('a defect')),
+    evict: async (to) => {
+      asked.push(to);
+      return { blobs: 1, bytes: 2 };
+    },
+    prune: async (query) => {
+      asked.push(query);
+      return { blobs: 0, bytes: 0, images: [] };
+    },
+    pins: async () => [],
+    pin: async (pattern) => {
+      asked.push(pattern);
+      return 'changed';
+    },
+    unpin: async () => 'same',
+    ...given,
+  };
+  const app = createAdminApp({
+    administration: () => administration,
+    host,
+    onError: (error) => errors.push(error),
+  });
+  const server = await startServer({ app, listen: { host: '127.0.0.1', port: 0 } });
+  const send = async (
+    method: string,
+    path: string,
+    body?: string,
+    headers: Record<string, string> = { 'content-type': 'application/json' },
+  ) => {
+    const sent = request({ host: '127.0.0.1', port: server.port, method, path, headers });
+    sent.end(body);
+    const [answer] = await once(sent, 'response');
+    let text = '';
+    for await (const chunk of answer) text += String(chunk);
+    return { status: answer.statusCode as number, text };
+  };
+  return { send, asked, errors, [Symbol.asyncDispose]: async () => void (await server.close(0)) };
+}
+
+suite('administration', () => {
+  test('does what it is asked', async () => {
+    await using place = await served();
+    const evicted = await place.send('POST', '/api/v1/evict', '{"to":5}');
+    assert.deepEqual(evicted, { status: 200, text: '{"blobs":1,"bytes":2}' });
+    const query = { patterns: ['a.io/**'], unusedFor: 5, gone: 'include' };
+    assert.equal((await place.send('POST', '/api/v1/prune', JSON.stringify(query))).status, 200);
+    assert.equal((await place.send('POST', '/api/v1/pins', '{"pattern":"a.io/b"}')).status, 200);
+    assert.deepEqual(place.asked, [5, query, 'a.io/b']);
+  });
+
+  for (const [what, path, body] of [
+    ['no JSON', '/api/v1/evict', 'to=5'],
+    ['no object', '/api/v1/evict', '[]'],
+    ['a number that is none', '/api/v1/evict', '{"to":-1}'],
+    ['text for a number', '/api/v1/evict', '{"to":"5"}'],
+    ['patterns that are none', '/api/v1/prune', '{"patterns":[1]}'],
+    ['a word it does not know', '/api/v1/prune', '{"patterns":["a.io/b"],"gone":"maybe"}'],
+    ['no pattern', '/api/v1/pins', '{}'],
+    ['too much', '/api/v1/pins', `{"pattern":"${'x'.repeat(70_000)}"}`],
+  ] as const) {
+    test(`refuses ${what}`, async () => {
+      await using place = await served();
+      assert.equal((await place.send('POST', path, body)).status, 400);
+      assert.deepEqual(place.asked, []);
+    });
+  }
+
+  test('is not for browsers: other names, origins and forms are refused', async () => {
+    await using place = await served({}, 'admin.internal');
+    const json = { 'content-type': 'application/json' };
+    for (const [headers, status] of [
+      [{ ...json, host: 'rebound.example:8081' }, 403],
+      [{ ...json, origin: 'https://page.example' }, 403],
+      [{ 'content-type': 'text/plain' }, 400],
+      [{ 'content-type': 'application/x-www-form-urlencoded' }, 400],
+      [{ ...json, host: 'localhost:8081' }, 200],
+      [{ ...json, host: '[::1]:8081' }, 200],
+      [{ ...json, host: 'admin.internal:8081' }, 200],
+    ] as const) {
+      const answer = await place.send('POST', '/api/v1/evict', '{"to":5}', headers);
+      assert.equal(answer.status, status, JSON.stringify(headers));
+    }
+    assert.equal(place.asked.length, 3);
+  });
+
+  test('of another store is not this one; a defect tells nothing', async () => {
+    await using place = await served();
+    const headers = (store: string) => ({ 'layover-store': encodeURIComponent(store) });
+    assert.equal((await place.send('GET', '/api/v1/pins', '', headers('/other'))).status, 404);
+    assert.equal((await place.send('GET', '/api/v1/pins', '', headers('/store'))).status, 200);
+    const { status, text } = await place.send('GET', '/api/v1/usage');
+    assert.equal(status, 500);
+    assert.doesNotMatch(text, /defect/);
+    assert.deepEqual(
+      place.errors.map(({ message }) => message),
+      ['a defect'],
+    );
+    assert.equal((await place.send('GET', '/v2/')).status, 404);
+  });
+});
