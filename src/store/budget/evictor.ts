@@ -31,6 +31,8 @@ export interface EvictorOptions {
   readonly uses: Uses;
   readonly links: LinkStore;
   readonly now: () => number;
+  /** Why nothing may be evicted at the moment; asked before each removal. */
+  readonly closed: () => string | undefined;
   /** Takes the content out of the store. */
   readonly remove: (digest: Digest) => Promise<void>;
   /** Runs the task while nobody else changes what the content belongs to. */
@@ -92,9 +94,9 @@ export class Evictor {
   }
 
   async #sweepKind(kind: Kind, sweep: Sweep): Promise<number> {
-    const { index, signal } = this.#options;
+    const { index, signal, closed } = this.#options;
     const { host, before = Infinity, reason, onProgress } = sweep;
-    const excess = (): number => (signal.aborted ? 0 : sweep.excess());
+    const excess = (): number => (signal.aborted || closed() !== undefined ? 0 : sweep.excess());
     let removed = 0;
     for (let after = START; excess() > 0;) {
       const chosen = index.oldest({ kind, host, after, limit: CHOSEN });
@@ -127,8 +129,8 @@ export class Evictor {
 
   /** With the content go the links to it: whoever asks again has the upstream say so again. */
   async #take(digest: Digest, size: number): Promise<boolean> {
-    const { index, keeper, ledger, remove, links } = this.#options;
-    if (keeper.why(digest) !== undefined) return false;
+    const { index, keeper, ledger, remove, links, closed } = this.#options;
+    if (closed() !== undefined || keeper.why(digest) !== undefined) return false;
     await remove(digest);
     // Somebody else had removed the file: nobody has told.
     if (index.get(digest) !== undefined) {

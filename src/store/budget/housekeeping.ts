@@ -104,6 +104,7 @@ export class Housekeeping implements AsyncDisposable {
       now,
       remove: (digest) => options.content().remove(digest),
       exclusively: options.exclusively ?? ((_digest, task) => task()),
+      closed: () => this.closed,
       signal: this.#stop.signal,
       onEvicted: (evicted) => this.#observe({ type: 'evicted', ...evicted }),
       onError,

@@ -20,7 +20,7 @@ export interface KeeperOptions {
   readonly onError: (error: Error) => void;
 }
 
-/** Everything that lives here is kept under one name. */
+/** Everything that lives here is kept under one name a round, so that no moment is without. */
 const HOSTED_ROOT = 'hosted';
 
 /**
@@ -31,6 +31,8 @@ export class Keeper {
   readonly #options: KeeperOptions;
   #round: number;
   #work: Promise<void> = Promise.resolve();
+  /** What is to be kept and could not be written down, for want of room. */
+  readonly #unwritten = new Set<Digest>();
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -63,22 +65,24 @@ export class Keeper {
 
   /** Content that lives here: it is kept until `release`. */
   host(digest: Digest): void {
-    const root = this.#rootOf(HOSTED_ROOT, 'hosted', digest);
+    const root = this.#rootOf(`${HOSTED_ROOT} ${this.#round}`, 'hosted', digest);
     this.#add(root, digest, 0);
   }
 
   /** The content does not live here any more. */
   release(digest: Digest): void {
     const { database } = this.#options;
-    const root = database.get('SELECT id FROM roots WHERE name = ?', HOSTED_ROOT);
-    if (root === undefined) return;
-    const sql = 'DELETE FROM kept WHERE digest = ? AND root = ?';
-    database.run(sql, packed(digest), numberIn(root, 'id'));
-    this.#unmark(digest);
+    this.#unwritten.delete(digest);
+    const { changes } = database.run(
+      `DELETE FROM kept WHERE digest = ? AND root IN (SELECT id FROM roots WHERE reason = 'hosted')`,
+      packed(digest),
+    );
+    if (changes !== 0) this.#unmark(digest);
   }
 
   /** Why the content is kept; `undefined` if it is not. */
   why(digest: Digest): { readonly reason: string; readonly name: string } | undefined {
+    if (this.#unwritten.has(digest)) return { reason: 'not written down', name: '' };
     const row = this.#options.database.get(
       'SELECT r.reason AS reason, r.name AS name FROM kept k JOIN roots r ON r.id = k.root WHERE k.digest = ? LIMIT 1',
       packed(digest),
@@ -89,14 +93,12 @@ export class Keeper {
   /** Begins to go through all tags and links: what is not named again until `endRound` is kept no more. */
   beginRound(): void {
     this.#round += 1;
-    this.#drop(HOSTED_ROOT);
   }
 
   async endRound(): Promise<void> {
     const { database } = this.#options;
     const stale = database.all('SELECT name FROM roots WHERE round < ?', this.#round);
-    for (const row of stale)
-      if (textIn(row, 'name') !== HOSTED_ROOT) this.#drop(textIn(row, 'name'));
+    for (const row of stale) this.#drop(textIn(row, 'name'));
     for (const row of database.all('SELECT DISTINCT root FROM kept WHERE open = 1')) {
       this.#expand(numberIn(row, 'root'));
     }
@@ -163,8 +165,11 @@ export class Keeper {
 
   #add(root: number, digest: Digest, open: 0 | 1): void {
     const { database, index } = this.#options;
+    const key = packed(digest);
     const sql = 'INSERT OR IGNORE INTO kept (digest, root, open) VALUES (?, ?, ?)';
-    database.run(sql, packed(digest), root, open);
+    const written = database.run(sql, key, root, open).changes !== 0;
+    const known = 'SELECT 1 AS found FROM kept WHERE digest = ? AND root = ?';
+    if (!written && database.get(known, key, root) === undefined) this.#unwritten.add(digest);
     index.mark(digest, 'kept');
   }
 

@@ -95,6 +95,27 @@ test('what lives here is never evicted, and is when it does not any more', async
   assert.equal(housekeeping.index.keptBytes, 0);
 });
 
+test('while it is looked through what lives here is kept at every moment, and nothing is evicted', async () => {
+  await using place = await setUp();
+  const { housekeeping, put, store } = place;
+  const mine = await put(pattern(1000, 1));
+  housekeeping.keeper.host(mine);
+  housekeeping.keeper.beginRound();
+  assert.equal(housekeeping.keeper.why(mine)?.reason, 'hosted');
+  housekeeping.keeper.host(mine);
+  await housekeeping.keeper.endRound();
+  assert.equal(housekeeping.keeper.why(mine)?.reason, 'hosted');
+  housekeeping.keeper.release(mine);
+  assert.equal(housekeeping.keeper.why(mine), undefined);
+  const looking = housekeeping.repin();
+  assert.notEqual(housekeeping.closed, undefined);
+  await housekeeping.evictor.sweep(everything);
+  await looking;
+  assert.equal(await store.size(mine), 1000);
+  await housekeeping.evictor.sweep(everything);
+  assert.equal(await store.size(mine), undefined);
+});
+
 test('the links to what is evicted go with it', async () => {
   await using place = await setUp();
   const { housekeeping, put, links, paths } = place;
