@@ -1,7 +1,6 @@
 import { formatReference } from '../core/reference.ts';
 import type { Administration } from '../http/admin/administration.ts';
 import { planPrune, prune } from '../store/inventory/prune.ts';
-import { usageOf } from '../store/inventory/usage.ts';
 import type { StoreView } from '../store/inventory/view.ts';
 import type { OpenStore } from './store.ts';
 
@@ -21,7 +20,7 @@ export function administrationOf({
   };
   return {
     store: paths.root,
-    usage: async () => usageOf(database),
+    figures: () => housekeeping.figures(),
     async evict(to) {
       await housekeeping.looked();
       const before = ledger.stored;

@@ -11,7 +11,7 @@ async function served(given: Partial<Administration> = {}, host?: string) {
   const errors: Error[] = [];
   const administration: Administration = {
     store: '/store',
-    usage: () => Promise.reject(new Error('a defect')),
+    figures: () => Promise.reject(new Error('a defect')),
     evict: async (to) => {
       asked.push(to);
       return { blobs: 1, bytes: 2 };
@@ -101,7 +101,7 @@ suite('administration', () => {
     const headers = (store: string) => ({ 'layover-store': encodeURIComponent(store) });
     assert.equal((await place.send('GET', '/api/v1/pins', '', headers('/other'))).status, 404);
     assert.equal((await place.send('GET', '/api/v1/pins', '', headers('/store'))).status, 200);
-    const { status, text } = await place.send('GET', '/api/v1/usage');
+    const { status, text } = await place.send('GET', '/api/v1/store');
     assert.equal(status, 500);
     assert.doesNotMatch(text, /defect/);
     assert.deepEqual(

@@ -1,6 +1,6 @@
+import type { Figures } from '../../store/budget/housekeeping.ts';
 import type { Pin } from '../../store/budget/pins.ts';
 import type { PruneQuery } from '../../store/inventory/prune.ts';
-import type { UsageReport } from '../../store/inventory/usage.ts';
 
 /** What was removed. */
 export interface Removed {
@@ -12,7 +12,8 @@ export interface Removed {
 export interface Administration {
   /** The folder of the store, to be sure that it is the right one. */
   readonly store: string;
-  usage(): Promise<UsageReport>;
+  /** How full it is. Where the bytes are, a verb that reads the store tells: adding it up would hold up clients. */
+  figures(): Promise<Figures>;
   /** Evicts, the least recently used first, until no more than so many bytes are stored. */
   evict(to: number): Promise<Removed>;
   /** @throws RegistryError REQUEST_INVALID */

@@ -53,7 +53,7 @@ function routesOf({ administration, host, onError }: AdminAppOptions): Hono {
     await next();
   });
   api.get('/livez', (context) => context.text('ok\n'));
-  api.get('/api/v1/usage', async (context) => context.json(await open(context).usage()));
+  api.get('/api/v1/store', async (context) => context.json(await open(context).figures()));
   api.post('/api/v1/evict', async (context) => {
     const { to } = await bodyOf(context);
     if (!isCount(to)) throw new RegistryError('REQUEST_INVALID', 'to: how many bytes may stay');
