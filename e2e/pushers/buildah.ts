@@ -12,8 +12,13 @@ export async function buildah({ tool, folder }: PusherOptions): Promise<Pusher> 
     run(command, [...first, ...storage, ...args], { env });
   return {
     push: async (layout, reference) => {
+      // From a folder, old versions make a name of its path, and refuse that.
+      const archive = `${layout}.tar`;
+      await run('tar', ['-cf', archive, '-C', layout, '.']);
       await using storage = await emptyStorage(folder);
-      const id = (await buildah(storage.options, 'pull', '--quiet', `oci:${layout}:v1`)).trim();
+      const id = (
+        await buildah(storage.options, 'pull', '--quiet', `oci-archive:${archive}`)
+      ).trim();
       const said = join(await mkdtemp(join(folder, 'push-')), 'digest');
       const to = ['--tls-verify=false', '--digestfile', said];
       await buildah(storage.options, 'push', ...to, id, `docker://${reference}`);
