@@ -40,7 +40,9 @@ async function small(): Promise<Small> {
     disk,
     store,
     serve: async (config = {}) => {
-      const server = await here.serve({ config: { storage: { path: store, minFree: 0 }, ...config } });
+      const server = await here.serve({
+        config: { storage: { path: store, minFree: 0 }, ...config },
+      });
       return whole.use(server);
     },
     fill: async (left) => {
@@ -183,6 +185,26 @@ suite('a full disk', { skip: noTmpfs }, () => {
       assert.deepEqual(await server.process.stop('SIGTERM'), { code: 0, signal: null });
     });
   }
+
+  test('somebody else fills it: what is cached makes way for what is asked for', async () => {
+    await using world = await small();
+    const { here, store } = world;
+    const old = [1, 2, 3, 4].map((seed) => here.upstream.addBlob({ size: 8 * MiB, seed }));
+    const server = await world.serve();
+    for (const digest of old) {
+      await whole(server, digest);
+      await until('it is stored', async () => (await visible(store)).includes(digest));
+    }
+    await world.fill(0);
+    const wanted = here.upstream.addBlob({ size: 12 * MiB, seed: 9 });
+    await whole(server, wanted);
+    await until('it is stored', async () => (await visible(store)).includes(wanted));
+    const left = await visible(store);
+    assert.ok(!left.includes(old[0]!) && left.includes(old[3]!), 'the oldest made way');
+    assert.ok((await metric(server.url, 'layover_evictions_total', { reason: 'free-space' })) >= 2);
+    assert.deepEqual(await wrong(store), []);
+    await whole(server, old[0]!);
+  });
 
   test('while tags, links and manifests are written: answered all the same, kept once there is room', async () => {
     await using world = await small();
