@@ -1,3 +1,4 @@
+import { RegistryError } from '../core/errors.ts';
 import { formatReference } from '../core/reference.ts';
 import type { Administration } from '../http/admin/administration.ts';
 import { planPrune, prune } from '../store/inventory/prune.ts';
@@ -18,6 +19,10 @@ export function administrationOf({
     if (outcome === 'changed') await housekeeping.repin();
     return outcome;
   };
+  const refuseClosed = (): void => {
+    const { closed } = housekeeping;
+    if (closed !== undefined) throw new RegistryError('STORAGE_UNAVAILABLE', closed);
+  };
   return {
     store: paths.root,
     figures: () => housekeeping.figures(),
@@ -25,7 +30,8 @@ export function administrationOf({
       await housekeeping.looked();
       const before = ledger.stored;
       const excess = (): number => ledger.stored.bytes - to;
-      if (housekeeping.closed === undefined) await evictor.sweep({ reason: 'request', excess });
+      refuseClosed();
+      await evictor.sweep({ reason: 'request', excess });
       const after = ledger.stored;
       return {
         blobs: Math.max(0, before.objects - after.objects),
@@ -34,6 +40,7 @@ export function administrationOf({
     },
     async prune(query) {
       await housekeeping.looked();
+      refuseClosed();
       await accesses.flush();
       const plan = await planPrune(view, query);
       const removed = await prune(view, evictor, plan);

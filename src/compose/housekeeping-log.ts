@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { HousekeepingEvent } from '../store/budget/event.ts';
 
-/** Milliseconds for which evictions, and what found no room, are gathered into one line. */
+/** Milliseconds for which evictions, what found no room, and errors are gathered into one line. */
 const GATHERED = 10_000;
 
 interface Sums {
@@ -15,6 +15,7 @@ interface Sums {
 export function housekeepingLog(logger: Logger): (event: HousekeepingEvent) => void {
   const evicted = new Map<string, Sums>();
   const refused = new Map<string, { count: number; bytes: number }>();
+  const errors = new Map<string, number>();
   let timer: NodeJS.Timeout | undefined;
   const tell = (): void => {
     timer = undefined;
@@ -22,6 +23,8 @@ export function housekeepingLog(logger: Logger): (event: HousekeepingEvent) => v
     for (const [reason, sums] of refused) {
       logger.warn({ reason, ...sums }, 'no room: served without being stored');
     }
+    for (const [error, count] of errors) logger.warn({ error, count }, 'index-error');
+    errors.clear();
     evicted.clear();
     refused.clear();
   };
@@ -56,7 +59,9 @@ export function housekeepingLog(logger: Logger): (event: HousekeepingEvent) => v
         );
         return;
       case 'index-error':
-        logger.warn({ error: event.error.message }, 'index-error');
+        // On a full disk every write fails.
+        errors.set(event.error.message, (errors.get(event.error.message) ?? 0) + 1);
+        soon();
     }
   };
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
+import { administrationOf } from '../../src/compose/administration.ts';
 import { openHosted } from '../../src/compose/hosted.ts';
 import { housekeepingOf } from '../../src/compose/housekeeping.ts';
 import { openStore } from '../../src/compose/store.ts';
@@ -80,6 +81,22 @@ test('content that is evicted while it is pushed or mounted: what was acknowledg
   await evictor.sweep(everything);
   for (const digest of acknowledged) assert.ok(await store.content.size(digest));
   assert.ok(outcomes.mounted > 20 && outcomes.refused > 0, JSON.stringify(outcomes));
+});
+
+test('offline nothing is evicted, and who asks for it is told why', async () => {
+  await using folder = await temporaryFolder();
+  const text = 'storage: { minFree: 0 }\noffline: true\n';
+  const { config } = load({ file: { name: 'c', text }, environment: {}, overrides: [] });
+  await using store = await openStore({
+    path: folder.path,
+    verifyRate: 0,
+    admin: '',
+    observe: () => {},
+    housekeeping: housekeepingOf(config),
+  });
+  const administration = administrationOf(store);
+  await assert.rejects(administration.evict(0), /offline/);
+  await assert.rejects(administration.prune({ patterns: ['**'], gone: 'include' }), /offline/);
 });
 
 test('what was pushed is kept after a restart, also without the index', async () => {

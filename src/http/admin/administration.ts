@@ -14,9 +14,12 @@ export interface Administration {
   readonly store: string;
   /** How full it is. Where the bytes are, a verb that reads the store tells: adding it up would hold up clients. */
   figures(): Promise<Figures>;
-  /** Evicts, the least recently used first, until no more than so many bytes are stored. */
+  /**
+   * Evicts, the least recently used first, until no more than so many bytes are stored.
+   * @throws RegistryError STORAGE_UNAVAILABLE while nothing may be evicted: offline, or while it is looked through
+   */
   evict(to: number): Promise<Removed>;
-  /** @throws RegistryError REQUEST_INVALID */
+  /** @throws RegistryError REQUEST_INVALID, STORAGE_UNAVAILABLE */
   prune(query: PruneQuery): Promise<Removed & { readonly images: readonly string[] }>;
   pins(): Promise<readonly Pin[]>;
   /** @throws RegistryError NAME_INVALID */
