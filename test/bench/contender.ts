@@ -18,7 +18,16 @@ const LAUNCHER = join(import.meta.dirname, '../../bin/layover');
 let starts = 0;
 
 /** A fresh server with an empty store in front of the upstream. Its store goes with it. */
-export async function proxy(scratch: Scratch, name: Proxy, upstream: string): Promise<Contender> {
+export function proxy(scratch: Scratch, name: Proxy, upstream: string): Promise<Contender> {
+  return contender(scratch, name, upstream);
+}
+
+/** A fresh registry with nothing in it, to be pushed to. Its store goes with it. */
+export function registry(scratch: Scratch, name: Proxy): Promise<Contender> {
+  return contender(scratch, name);
+}
+
+async function contender(scratch: Scratch, name: Proxy, upstream?: string): Promise<Contender> {
   starts += 1;
   const folder = scratch.at(`${name}-${starts}`);
   await mkdir(folder);
@@ -39,14 +48,18 @@ export function direct({ pid, port }: Nginx): Contender {
   return { name: 'nginx', pid, port, [Symbol.asyncDispose]: async () => {} };
 }
 
-const started: Readonly<Record<Proxy, (folder: string, upstream: string) => Promise<Daemon>>> = {
+type Start = (folder: string, upstream: string | undefined) => Promise<Daemon>;
+
+const started: Readonly<Record<Proxy, Start>> = {
   layover: async (folder, url) => {
     const file = join(folder, 'layover.yaml');
     const settings = {
       listen: '127.0.0.1:0',
       admin: { listen: '127.0.0.1:0' },
       storage: { path: join(folder, 'store') },
-      upstreams: { 'docker.io': { url } },
+      ...(url === undefined
+        ? { hosted: ['**'], defaultUpstream: 'none' }
+        : { upstreams: { 'docker.io': { url } } }),
     };
     await writeFile(file, JSON.stringify(settings));
     return daemon(join(folder, 'log'), /"port":(\d+).*"msg":"serving"/, [
@@ -62,7 +75,7 @@ const started: Readonly<Record<Proxy, (folder: string, upstream: string) => Prom
       version: 0.1,
       storage: { filesystem: { rootdirectory: join(folder, 'store') } },
       http: { addr: '127.0.0.1:0' },
-      proxy: { remoteurl },
+      ...(remoteurl !== undefined && { proxy: { remoteurl } }),
     };
     await writeFile(file, JSON.stringify(settings));
     return daemon(join(folder, 'log'), /listening on 127\.0\.0\.1:(\d+)/, [

@@ -10,12 +10,22 @@ import { coldAndWarm } from './rows/cold.ts';
 import { firstByte } from './rows/first-byte.ts';
 import { manifestByTag } from './rows/manifest.ts';
 import { memory } from './rows/memory.ts';
+import { push, pushTogether } from './rows/push.ts';
 import { store } from './rows/store.ts';
 import { together } from './rows/together.ts';
 import { table } from './table.ts';
 import { tree } from './tree.ts';
 
-const ROWS = { together, coldAndWarm, firstByte, manifestByTag, memory, store };
+const ROWS = {
+  together,
+  coldAndWarm,
+  firstByte,
+  manifestByTag,
+  memory,
+  store,
+  push,
+  pushTogether,
+};
 
 const { values: options } = parseArgs({
   options: {
