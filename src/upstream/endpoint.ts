@@ -16,7 +16,7 @@ import {
   type HttpResponse,
   type Method,
 } from './exchange.ts';
-import { connectionFailure, describe, UpstreamError, type Subject } from './failure.ts';
+import { connectionFailure, nameIn, describe, UpstreamError, type Subject } from './failure.ts';
 import type { Hints } from './hints.ts';
 import { Meter } from './meter.ts';
 import type { AddressRule } from './private-address.ts';
@@ -260,9 +260,9 @@ export class Endpoint {
     }
   }
 
-  #subject({ repository, kind }: Ask): Subject {
+  #subject({ repository, kind, path }: Ask): Subject {
     const { host, url, hints } = this.#options;
-    return { host, dialled: url.host, repository, kind, hints };
+    return { host, dialled: url.host, repository, kind, name: nameIn(path), hints };
   }
 }
 

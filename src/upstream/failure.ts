@@ -36,6 +36,8 @@ export interface Subject {
   /** Empty when it is about the registry as a whole. */
   readonly repository: string;
   readonly kind: Kind;
+  /** The tag or digest, where it is about one. */
+  readonly name?: string | undefined;
   /** Those for a configured upstream if left out. */
   readonly hints?: Hints | undefined;
 }
@@ -43,6 +45,11 @@ export interface Subject {
 export function describe({ host, dialled, repository }: Subject): string {
   const name = repository === '' ? host : `${host}/${repository}`;
   return dialled === host ? name : `${name} (at ${dialled})`;
+}
+
+/** The tag or digest that the path of a request ends with. */
+export function nameIn(path: string): string | undefined {
+  return /\/(?:manifests|blobs)\/([^/?]+)(?:\?|$)/.exec(path)?.[1];
 }
 
 export function hintsOf({ hints, host }: Subject): Hints {

@@ -38,7 +38,8 @@ export async function refusal(
       ? 'NAME_UNKNOWN'
       : UNKNOWN[subject.kind];
     const definitive = said !== undefined || says;
-    return new UpstreamError(code, `${at}: not there`, nature, { definitive });
+    const what = subject.name === undefined ? 'not there' : `${subject.name} is not there`;
+    return new UpstreamError(code, `${at}: ${what}`, nature, { definitive });
   }
   if (status === 401 || status === 403) {
     return new UpstreamError('DENIED', denied(subject), nature);

@@ -23,7 +23,8 @@ export type Removed =
  * @throws RegistryError UNSUPPORTED where deletion is off, MANIFEST_UNKNOWN, BLOB_UNKNOWN, DENIED
  */
 export interface Eraser {
-  removeTag(repository: Repository, tag: Tag): Promise<Removed>;
+  /** @param otherwise what is done where a registry takes no tags: the manifest goes if left out */
+  removeTag(repository: Repository, tag: Tag, otherwise?: 'manifest' | 'nothing'): Promise<Removed>;
   /** With every tag that it has; of what refers to something, the entry in that one's list as well. */
   removeManifest(repository: Repository, digest: Digest): Promise<void>;
   removeBlob(repository: Repository, digest: Digest): Promise<void>;
@@ -32,15 +33,23 @@ export interface Eraser {
 /** How registries say that they take no tags here: some want digests, some delete nothing at all. */
 const WITHOUT_TAGS: ReadonlySet<string> = new Set(['400', '404', '405', '501']);
 
-export async function removeTag(target: Target, tag: Tag): Promise<Removed> {
+export async function removeTag(
+  target: Target,
+  tag: Tag,
+  otherwise: 'manifest' | 'nothing' = 'manifest',
+): Promise<Removed> {
   const { endpoint, repository, brief } = target;
   // Asked first, because "no such tag" and "no tags here, please" look alike afterwards.
   const { descriptor } = await resolveManifest(endpoint, brief(), repository, tag);
   try {
     await remove(target, 'manifest', `manifests/${tag}`);
     return { what: 'tag' };
-  } catch (error) {
-    if (!(error instanceof UpstreamError) || !WITHOUT_TAGS.has(error.reason)) throw error;
+  } catch (cause) {
+    if (!(cause instanceof UpstreamError) || !WITHOUT_TAGS.has(cause.reason)) throw cause;
+    if (otherwise === 'nothing') {
+      const message = `${endpoint.host} deletes no tags, only manifests with every tag they have`;
+      throw new RegistryError('UNSUPPORTED', message, { cause });
+    }
   }
   await removeManifest(target, descriptor.digest);
   return { what: 'manifest', digest: descriptor.digest };

@@ -59,7 +59,8 @@ export function writing(options: WritingOptions): Eraser & { readonly sink: Sink
       manifest: ({ path }, at, manifest) =>
         changing(path, (target) => pushManifest(target, at, manifest)),
     },
-    removeTag: ({ path }, tag) => changing(path, (target) => removeTag(target, tag)),
+    removeTag: ({ path }, tag, otherwise) =>
+      changing(path, (target) => removeTag(target, tag, otherwise)),
     removeManifest: ({ path }, digest) =>
       changing(path, (target) => removeManifest(target, digest)),
     removeBlob: ({ path }, digest) => changing(path, (target) => removeBlob(target, digest)),
