@@ -28,16 +28,22 @@ import type { Opened } from './opened.ts';
  * @throws RegistryError NAME_UNKNOWN if the folder is no store
  */
 export async function openStore(folder: string, { repository, at }: Reference): Promise<Opened> {
-  const paths = new Paths(folder);
-  if (!(await isFolder(paths.blobs))) {
-    throw new RegistryError('NAME_UNKNOWN', `${folder} is no store of a mirror: it has no blobs`);
-  }
+  const paths = await pathsOf(folder);
   return { source: storeSource(paths), repository, at, [Symbol.asyncDispose]: async () => {} };
 }
 
-/** Every repository of which a store keeps something. */
-export function storedRepositories(folder: string): Promise<readonly Repository[]> {
-  return repositories(new Paths(folder));
+/**
+ * Every repository of which a store keeps something.
+ * @throws RegistryError NAME_UNKNOWN if the folder is no store
+ */
+export async function storedRepositories(folder: string): Promise<readonly Repository[]> {
+  return repositories(await pathsOf(folder));
+}
+
+async function pathsOf(folder: string): Promise<Paths> {
+  const paths = new Paths(folder);
+  if (await isFolder(paths.blobs)) return paths;
+  throw new RegistryError('NAME_UNKNOWN', `${folder} is no store of a mirror: it has no blobs`);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { RegistryError } from '../../core/errors.ts';
-import type { ImageName, Location } from '../location.ts';
-import type { OpenedPlace } from '../opened.ts';
+import type { Source } from '../../core/source.ts';
+import type { Location } from '../location.ts';
+import type { Listed, OpenedPlace } from '../opened.ts';
 import type { Files } from './content.ts';
 import { dockerArchive } from './docker-archive.ts';
 import { dockerNames } from './docker-names.ts';
@@ -14,6 +15,13 @@ import { plain, type UnpackOptions } from './unpack.ts';
 /** A location that is no registry. */
 export type Place = Exclude<Location, { readonly kind: 'registry' }>;
 
+/** Everything that a folder or an archive holds. */
+export interface PlaceContents extends AsyncDisposable {
+  readonly source: Source;
+  /** In the order of the place. */
+  readonly images: readonly Listed[];
+}
+
 /**
  * Opens a folder or an archive for reading. What an archive holds decides how it is read: one that is
  * both docker's and an OCI layout is read as the layout, whose digests are those of the registry.
@@ -21,34 +29,43 @@ export type Place = Exclude<Location, { readonly kind: 'registry' }>;
  *   kind; MANIFEST_UNKNOWN if it does not hold the image, or several where none is named
  */
 export async function openPlace(place: Place, options: UnpackOptions = {}): Promise<OpenedPlace> {
+  const contents = await readPlace(place, options);
+  try {
+    const { repository, at } = pick(pathOf(place), contents.images, place.image);
+    return { ...contents, repository, at };
+  } catch (error) {
+    await contents[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** The same for all images of the place, whichever is named. @throws RegistryError */
+export async function readPlace(place: Place, options: UnpackOptions = {}): Promise<PlaceContents> {
   const files =
     place.kind === 'oci'
       ? await folderFiles(place.folder)
       : await archiveFiles(place.file, options);
   try {
-    return await openedAs(files, place.image);
+    const { images, open } = await held(files);
+    return {
+      source: placeSource({ place: files.name, images, open }),
+      images,
+      [Symbol.asyncDispose]: () => files[Symbol.asyncDispose](),
+    };
   } catch (error) {
     await files[Symbol.asyncDispose]();
     throw error;
   }
 }
 
+function pathOf(place: Place): string {
+  return place.kind === 'oci' ? place.folder : place.file;
+}
+
 async function archiveFiles(file: string, options: UnpackOptions): Promise<Files> {
   const content = await openFile(file);
   if (content === undefined) throw new RegistryError('NAME_UNKNOWN', `there is no file ${file}`);
   return tarFiles(await plain(content, file, options), file);
-}
-
-async function openedAs(files: Files, image: ImageName | undefined): Promise<OpenedPlace> {
-  const { images, open } = await held(files);
-  const { repository, at } = pick(files.name, images, image);
-  return {
-    source: placeSource({ place: files.name, images, open }),
-    images,
-    repository,
-    at,
-    [Symbol.asyncDispose]: () => files[Symbol.asyncDispose](),
-  };
 }
 
 async function held(files: Files): Promise<Held> {

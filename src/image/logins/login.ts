@@ -1,6 +1,6 @@
 import { isUnknown, RegistryError } from '../../core/errors.ts';
 import type { Credentials } from '../../upstream/credentials.ts';
-import { client, type ClientOptions } from '../client.ts';
+import { client, type Client, type ClientOptions } from '../client.ts';
 import type { Environment } from './credential-files.ts';
 import { logins } from './logins.ts';
 
@@ -17,7 +17,13 @@ export async function login(
   options: ClientOptions = {},
 ): Promise<string> {
   await using asking = client({ ...options, credentials: async () => credentials });
-  const registry = await asking.registry(host);
+  await checkLogin(asking, host);
+  return await logins(environment).store(host, credentials);
+}
+
+/** Shows a registry the client's credentials. @throws RegistryError as `login` does */
+export async function checkLogin(client: Client, host: string): Promise<void> {
+  const registry = await client.registry(host);
   try {
     await registry.check();
   } catch (cause) {
@@ -27,5 +33,4 @@ export async function login(
     if (!(cause instanceof RegistryError) || cause.code !== 'DENIED') throw cause;
     throw new RegistryError('UNAUTHORIZED', `${host}: wrong user name or password`, { cause });
   }
-  return await logins(environment).store(host, credentials);
 }
