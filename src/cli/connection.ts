@@ -19,6 +19,10 @@ export interface Connection {
   readonly store?: string | undefined;
   /** The folder where content is kept between runs; `false`: none is. */
   readonly cache?: string | boolean | undefined;
+  /** Bytes that are kept there, as users write sizes. */
+  readonly cacheSize?: string | undefined;
+  /** Data and errors are written, and nothing else. */
+  readonly quiet?: true | undefined;
 }
 
 const CONNECTION = 'How to connect:';
@@ -43,5 +47,7 @@ export function connecting<Args extends unknown[], Options extends OptionValues>
     .addOption(option('--proxy <url>', 'go through this proxy'))
     .addOption(option('--store <folder>', "read a mirror's store on this disk, no registry"))
     .addOption(option('--cache <folder>', 'keep content here (default: ~/.cache/layover)'))
-    .addOption(option('--no-cache', 'keep no content between runs'));
+    .addOption(option('--no-cache', 'keep no content between runs'))
+    .addOption(option('--cache-size <size>', 'keep no more than this (default: 10GiB)'))
+    .option('-q, --quiet', 'print data and errors, nothing else');
 }

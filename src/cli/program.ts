@@ -1,6 +1,7 @@
 import { Command, CommanderError } from '@commander-js/extra-typings';
 import type { Context } from './context.ts';
 import { told } from './told.ts';
+import { UsageError } from './usage-error.ts';
 import { VERBS } from './verbs.ts';
 
 /**
@@ -30,6 +31,10 @@ export async function run(line: readonly string[], context: Context): Promise<Ex
     if (context.interruption.aborted) {
       context.output.error('layover: interrupted\n');
       return 130;
+    }
+    if (error instanceof UsageError) {
+      context.output.error(`layover: ${error.message}\n`);
+      return 2;
     }
     context.output.error(`layover: ${told(error)}\n`);
     return 1;

@@ -1,7 +1,11 @@
 import type { Command } from '@commander-js/extra-typings';
+import { atDigest } from '../core/reference.ts';
+import { readPlace } from '../image/archive/open-place.ts';
+import type { Location } from '../image/location.ts';
+import { location } from './arguments.ts';
 import { connecting } from './connection.ts';
 import type { Context } from './context.ts';
-import { opening } from './opening.ts';
+import { opening, type Opening } from './opening.ts';
 
 const EXAMPLES = `
 Examples:
@@ -13,14 +17,24 @@ Examples:
 export function addTags(program: Command, context: Context): void {
   connecting(program.command('tags'))
     .description('Prints the tags of a repository, one a line, however many pages they take.')
-    .argument('<repository>', 'such as docker.io/library/alpine, or a place such as oci:FOLDER')
+    .argument('<repository>', 'such as docker.io/library/alpine, or a place: oci:FOLDER', location)
     .option('--json', 'print a JSON array')
     .addHelpText('after', EXAMPLES)
-    .action(async (name, { json, ...connection }) => {
+    .action(async (where, { json, ...connection }) => {
       await using client = await opening(connection, context);
-      await using opened = await client.open(name);
-      const { items } = await opened.source.tags(opened.repository);
-      if (json === true) context.output.out(`${JSON.stringify(items)}\n`);
-      else context.output.out(items.map((tag) => `${tag}\n`).join(''));
+      const tags = await tagsOf(client, where);
+      if (json === true) context.output.out(`${JSON.stringify(tags)}\n`);
+      else context.output.out(tags.map((tag) => `${tag}\n`).join(''));
     });
+}
+
+/** Of a place that is named alone: those of every image in it. */
+async function tagsOf(client: Opening, where: Location): Promise<readonly string[]> {
+  if (where.kind === 'registry' || where.image !== undefined) {
+    await using opened = await client.open(where);
+    return (await opened.source.tags(opened.repository)).items;
+  }
+  await using place = await readPlace(where);
+  const names = place.images.flatMap((image) => image.names.map(({ at }) => at));
+  return [...new Set(names.filter((at) => !atDigest(at)))].toSorted();
 }

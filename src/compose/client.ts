@@ -1,5 +1,6 @@
 import path from 'node:path';
 import type { ConnectOptions } from '../cli/context.ts';
+import { parseSize } from '../config/size.ts';
 import { RegistryError } from '../core/errors.ts';
 import { contentCache, type Caching } from '../image/cache/cached.ts';
 import { client, type Client } from '../image/client.ts';
@@ -49,15 +50,24 @@ export function cacheFolder(environment: Environment): string {
 }
 
 function cacheOf(
-  { connection: { cache = true }, cacheEvents }: ConnectOptions,
+  { connection: { cache = true, cacheSize }, cacheEvents }: ConnectOptions,
   environment: Environment,
 ): Caching | undefined {
   if (cache === false) return undefined;
   return contentCache({
     folder: cache === true ? cacheFolder(environment) : cache,
-    maxSize: CACHE_SIZE,
+    maxSize: cacheSize === undefined ? CACHE_SIZE : sizeOf(cacheSize),
     ...(cacheEvents && { observe: cacheEvents }),
   });
+}
+
+function sizeOf(text: string): number {
+  const size = parseSize(text);
+  if (size !== undefined) return size;
+  throw new RegistryError(
+    'REQUEST_INVALID',
+    `--cache-size: ${JSON.stringify(text)} is not a size; such as 20GiB, 500MB`,
+  );
 }
 
 function credentialsOf(

@@ -4,6 +4,7 @@ import { Readable, Writable } from 'node:stream';
 import { test } from 'node:test';
 import type { Actions, Choices, Verified, VerifyChoices } from '../../src/cli/actions.ts';
 import { run } from '../../src/cli/program.ts';
+import { VERBS } from '../../src/cli/verbs.ts';
 import { formatBytes } from '../../src/cli/format-bytes.ts';
 import { terminalInput } from '../../src/cli/input.ts';
 import { interruption } from '../../src/cli/interruption.ts';
@@ -64,9 +65,7 @@ test('the version is data', async () => {
 test('help of every verb has an example that names the verb, and is data', async () => {
   for (const verb of [
     [],
-    ['serve'],
-    ['verify'],
-    ['settings'],
+    ...VERBS.map(({ name }) => [name]),
     ['settings', 'check'],
     ['settings', 'schema'],
     ['settings', 'show'],

@@ -1,0 +1,72 @@
+import type { Command } from '@commander-js/extra-typings';
+import { formatReference } from '../core/reference.ts';
+import type { Selection } from '../image/copy/plan.ts';
+import { formatLocation, type Location } from '../image/location.ts';
+import { pull } from '../image/pull.ts';
+import { push } from '../image/push.ts';
+import { location, platform } from './arguments.ts';
+import { connecting } from './connection.ts';
+import type { Context } from './context.ts';
+import { copiedJson, placedAs, readFrom } from './copied.ts';
+import { json as formatted } from './json.ts';
+import { opening } from './opening.ts';
+import { transfers } from './transfers.ts';
+import { UsageError } from './usage-error.ts';
+
+const EXAMPLES = `
+Examples:
+  layover copy alpine:3.20 localhost:5000/library/alpine:3.20
+  layover copy --referrers ghcr.io/owner/app:1.2 oci:./folder:1.2
+  layover copy --platform linux/arm64 oci:./folder:1.2 docker-archive:app.tar:app:1.2
+  layover copy --store /var/lib/layover alpine:3.20 localhost:5000/library/alpine:3.20
+`;
+
+export function addCopy(program: Command, context: Context): void {
+  connecting(program.command('copy'))
+    .description(
+      "Takes an image from anywhere to anywhere, digests unchanged: registries, folders, archives, a mirror's store. An index goes with all its platforms, except into docker's archives.",
+    )
+    .argument('<from>', 'the image', location)
+    .argument('<to>', 'where it goes, with the name it has there', location)
+    .addOption(platform('of an index, only the image for this platform'))
+    .option('--referrers', 'signatures and what else refers to the image, too')
+    .option('--json', 'print what was copied, and where its bytes came from')
+    .addHelpText('after', EXAMPLES)
+    .action(async (from, to, { json, referrers, platform, ...connection }) => {
+      if (referrers === true && to.kind === 'docker-archive') {
+        throw new UsageError("docker's archives have no place for --referrers");
+      }
+      const { quiet } = connection;
+      const signal = context.interruption.listen();
+      await using client = await opening(connection, context, { signal });
+      await using opened = await client.open(from);
+      const { source, repository, at } = opened;
+      const name = { repository, at };
+      await using into = await client.client.write(to, { name, signal });
+      const named = { repository: into.repository, at: into.at };
+      const names = [formatReference(named.repository, named.at)];
+      using shown = transfers({ output: context.output, quiet, names });
+      const copied = await (to.kind === 'registry' ? push : pull)({
+        images: [{ source, repository, at, to: named }],
+        into,
+        selection: selected(to, platform),
+        referrers: referrers === true ? 'copied' : 'left-out',
+        observe: shown.observe,
+        signal,
+      });
+      shown[Symbol.dispose]();
+      const target = formatLocation(to);
+      if (quiet !== true) {
+        context.output.error(`copied to ${target}; ${placedAs(copied)}; ${readFrom(copied)}\n`);
+      }
+      if (json === true) context.output.out(formatted(copiedJson(copied, names, target)));
+    });
+}
+
+function selected(
+  to: Location,
+  platform: Extract<Selection, { kind: 'one' }>['platform'],
+): Selection {
+  const one = platform !== undefined || to.kind === 'docker-archive';
+  return one ? { kind: 'one', platform } : { kind: 'all' };
+}

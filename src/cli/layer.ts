@@ -1,0 +1,88 @@
+import type { Command } from '@commander-js/extra-typings';
+import type { Descriptor } from '../core/descriptor.ts';
+import { hexOf } from '../core/digest.ts';
+import { choose } from '../image/choose.ts';
+import { saveLayer } from '../image/files/get.ts';
+import type { FetchedEvent } from '../image/files/image-layers.ts';
+import { layerBytes } from '../image/files/layer-bytes.ts';
+import { location, platform } from './arguments.ts';
+import { connecting } from './connection.ts';
+import type { Context } from './context.ts';
+import { opening } from './opening.ts';
+import type { Output } from './output.ts';
+import { progress } from './progress.ts';
+import { shortDigest } from './short-digest.ts';
+import { UsageError } from './usage-error.ts';
+
+const EXAMPLES = `
+Examples:
+  layover layer alpine:3.20 0 | tar -tz
+  layover layer -o top.tar.gz ghcr.io/owner/app:1.2 -- -1
+  layover layer docker-archive:app.tar sha256:4abcf206
+`;
+
+export function addLayer(program: Command, context: Context): void {
+  connecting(program.command('layer'))
+    .description(
+      'Prints a layer as it is stored, compressed or not. Its digest is checked: of a layer that is wrong the last bytes are not printed, and no file is left.',
+    )
+    .argument('<image>', 'in a registry, a folder or an archive', location)
+    .argument('<layer>', 'its number from 0, the base; from -1, the top, after --; or its digest')
+    .addOption(platform("of an index, the image for this platform (default: this machine's)"))
+    .option('-o, --output <file>', 'write it to this file, at once when it is whole')
+    .addHelpText('after', EXAMPLES)
+    .action(async (where, which, { output: file, platform, ...connection }) => {
+      const signal = context.interruption.listen();
+      await using client = await opening(connection, context, { signal });
+      await using opened = await client.open(where);
+      const { source, repository, at } = opened;
+      const { layers } = (await choose(source, repository, at, platform)).image;
+      const index = layerNumber(which, layers);
+      const image = { source, repository, layers };
+      using shown = connection.quiet === true ? undefined : progress({ output: context.output });
+      const layer = layers[index];
+      const bar = layer && shown?.begin(shortDigest(layer.digest), layer.size);
+      const observe = ({ bytes }: FetchedEvent): void => bar?.add(bytes);
+      if (file === undefined) {
+        await print(layerBytes(image, index, 'verified', { observe, signal }), context.output);
+        bar?.end('printed');
+      } else {
+        await saveLayer(image, index, file, { observe, signal });
+        bar?.end(`saved as ${file}`);
+      }
+    });
+}
+
+/** @throws UsageError for what is no layer, or may be several */
+function layerNumber(which: string, layers: readonly Descriptor[]): number {
+  const number = /^-?\d{1,4}$/.test(which) ? Number(which) : undefined;
+  if (number !== undefined) {
+    const index = number < 0 ? layers.length + number : number;
+    if (index >= 0 && index < layers.length) return index;
+    throw new UsageError(`there is no layer ${which}: ${listed(layers)}`);
+  }
+  const found = layers.filter(
+    ({ digest }) => digest.startsWith(which) || hexOf(digest).startsWith(which),
+  );
+  const [first] = found;
+  if (first === undefined) throw new UsageError(`there is no layer ${which}: ${listed(layers)}`);
+  if (found.some(({ digest }) => digest !== first.digest)) {
+    throw new UsageError(`several layers begin with ${which}: ${listed(layers)}`);
+  }
+  return layers.indexOf(first);
+}
+
+function listed(layers: readonly Descriptor[]): string {
+  const all = layers.map(({ digest }, index) => `${index} ${shortDigest(digest)}`);
+  return layers.length === 0 ? 'the image has none' : `there is ${all.join(', ')}`;
+}
+
+/** The last piece is held back until the digest is right. */
+async function print(chunks: AsyncIterable<Uint8Array>, output: Output): Promise<void> {
+  let held: Uint8Array | undefined;
+  for await (const chunk of chunks) {
+    if (held !== undefined) await output.bytes(held);
+    held = chunk;
+  }
+  if (held !== undefined) await output.bytes(held);
+}
