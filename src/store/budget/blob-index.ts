@@ -59,6 +59,7 @@ export class BlobIndex {
   readonly #hosts = new Map<string, number>();
   readonly #owned = new Map<number, number>();
   #kept = 0;
+  #counted: Totals = { bytes: 0, objects: 0 };
 
   constructor(database: IndexDatabase) {
     this.#database = database;
@@ -81,7 +82,13 @@ export class BlobIndex {
       if (numberIn(row, 'kept') !== 0) kept += size;
     }
     this.#kept = kept;
-    return { bytes, objects };
+    this.#counted = { bytes, objects };
+    return this.#counted;
+  }
+
+  /** What there was when it was added up last. */
+  get counted(): Totals {
+    return this.#counted;
   }
 
   /** Bytes of what is never to be evicted. */

@@ -129,7 +129,7 @@ export class Housekeeping implements AsyncDisposable {
   async open(): Promise<void> {
     await scanPartials(this.#options.paths, this.ledger);
     await this.pins.read();
-    this.ledger.count(this.index.recount());
+    this.ledger.count(this.#unwell ? this.index.recount() : this.index.counted);
     const clean = this.#meta.get('clean') === 'yes';
     const samePins = this.#meta.get('pins') === this.pins.fingerprint;
     this.#scanned = clean && samePins && this.#meta.get('complete') === 'yes';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
@@ -200,6 +200,34 @@ test('without an index the order is that of the files, and nothing is too old', 
   await housekeeping.evictor.sweep({ reason: 'request', excess });
   const held = await Promise.all(digests.map((digest) => store.size(digest)));
   assert.deepEqual(held, [1000, undefined, 1000, undefined]);
+});
+
+test('no room for the rest of what an earlier attempt left: the whole is served, what was left stays', async () => {
+  await using folder = await temporaryFolder();
+  const bytes = pattern(3_000_000, 5);
+  const digest = digestOf(bytes);
+  const limits = { maxSize: 2_000_000, lowWater: 0.9, minFree: 0 };
+  await using first = await keptStore(folder.path, { limits });
+  const name = first.paths.ingest(digest);
+  await first.housekeeping[Symbol.asyncDispose]();
+  await writeFile(name, bytes.subarray(0, 1_000_000));
+  await using place = await keptStore(folder.path, { limits });
+  const { housekeeping, store } = place;
+  await housekeeping.looked();
+  assert.equal(housekeeping.ledger.partial, 1_000_000);
+  {
+    await using ingest = await store.ingest(digest);
+    await ingest.expect(bytes.length);
+    assert.equal(ingest.storing, false);
+    await using reading = ingest.read();
+    const read = collect(reading.body);
+    await ingest.write(bytes.subarray(ingest.length));
+    assert.deepEqual(await ingest.commit(), { stored: false });
+    assert.ok((await read).equals(bytes));
+  }
+  assert.equal(await store.size(digest), undefined);
+  assert.equal((await stat(name)).size, 1_000_000);
+  assert.equal(housekeeping.ledger.partial, 1_000_000);
 });
 
 test('somebody else takes the disk: what is cached makes way, and what finds no room is not stored', async () => {
