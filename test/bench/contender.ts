@@ -6,7 +6,7 @@ import { REMOVE, type Scratch } from '../../e2e/lib/scratch.ts';
 
 /** A server to measure, with nothing cached. */
 export interface Contender extends AsyncDisposable {
-  readonly name: 'layover' | 'docker-registry' | 'nginx';
+  readonly name: 'layover' | 'docker-registry' | 'nginx' | 'node:http';
   readonly pid: number;
   readonly port: number;
 }
@@ -46,6 +46,22 @@ async function contender(scratch: Scratch, name: Proxy, upstream?: string): Prom
 /** The upstream itself, asked directly. */
 export function direct({ pid, port }: Nginx): Contender {
   return { name: 'nginx', pid, port, [Symbol.asyncDispose]: async () => {} };
+}
+
+/** Node's own server, answering so many bytes from memory. */
+export async function bare(scratch: Scratch, bytes: number): Promise<Contender> {
+  const server = await daemon(scratch.at('bare.log'), /bare on (\d+)/, [
+    process.execPath,
+    '--disable-warning=ExperimentalWarning',
+    join(import.meta.dirname, 'bare.ts'),
+    String(bytes),
+  ]);
+  return {
+    name: 'node:http',
+    pid: server.pid,
+    port: Number(server.ready[1]),
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
 }
 
 type Start = (folder: string, upstream: string | undefined) => Promise<Daemon>;

@@ -1,8 +1,8 @@
 import { run } from '../../../e2e/lib/process.ts';
 import { push } from '../../../e2e/lib/push.ts';
 import { dockerRegistry } from '../../../e2e/lib/registry.ts';
-import { direct, proxy, PROXIES, type Contender } from '../contender.ts';
-import { median, spread, type Bench, type Row } from '../row.ts';
+import { bare, direct, proxy, PROXIES, type Contender } from '../contender.ts';
+import { median, NONE, spread, type Bench, type Row } from '../row.ts';
 import { REPOSITORY } from '../tree.ts';
 import { cpuSeconds } from '../usage.ts';
 
@@ -25,7 +25,9 @@ export async function manifestByTag(bench: Bench): Promise<readonly Row[]> {
   await push(registry.url, REPOSITORY, 'v1', bench.tree.image);
   await using ours = await proxy(bench.scratch, 'layover', registry.url);
   await using theirs = await proxy(bench.scratch, 'docker-registry', registry.url);
-  const servers = [ours, theirs, direct(bench.upstream)];
+  const size = (await (await fetch(urlOf(ours))).arrayBuffer()).byteLength;
+  await using limit = await bare(bench.scratch, size);
+  const servers = [ours, theirs, direct(bench.upstream), limit];
   for (const server of servers) await wrk(server, 1);
   for (let at = 0; at < repeats; at += 1) {
     for (const server of servers) {
@@ -65,6 +67,13 @@ function rows(speeds: Record<string, Speed>): Row[] {
       met: registry >= 100 && nginx >= 1 / 3,
     })),
     line('the same for each second of server CPU', 'perCpuSecond', () => undefined),
+    {
+      what: 'the same against bare node:http, one answer from memory: the limit of one process',
+      layover: spread(of('layover', 'perSecond'), 'r/s', 0),
+      dockerRegistry: NONE,
+      nginx: `${spread(of('node:http', 'perSecond'), 'r/s', 0)} (node:http)`,
+      ratio: `${(median(of('layover', 'perSecond')) / median(of('node:http', 'perSecond'))).toFixed(2)} × node:http`,
+    },
   ];
 }
 
@@ -73,12 +82,16 @@ interface Ratios {
   readonly nginx: number;
 }
 
+function urlOf({ port }: Pick<Contender, 'port'>): string {
+  return `http://127.0.0.1:${port}/v2/${REPOSITORY}/manifests/v1`;
+}
+
 /** @throws Error when an answer was not a success */
 async function wrk(
   { port, name }: Contender,
   seconds: number,
 ): Promise<{ requests: number; perSecond: number }> {
-  const url = `http://127.0.0.1:${port}/v2/${REPOSITORY}/manifests/v1`;
+  const url = urlOf({ port });
   const accept = 'Accept: application/vnd.oci.image.manifest.v1+json';
   const output = await run('wrk', ['-t1', '-c16', `-d${seconds}s`, '-H', accept, url]);
   if (/Non-2xx|Socket errors/.test(output)) throw new Error(`${name}: ${output}`);
