@@ -5,6 +5,8 @@ export interface Said {
   readonly code: string;
   /** Printable ASCII, cut short: it is foreign text. */
   readonly message: string;
+  /** As it came: any JSON, foreign as well. */
+  readonly detail?: unknown;
 }
 
 const LONGEST_ERROR = 64 * 1024;
@@ -27,10 +29,11 @@ export async function saidBy(response: HttpResponse): Promise<readonly Said[] | 
   }
 }
 
-function parse(entry: { code: unknown; message?: unknown }): Said {
+function parse(entry: { code: unknown; message?: unknown; detail?: unknown }): Said {
   const message = typeof entry.message === 'string' ? entry.message : '';
   return {
     code: String(entry.code),
     message: message.replace(/[^\x20-\x7e]+/g, ' ').slice(0, LONGEST_MESSAGE),
+    ...(entry.detail !== undefined && { detail: entry.detail }),
   };
 }

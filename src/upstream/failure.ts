@@ -1,8 +1,9 @@
-import { errors } from 'undici';
 import { RegistryError, systemCode, type ErrorCode, type ErrorDetails } from '../core/errors.ts';
 import type { Kind } from '../core/kind.ts';
+import type { Said } from './error-body.ts';
 import { configurationHints, type Hints } from './hints.ts';
 import { PrivateAddressError } from './private-address.ts';
+import { errors } from './undici.ts';
 
 /** How a request without an answer ended: the `code` of its event. */
 export type Trouble = 'timeout' | 'dns' | 'tls' | 'refused' | 'reset' | 'private' | 'invalid';
@@ -13,17 +14,22 @@ export class UpstreamError extends RegistryError {
   readonly reason: string;
   readonly retry: 'worthwhile' | 'useless';
   readonly reached: 'yes' | 'no';
+  /** The registry's own words, where it said in an error document that something is not there. */
+  readonly said: readonly Said[] | undefined;
 
   constructor(
     code: ErrorCode,
     message: string,
-    nature: Pick<UpstreamError, 'reason' | 'retry' | 'reached'>,
+    nature: Pick<UpstreamError, 'reason' | 'retry' | 'reached'> & {
+      readonly said?: UpstreamError['said'];
+    },
     details: ErrorDetails = {},
   ) {
     super(code, message, details);
     this.reason = nature.reason;
     this.retry = nature.retry;
     this.reached = nature.reached;
+    this.said = nature.said;
   }
 }
 

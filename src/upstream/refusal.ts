@@ -39,7 +39,7 @@ export async function refusal(
       : UNKNOWN[subject.kind];
     const definitive = said !== undefined || says;
     const what = subject.name === undefined ? 'not there' : `${subject.name} is not there`;
-    return new UpstreamError(code, `${at}: ${what}`, nature, { definitive });
+    return new UpstreamError(code, `${at}: ${what}`, { ...nature, said }, { definitive });
   }
   if (status === 401 || status === 403) {
     return new UpstreamError('DENIED', denied(subject), nature);
