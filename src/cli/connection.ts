@@ -4,7 +4,8 @@ import { Option, type Command, type OptionValues } from '@commander-js/extra-typ
 export interface Connection {
   /** Sent as `ns` with every request, as containerd does to a mirror. */
   readonly ns?: string | undefined;
-  readonly plainHttp?: true | undefined;
+  /** `false`: never, not even on this machine. */
+  readonly plainHttp?: boolean | undefined;
   /** Certificates are not checked. */
   readonly insecure?: true | undefined;
   /** Files in PEM. */

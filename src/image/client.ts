@@ -8,21 +8,19 @@ import type { ProxyOptions, TlsOptions } from '../upstream/dispatcher.ts';
 import type { UpstreamEvent } from '../upstream/event.ts';
 import { upstream, type Upstream, type UpstreamOptions } from '../upstream/upstream.ts';
 import { allowedPrivate, schemeOf, urlOf } from './address.ts';
-import { openPlace } from './archive/open-place.ts';
-import { openSink, type SinkOptions } from './archive/open-sink.ts';
+import type { SinkOptions } from './archive/open-sink.ts';
 import { flagHints } from './flag-hints.ts';
 import type { Caching } from './cache/cached.ts';
 import type { Location } from './location.ts';
 import type { Opened, OpenedSink } from './opened.ts';
 import { resuming } from './resuming.ts';
-import { openStore } from './store-source.ts';
 
 /** The way to registries, the same for all of them. */
 export interface ClientOptions {
   /** The registry that the one named is asked for as a mirror of it: `?ns=` of every request. */
   readonly ns?: string | undefined;
-  /** HTTP, not HTTPS. Left out: HTTPS, and on this machine HTTP where there is no TLS. */
-  readonly plainHttp?: true | undefined;
+  /** HTTP, not HTTPS; `false`: never. Left out: HTTPS, and on this machine HTTP where there is no TLS. */
+  readonly plainHttp?: boolean | undefined;
   /** Certificates are not checked. */
   readonly insecure?: true | undefined;
   /** Files in PEM: roots that are trusted as well, and the certificate to be shown with its key. */
@@ -74,7 +72,9 @@ export function client(options: ClientOptions = {}): Client {
     tls ??= readTls(options);
     const way = options.proxy === undefined ? 'direct' : 'proxied';
     const made = upstreamOptions(host, options, await tls, await allowedPrivate(host, way));
-    const scheme = options.plainHttp === true ? 'http' : await schemeOf(host, made);
+    const { plainHttp } = options;
+    const scheme =
+      plainHttp === undefined ? await schemeOf(host, made) : plainHttp ? 'http' : 'https';
     return upstream({ ...made, url: urlOf(host, scheme) });
   };
   const registry = async (host: string): Promise<Upstream> => {
@@ -98,14 +98,22 @@ export function client(options: ClientOptions = {}): Client {
   return {
     registry,
     async read(location) {
-      if (location.kind !== 'registry') return await openPlace(location);
+      // Loaded when needed: a command line lives hardly longer than its modules take to load.
+      if (location.kind !== 'registry') {
+        return await (await import('./archive/open-place.ts')).openPlace(location);
+      }
       const { repository, at } = location.reference;
-      if (options.store !== undefined) return await openStore(options.store, location.reference);
+      if (options.store !== undefined) {
+        const { openStore } = await import('./store-source.ts');
+        return await openStore(options.store, location.reference);
+      }
       const source = await sourceOf(repository.host);
       return { source, repository, at, ...staysOpen };
     },
     async write(location, sinkOptions) {
-      if (location.kind !== 'registry') return await openSink(location, sinkOptions);
+      if (location.kind !== 'registry') {
+        return await (await import('./archive/open-sink.ts')).openSink(location, sinkOptions);
+      }
       const { repository, at } = location.reference;
       const { sink } = await registry(repository.host);
       return { sink, repository, at, commit: async () => {}, ...staysOpen };
