@@ -10,8 +10,11 @@ if (line.length === 1 && line[0] === '--version') {
   // Asked by scripts all the time: not worth loading a program for.
   stdout.write(`layover ${version}\n`);
 } else {
-  const [{ run }, { terminal }, { terminalInput }, { interruption }] = await Promise.all([
-    import('./cli/program.ts'),
+  const { toolFor } = await import('./cli/compat/tools.ts');
+  // Called by the name of a tool whose command line is spoken, the launcher puts that name in front.
+  const tool = toolFor(line[0]);
+  const [run, { terminal }, { terminalInput }, { interruption }] = await Promise.all([
+    tool ?? import('./cli/program.ts').then(({ run }) => run),
     import('./cli/terminal.ts'),
     import('./cli/input.ts'),
     import('./cli/interruption.ts'),
@@ -23,7 +26,7 @@ if (line.length === 1 && line[0] === '--version') {
     signal: () => interrupted.listen(),
     interrupt: () => process.kill(process.pid, 'SIGINT'),
   });
-  process.exitCode = await run(line, {
+  process.exitCode = await run(tool === undefined ? line : line.slice(1), {
     version,
     output: terminal({ stdout, stderr, unread: () => process.exit(0) }),
     input,

@@ -16,12 +16,13 @@ const MOST_LINKS = 40;
 /**
  * Changes docker's `config.json`: read, changed and replaced in one rename, with mode 0600, under a
  * lock that others of our kind respect. A symbolic link stays one. What `change` does not touch
- * stays; giving back nothing leaves the file alone.
+ * stays; giving back nothing leaves the file alone. It is indented by tabs, as docker does, or by `indent`.
  * @throws RegistryError UPSTREAM_UNAVAILABLE for a file that is not JSON, STORAGE_UNAVAILABLE
  */
 export async function changeConfig(
   file: string,
   change: (config: DockerConfig) => DockerConfig | undefined,
+  indent = '\t',
 ): Promise<void> {
   try {
     const target = await followed(file);
@@ -29,7 +30,7 @@ export async function changeConfig(
     await using _lock = await locked(`${target}.lock`);
     const changed = change((await readConfig(target)) ?? {});
     if (changed !== undefined)
-      await replace(target, `${JSON.stringify(changed, undefined, '\t')}\n`);
+      await replace(target, `${JSON.stringify(changed, undefined, indent)}\n`);
   } catch (cause) {
     if (cause instanceof RegistryError) throw cause;
     throw new RegistryError('STORAGE_UNAVAILABLE', `${file} cannot be written`, { cause });

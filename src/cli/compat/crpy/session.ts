@@ -1,0 +1,68 @@
+import { RegistryError } from '../../../core/errors.ts';
+import type { Platform } from '../../../core/platform.ts';
+import type { Reference } from '../../../core/reference.ts';
+import type { Source } from '../../../core/source.ts';
+import type { Chosen } from '../../../image/choose.ts';
+import type { Connection } from '../../connection.ts';
+import type { Context } from '../../context.ts';
+import { opening, type Opening } from '../../opening.ts';
+import { chosenOf, platformsOf } from '../chosen.ts';
+import { pythonList } from '../python.ts';
+import { platformNamed } from './platforms.ts';
+import type { CrpyTarget } from './reference.ts';
+
+/** A command line of crpy that has been read. */
+export interface Command {
+  readonly values: ReadonlyMap<string, string>;
+  /** What stands in front of the command. */
+  readonly connection: Pick<Connection, 'insecure' | 'proxy'>;
+  readonly context: Context;
+}
+
+/** Connects to where the target is, and tells whenever a token was given for it, except to a new login. */
+export async function session(
+  target: CrpyTarget,
+  { connection, context, values }: Command,
+  login?: Pick<Connection, 'user' | 'password'>,
+): Promise<Opening> {
+  const { plainHttp } = target;
+  const cache = values.has('no-cache') ? { cache: false } : {};
+  return await opening(
+    { ...connection, ...login, ...cache, ...(plainHttp !== undefined && { plainHttp }) },
+    context,
+    {
+      signal: context.interruption.listen(),
+      observe(event) {
+        if (login !== undefined || event.type !== 'token' || event.result !== 'ok') return;
+        context.output.error(`Authenticated at ${target.shown}\n`);
+      },
+    },
+  );
+}
+
+/** The image that the target names. @throws RegistryError NAME_INVALID where it names only a registry */
+export function imageOf({ image, shown }: CrpyTarget, why: string): Reference {
+  if (image !== undefined) return image;
+  throw new RegistryError('NAME_INVALID', `${why} ${shown} is a registry.`);
+}
+
+/** The image that is meant: the one for the platform, or the first of those that are listed. */
+export async function imageAt(
+  source: Source,
+  { repository, at }: Reference,
+  target: CrpyTarget,
+  architecture: string | undefined,
+): Promise<Chosen> {
+  if (architecture === undefined) return await chosenOf(source, repository, at, { kind: 'first' });
+  const platform: Platform = platformNamed(architecture);
+  try {
+    return await chosenOf(source, repository, at, { kind: 'listed', platform });
+  } catch (error) {
+    const there = platformsOf(error);
+    if (there === undefined) throw error;
+    throw new RegistryError(
+      'MANIFEST_UNKNOWN',
+      `No matching manifest for ${architecture} in the manifest list entries at ${target.shown}.\nAvailable architectures: ${pythonList(there)}`,
+    );
+  }
+}
