@@ -1,6 +1,5 @@
 import type { Command } from '@commander-js/extra-typings';
 import { atDigest } from '../core/reference.ts';
-import { readPlace } from '../image/archive/open-place.ts';
 import type { Location } from '../image/location.ts';
 import { location } from './arguments.ts';
 import { connecting } from './connection.ts';
@@ -21,7 +20,8 @@ export function addTags(program: Command, context: Context): void {
     .option('--json', 'print a JSON array')
     .addHelpText('after', EXAMPLES)
     .action(async (where, { json, ...connection }) => {
-      await using client = await opening(connection, context);
+      // Nothing of it is kept between runs.
+      await using client = await opening({ ...connection, cache: false }, context);
       const tags = await tagsOf(client, where);
       if (json === true) context.output.out(`${JSON.stringify(tags)}\n`);
       else context.output.out(tags.map((tag) => `${tag}\n`).join(''));
@@ -34,6 +34,7 @@ async function tagsOf(client: Opening, where: Location): Promise<readonly string
     await using opened = await client.open(where);
     return (await opened.source.tags(opened.repository)).items;
   }
+  const { readPlace } = await import('../image/archive/open-place.ts');
   await using place = await readPlace(where);
   const names = place.images.flatMap((image) => image.names.map(({ at }) => at));
   return [...new Set(names.filter((at) => !atDigest(at)))].toSorted();

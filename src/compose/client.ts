@@ -2,7 +2,7 @@ import path from 'node:path';
 import type { ConnectOptions } from '../cli/context.ts';
 import { parseSize } from '../config/size.ts';
 import { RegistryError } from '../core/errors.ts';
-import { contentCache, type Caching } from '../image/cache/cached.ts';
+import type { Caching } from '../image/cache/cached.ts';
 import { client, type Client } from '../image/client.ts';
 import { homeOf, storedCredentials } from '../image/logins/credential-files.ts';
 import { givenCredentials, type CredentialSource } from '../upstream/credentials.ts';
@@ -15,10 +15,10 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const CACHE_SIZE = 10 * 2 ** 30;
 
 /** What the verbs of the client work with, wired to this user's logins, cache and proxies. */
-export function connect(options: ConnectOptions, environment: Environment): Client {
+export async function connect(options: ConnectOptions, environment: Environment): Promise<Client> {
   const { connection, password, observe } = options;
   const { ns, plainHttp, insecure, cacert, cert, key, store } = connection;
-  const cache = cacheOf(options, environment);
+  const cache = await cacheOf(options, environment);
   const made = client({
     ns,
     plainHttp,
@@ -49,11 +49,12 @@ export function cacheFolder(environment: Environment): string {
   return path.join(base, 'layover');
 }
 
-function cacheOf(
+async function cacheOf(
   { connection: { cache = true, cacheSize }, cacheEvents }: ConnectOptions,
   environment: Environment,
-): Caching | undefined {
+): Promise<Caching | undefined> {
   if (cache === false) return undefined;
+  const { contentCache } = await import('../image/cache/cached.ts');
   return contentCache({
     folder: cache === true ? cacheFolder(environment) : cache,
     maxSize: cacheSize === undefined ? CACHE_SIZE : sizeOf(cacheSize),

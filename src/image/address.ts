@@ -5,6 +5,7 @@ import { apiHostOf } from '../upstream/docker-host.ts';
 import { isUntrusted, UpstreamError } from '../upstream/failure.ts';
 import { isPrivateAddress, unbracketed } from '../upstream/private-address.ts';
 import { upstream, type UpstreamOptions } from '../upstream/upstream.ts';
+import { speaksHttp } from './speaks-http.ts';
 
 /** How a registry is spoken to; left out, it is found out. */
 export type Scheme = 'http' | 'https';
@@ -21,7 +22,7 @@ export function urlOf(host: string, scheme: Scheme): string {
 }
 
 /**
- * https, except that a registry on this machine which speaks HTTP and no TLS is spoken to without.
+ * https, except that a registry on this machine which answers without TLS is spoken to without.
  * Elsewhere nobody who sits in between may bring that about.
  */
 export async function schemeOf(
@@ -29,6 +30,8 @@ export async function schemeOf(
   options: Omit<UpstreamOptions, 'url'>,
 ): Promise<Scheme> {
   if (!isLoopback(host)) return 'https';
+  const direct = options.proxy === undefined && /:\d+$/.test(host);
+  if (direct && (await speaksHttp(host))) return 'http';
   const secure = await probe(urlOf(host, 'https'), options);
   if (secure === 'answered') return 'https';
   // When neither is of use, what is wrong with TLS is the better story.

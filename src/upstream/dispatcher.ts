@@ -1,9 +1,10 @@
 import { lookup, type LookupAddress, type LookupAllOptions } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import { createSecureContext, getCACertificates } from 'node:tls';
-import { Agent, buildConnector, EnvHttpProxyAgent, ProxyAgent, type Dispatcher } from 'undici';
+import type { buildConnector as connectors, Dispatcher } from 'undici';
 import { PartedDispatcher } from './parted-dispatcher.ts';
 import { portOf, unbracketed, type AddressRule } from './private-address.ts';
+import { Agent, buildConnector, proxyAgents } from './undici.ts';
 
 /** PEM texts. `ca` is added to the roots that are trusted anyway. */
 export interface TlsOptions {
@@ -61,6 +62,7 @@ function connecting(options: DispatcherOptions) {
 
 function proxied(proxy: ProxyOptions, options: DispatcherOptions, identity: Identity): Dispatcher {
   const shared = { ...connecting(options), requestTls: secureOptions(options.tls, identity) };
+  const { ProxyAgent, EnvHttpProxyAgent } = proxyAgents();
   if (typeof proxy === 'string') return new ProxyAgent({ ...shared, uri: proxy });
   return new EnvHttpProxyAgent({
     ...shared,
@@ -71,7 +73,7 @@ function proxied(proxy: ProxyOptions, options: DispatcherOptions, identity: Iden
   });
 }
 
-function guardedConnector(options: DispatcherOptions): buildConnector.connector {
+function guardedConnector(options: DispatcherOptions): connectors.connector {
   const { tls, connectTimeout, addresses, resolve = lookup } = options;
   const shared = {
     timeout: connectTimeout,

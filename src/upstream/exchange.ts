@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
-import { errors, type Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
 import { Incoming } from './incoming.ts';
 import type { Meter } from './meter.ts';
+import { errors } from './undici.ts';
 
 export type Headers = Readonly<Record<string, string | string[] | undefined>>;
 

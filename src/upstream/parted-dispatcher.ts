@@ -1,13 +1,14 @@
-import { Dispatcher } from 'undici';
+import type { Dispatcher as Dispatching } from 'undici';
 import type { AddressRule } from './private-address.ts';
+import { Dispatcher } from './undici.ts';
 
 /** Asks configured hosts by one dispatcher and all others by another; both end with it. */
 export class PartedDispatcher extends Dispatcher {
-  readonly #configured: Dispatcher;
-  readonly #others: Dispatcher;
+  readonly #configured: Dispatching;
+  readonly #others: Dispatching;
   readonly #addresses: AddressRule;
 
-  constructor(configured: Dispatcher, others: Dispatcher, addresses: AddressRule) {
+  constructor(configured: Dispatching, others: Dispatching, addresses: AddressRule) {
     super();
     this.#configured = configured;
     this.#others = others;
@@ -15,8 +16,8 @@ export class PartedDispatcher extends Dispatcher {
   }
 
   override dispatch(
-    options: Dispatcher.DispatchOptions,
-    handler: Dispatcher.DispatchHandler,
+    options: Dispatching.DispatchOptions,
+    handler: Dispatching.DispatchHandler,
   ): boolean {
     const { hostname } = new URL(options.origin ?? '');
     const own = this.#addresses.configures(hostname);

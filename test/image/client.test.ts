@@ -9,6 +9,7 @@ import { client } from '../../src/image/client.ts';
 import { endpoints, type Endpoint } from '../../src/image/endpoints.ts';
 import { parseLocation, parseReference } from '../../src/image/location.ts';
 import { login } from '../../src/image/logins/login.ts';
+import { speaksHttp } from '../../src/image/speaks-http.ts';
 import { certificateAuthority } from '../fixtures/certificate.ts';
 import { collect, pattern } from '../fixtures/collect.ts';
 import { memoryContent } from '../fixtures/memory-content.ts';
@@ -197,4 +198,22 @@ test('endpoints: the token server, manifests, config and layers, and where they 
   );
   assert.deepEqual(found[0]?.addresses, [{ address: '127.0.0.1', family: 4 }]);
   assert.equal(found.at(-1)?.url, `${registry.storageUrl}/storage`);
+});
+
+test('whoever speaks HTTP on this machine is asked without trying TLS first; whoever speaks TLS never is', async () => {
+  await using registry = await startRegistry();
+  registry.addImage('library/x', 'v1');
+  assert.equal(await speaksHttp(registry.host), true);
+  await using guarded = await startRegistry({ auth: { kind: 'bearer' } });
+  assert.equal(await speaksHttp(guarded.host), true);
+  const authority = certificateAuthority();
+  await using secure = await startRegistry({ tls: authority.issue('127.0.0.1') });
+  assert.equal(await speaksHttp(secure.host), false);
+  registry.misbehave({ path: /^\/v2\/$/ }, { kind: 'status', status: 308 });
+  assert.equal(await speaksHttp(registry.host), false);
+  registry.misbehave({ path: /^\/v2\/$/ }, { kind: 'reset' });
+  assert.equal(await speaksHttp(registry.host), false);
+  const { host } = registry;
+  await registry[Symbol.asyncDispose]();
+  assert.equal(await speaksHttp(host), false);
 });

@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect as dial, type AddressInfo, type Socket } from 'node:net';
 import { test } from 'node:test';
+// It adds `request` to dispatchers, which only tests ask with.
+import 'undici';
 import { dispatcher } from '../../src/upstream/dispatcher.ts';
 import { addressRule, PrivateAddressError } from '../../src/upstream/private-address.ts';
 import { certificateAuthority } from '../fixtures/certificate.ts';
