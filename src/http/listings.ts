@@ -5,7 +5,10 @@ import type { Repository } from '../core/reference.ts';
 import type { Source } from '../core/source.ts';
 import type { Exchange } from './exchange.ts';
 import type { Target } from './name.ts';
-import { nextLink, pageOf, parsePageQuery } from './page.ts';
+import { nextLink, pageOf, parsePageQuery, type PageQuery } from './page.ts';
+
+/** Bytes of entries: clients read an index of up to 4 MiB, its frame included. */
+const LARGEST_INDEX = 4 * 1024 * 1024 - 1024;
 
 /** Distribution specification, "Listing Tags". The name goes back as the client wrote it. */
 export async function answerTags(
@@ -48,19 +51,44 @@ export async function answerReferrers(
   const artifactType = query.get('artifactType') ?? '';
   const wanted =
     artifactType === '' ? items : items.filter((entry) => entry.artifactType === artifactType);
-  const index = {
-    schemaVersion: 2,
-    mediaType: MEDIA_TYPES.ociIndex,
-    manifests: wanted.map(toJson),
-  };
+  const { manifests, next } = referrersPage(wanted.map(toJson), parsePageQuery(query));
+  const index = { schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests };
   exchange.answer(
     200,
     {
       'Content-Type': MEDIA_TYPES.ociIndex,
       ...(artifactType !== '' && { 'OCI-Filters-Applied': 'artifactType' }),
+      ...(next !== undefined && { Link: nextLink(exchange.path, query, next) }),
     },
     JSON.stringify(index),
   );
+}
+
+/**
+ * All of them as they come, if one answer can hold them; otherwise, or if a part is asked for, in the
+ * order of their digests, so that pages fit together whatever is added or removed meanwhile.
+ */
+function referrersPage(
+  items: readonly Descriptor[],
+  { n, last }: PageQuery,
+): { readonly manifests: readonly Descriptor[]; readonly next: string | undefined } {
+  const sizes = new Map(items.map((item) => [item, Buffer.byteLength(JSON.stringify(item)) + 1]));
+  const whole = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+  if (n === undefined && last === undefined && whole <= LARGEST_INDEX) {
+    return { manifests: items, next: undefined };
+  }
+  const rest = items
+    .filter(({ digest }) => last === undefined || digest > last)
+    .toSorted((one, other) => (one.digest < other.digest ? -1 : 1));
+  const manifests: Descriptor[] = [];
+  let room = LARGEST_INDEX;
+  for (const item of rest.slice(0, n)) {
+    room -= sizes.get(item) ?? 0;
+    if (room < 0 && manifests.length > 0) break;
+    manifests.push(item);
+  }
+  const end = manifests.at(-1)?.digest;
+  return { manifests, next: manifests.length < rest.length ? end : undefined };
 }
 
 function linkTo({ path, query }: Target, next: string | undefined): Record<string, string> {

@@ -345,6 +345,41 @@ suite('a manifest', () => {
     }
   });
 
+  test('with many referrers has them in pages, by number and by size', async () => {
+    await using here = await withBlob();
+    const subject = { mediaType: MANIFEST, digest: OTHER, size: 5 };
+    const expected = new Set<string>();
+    for (let at = 0; at < 6; at += 1) {
+      const annotations = { at: `${at}`, pad: 'x'.repeat(1_000_000) };
+      const bytes = artifact({ subject, artifactType: at === 0 ? 'a/other' : 'a/b', annotations });
+      assert.equal((await put(here, { at: digestOf(bytes), bytes })).status, 201);
+      if (at > 0) expected.add(digestOf(bytes));
+    }
+    for (const [query, sizes] of [
+      ['artifactType=a/b', [4, 1]],
+      ['artifactType=a/b&n=2', [2, 2, 1]],
+      ['artifactType=a/b&n=0', [0]],
+      ['artifactType=a/c', [0]],
+    ] as const) {
+      const pages: string[][] = [];
+      let next: string | undefined = `/v2/own/app/referrers/${OTHER}?${query}`;
+      while (next !== undefined) {
+        const response: Response = await fetch(here.url + next);
+        assert.equal(response.headers.get('oci-filters-applied'), 'artifactType');
+        const text = await response.text();
+        assert.ok(text.length <= 4 * 1024 * 1024);
+        const { manifests } = JSON.parse(text) as { manifests: readonly { digest: string }[] };
+        pages.push(manifests.map(({ digest }) => digest));
+        next = response.headers.get('link')?.match(/^<(.*)>; rel="next"$/)?.[1];
+      }
+      assert.deepEqual(
+        pages.map((page) => page.length),
+        sizes,
+      );
+      if (pages.flat().length > 0) assert.deepEqual(new Set(pages.flat()), expected);
+    }
+  });
+
   test('of 4 MiB is taken, of a byte more not', async () => {
     await using here = await withBlob();
     const room = 4 * 1024 * 1024 - artifact({ annotations: { pad: '' } }).length;
