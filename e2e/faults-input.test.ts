@@ -204,13 +204,13 @@ test('ranges that make no sense: 416, or the whole blob, and never wrong bytes',
   const digest = here.upstream.addBlob('0123456789');
   await using server = await here.serve();
   const url = server.url + blobPath('library/app', digest);
-  for (const range of ['bytes=10-', 'bytes=99-100', 'bytes=-0']) {
+  for (const range of ['bytes=10-', 'bytes=99-100', 'bytes=-0', 'bytes=5-4']) {
     const answer = await pull(url, { headers: { range } });
     assert.equal(answer.status, 416, range);
     assert.equal(errorCode(answer), 'RANGE_INVALID');
     assert.equal(answer.headers['content-range'], 'bytes */10');
   }
-  for (const range of ['bytes=5-4', 'bytes=a-b', 'lines=1-2', 'bytes', 'bytes=', 'bytes=1-2-3']) {
+  for (const range of ['bytes=a-b', 'lines=1-2', 'bytes', 'bytes=', 'bytes=1-2-3']) {
     const answer = await pull(url, { headers: { range } });
     assert.equal(answer.status, 200, range);
     assert.equal(answer.body.toString(), '0123456789');
