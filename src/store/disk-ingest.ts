@@ -190,7 +190,14 @@ export class DiskIngest implements Ingest {
       return this.#window.take(follower, most);
     }
     if (this.#file === undefined) throw new TypeError('no file and no window');
-    return this.#file.read(position, into.subarray(0, Math.min(most, this.#kept - position)));
+    try {
+      // Content that turned out to be wrong is not kept: what it failed with is the news.
+      if (position >= this.#kept && this.#failure !== undefined) throw this.#failure;
+      const kept = into.subarray(0, Math.min(most, this.#kept - position));
+      return await this.#file.read(position, kept);
+    } catch (error) {
+      throw this.#failure ?? error;
+    }
   }
 
   /** Readers may go up to here: the last byte waits for the digest. */
