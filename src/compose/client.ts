@@ -37,8 +37,8 @@ export async function connect(options: ConnectOptions, environment: Environment)
     write: (location, sinkOptions) => made.write(location, sinkOptions),
     registry: (host) => made.registry(host),
     async [Symbol.asyncDispose]() {
-      await cache?.[Symbol.asyncDispose]();
-      await made[Symbol.asyncDispose]();
+      // At once: what the cache still waits for ends with the connections.
+      await Promise.all([cache?.[Symbol.asyncDispose](), made[Symbol.asyncDispose]()]);
     },
   };
 }
