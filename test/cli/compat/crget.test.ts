@@ -154,7 +154,7 @@ test('crget --archive leaves out what leads elsewhere, and says so', async () =>
   const { code, lines } = await got(here, `${here.host}/user/app`, here.at('root'), '--archive');
   assert.equal(code, 0);
   assert.ok(
-    lines.some((line) => /^WARNING: \.\.\/evil: not extracted, /.test(line)),
+    lines.some((line) => line.startsWith('WARNING: ../evil: not extracted, ')),
     lines.join(),
   );
   assert.deepEqual((await readdir(here.at('.'))).toSorted(), ['home', 'root']);
@@ -251,7 +251,7 @@ test('crget: a word alone is no image, and nothing is asked', async () => {
   );
 });
 
-test('crget: an unknown tag and a registry that is not there end with 1', async () => {
+test('crget: an unknown tag ends with 1', async () => {
   await using here = await world();
   const unknown = await got(here, `${here.host}/a/b:none`, here.at('a'));
   assert.equal(unknown.code, 1);

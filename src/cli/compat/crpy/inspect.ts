@@ -100,13 +100,16 @@ function configOf(command: Command): Promise<string> {
   );
 }
 
-/** A position, counted from either end, or a part of a digest; digits may be both. */
+/** A position, counted from either end, or a part of a digest; so many digits can only be the latter. */
 function layerIn({ layers }: Chosen['image'], reference: string): number {
-  const position = /^\s*[+-]?\d+\s*$/.test(reference) ? Number(reference) : undefined;
-  const index = position !== undefined && position < 0 ? position + layers.length : position;
-  if (index !== undefined && layers[index] !== undefined) return index;
-  const found = layers.findIndex(({ digest }) => digest.includes(reference));
-  if (found !== -1 && reference !== '') return found;
+  const position = /^\s*[+-]?\d{1,5}\s*$/.test(reference) ? Number(reference) : undefined;
+  const index =
+    position === undefined
+      ? layers.findIndex(({ digest }) => reference !== '' && digest.includes(reference))
+      : position < 0
+        ? position + layers.length
+        : position;
+  if (layers[index] !== undefined) return index;
   throw new RegistryError(
     'BLOB_UNKNOWN',
     `There is no layer ${reference}; there are ${layers.length}: ${layers.map(({ digest }) => digest).join(', ')}`,
