@@ -17,7 +17,7 @@ import { UsageError } from './usage-error.ts';
 const EXAMPLES = `
 Examples:
   layover layer alpine:3.20 0 | tar -tz
-  layover layer -o top.tar.gz ghcr.io/owner/app:1.2 -- -1
+  layover layer -o top.tar.gz ghcr.io/owner/app:1.2 -1
   layover layer docker-archive:app.tar sha256:4abcf206
 `;
 
@@ -27,7 +27,10 @@ export function addLayer(program: Command, context: Context): void {
       'Prints a layer as it is stored, compressed or not. Its digest is checked: of a layer that is wrong the last bytes are not printed, and no file is left.',
     )
     .argument('<image>', 'in a registry, a folder or an archive', location)
-    .argument('<layer>', 'its number from 0, the base; from -1, the top, after --; or its digest')
+    .argument(
+      '<layer>',
+      'its number from 0, the base, or from -1, the top; or its digest, or how that begins',
+    )
     .addOption(platform("of an index, the image for this platform (default: this machine's)"))
     .option('-o, --output <file>', 'write it to this file, at once when it is whole')
     .addHelpText('after', EXAMPLES)
