@@ -194,6 +194,16 @@ test('crget takes the image for this machine out of a list', async () => {
   ]);
 });
 
+test('crget --ignore-arch still takes the image for this machine where there is one', async () => {
+  await using here = await world();
+  const other = putImage(here.registry, 'user/app', undefined, [TREE], { platform: OTHER });
+  const own = putImage(here.registry, 'user/app', undefined, [BINARY], { platform: HOST });
+  here.registry.addIndex('user/app', 'latest', [entryOf(other, OTHER), entryOf(own, HOST)]);
+  const { code, lines } = await got(here, `${here.host}/user/app`, here.at('a'), '--ignore-arch');
+  assert.equal(code, 0, lines.join());
+  assert.ok(lines.includes(`INFO: Downloading manifest: ${own.manifest.digest}`));
+});
+
 test('crget --ignore-arch takes the first image where none is for this machine', async () => {
   await using here = await world();
   const other = putImage(here.registry, 'user/app', undefined, [BINARY], { platform: OTHER });
@@ -275,7 +285,9 @@ test('crget finds its login in the environment, in the file that it names, or in
   assert.equal(without.code, 1);
   assert.match(without.error, /ERROR: Authentication failed: /);
   assert.equal((await run({ REGISTRY_USERNAME: 'me', REGISTRY_PASSWORD: 'it' })).code, 0);
-  assert.equal((await run({ REGISTRY_USERNAME: 'me' })).code, 1);
+  const name = { REGISTRY_USERNAME: 'me' };
+  assert.equal((await run(name)).code, 1);
+  assert.equal((await run({ ...name, REGISTRY_AUTH_FILE: here.at('auth.json') })).code, 0);
   assert.equal((await run({ REGISTRY_AUTH_FILE: here.at('auth.json') })).code, 0);
   assert.equal((await run({}, '-c', here.at('crget.conf'))).code, 0);
   const other = await run({ REGISTRY_AUTH_FILE: here.at('none.json') });

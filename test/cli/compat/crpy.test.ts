@@ -334,8 +334,10 @@ test('crpy layer fails when the bytes are wrong', async () => {
   await using here = await world();
   const { layers } = putImage(here.registry, 'a/b', 'v1', [pattern(50_000)]);
   here.registry.misbehave({ path: new RegExp(layers[0]?.digest ?? '') }, { kind: 'flip', at: 7 });
-  const { code } = await here.run('crpy', ['layer', `${here.host}/a/b:v1`, '0']);
-  assert.equal(code, 255);
+  const line = ['layer', `${here.host}/a/b:v1`, '0'];
+  assert.equal((await here.run('crpy', line)).code, 255);
+  const cacheless = await here.run('crpy', line, { environment: { XDG_CACHE_HOME: '/dev/null' } });
+  assert.equal(cacheless.code, 255);
 });
 
 test('crpy push takes what crpy and imgpull save, and says what was there', async () => {
