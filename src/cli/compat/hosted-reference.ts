@@ -17,7 +17,7 @@ export interface HostedReference extends Reference {
 export function parseHosted(text: string): HostedReference {
   const slash = text.indexOf('/');
   const written = text.slice(0, Math.max(0, slash));
-  if (!isHost(written)) throw invalid(text, 'it has to begin with a registry and a slash');
+  if (!isHost(written)) throw invalid('an image has to begin with its registry and a slash');
   const { path, at } = parseInRegistry(text.slice(slash + 1));
   return { written, repository: { host: normalHost(written), path }, at };
 }
@@ -29,7 +29,7 @@ export function parseInRegistry(text: string): {
 } {
   const sign = text.indexOf('@');
   const digest = sign === -1 ? undefined : text.slice(sign + 1);
-  if (digest !== undefined && !isDigest(digest)) throw invalid(text, 'what follows @ is no digest');
+  if (digest !== undefined && !isDigest(digest)) throw invalid('what follows @ is no digest');
   const tagged = sign === -1 ? text : text.slice(0, sign);
   const colon = tagged.lastIndexOf(':');
   const hasTag = colon > tagged.lastIndexOf('/');
@@ -37,6 +37,6 @@ export function parseInRegistry(text: string): {
   return { path: parsePath(hasTag ? tagged.slice(0, colon) : tagged), at: digest ?? tag };
 }
 
-function invalid(text: string, what: string): RegistryError {
-  return new RegistryError('NAME_INVALID', `${JSON.stringify(text.slice(0, 160))}: ${what}`);
+function invalid(what: string): RegistryError {
+  return new RegistryError('NAME_INVALID', what);
 }

@@ -44,16 +44,19 @@ export async function crpyResolve(command: Command): Promise<void> {
   const family = values.has('ipv4') ? 4 : values.has('ipv6') ? 6 : undefined;
   const architecture = values.get('architecture');
   const asked = architecture === undefined ? undefined : platformNamed(architecture);
-  await using client = await session(target, command);
+  await using client = await session(target, command, { told: 'first' });
   const registry = await client.client.registry(target.host);
   const first = await chosenOf(registry, repository, at, { kind: 'first' });
   const platform = asked ?? (first.index === undefined ? undefined : first.platform);
-  const rows: (readonly string[])[] = [];
+  const logins: (readonly string[])[] = [];
+  const content: (readonly string[])[] = [];
   for await (const { role, by, addresses, url } of endpoints(registry, reference, platform)) {
     const shown = addresses.filter((one) => family === undefined || one.family === family);
     const unique = [...new Set(shown.map(({ address }) => address))].toSorted();
-    rows.push([by === 'redirect' ? `${role} (redirect)` : role, unique.join(', '), url]);
+    const row = [by === 'redirect' ? `${role} (redirect)` : role, unique.join(', '), url];
+    (role === 'auth' ? logins : content).push(row);
   }
+  const rows = [...logins, ...content];
   const head = ['Role', 'IPs', 'URL'];
   context.output.out(richTable({ title: `Endpoints for ${url}`, head, rows, lines: 'between' }));
 }

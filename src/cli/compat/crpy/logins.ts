@@ -25,7 +25,10 @@ export async function crpyLogin(command: Command): Promise<void> {
   if (user === '')
     throw new RegistryError('REQUEST_INVALID', 'There is no username to log in with');
   const { registry, host } = target;
-  await using client = await session(target, command, { user, password });
+  await using client = await session(target, command, {
+    login: { user, password },
+    told: 'none',
+  });
   await checkLogin(client.client, host);
   output.error(`Authenticated at ${registry}\n`);
   const file = crpyFile(environment);

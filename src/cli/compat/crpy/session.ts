@@ -19,12 +19,20 @@ export interface Command {
   readonly context: Context;
 }
 
-/** Connects to where the target is, and tells whenever a token was given for it, except to a new login. */
+export interface SessionOptions {
+  /** To be used instead of what is stored. */
+  readonly login?: Pick<Connection, 'user' | 'password'>;
+  /** Which of the tokens that are given for it are told: every one if left out. */
+  readonly told?: 'first' | 'none';
+}
+
+/** Connects to where the target is. */
 export async function session(
   target: CrpyTarget,
   { connection, context, values }: Command,
-  login?: Pick<Connection, 'user' | 'password'>,
+  { login, told }: SessionOptions = {},
 ): Promise<Opening> {
+  let tokens = 0;
   const { plainHttp } = target;
   const cache = values.has('no-cache') ? { cache: false } : {};
   return await opening(
@@ -33,7 +41,9 @@ export async function session(
     {
       signal: context.interruption.listen(),
       observe(event) {
-        if (login !== undefined || event.type !== 'token' || event.result !== 'ok') return;
+        if (event.type !== 'token' || event.result !== 'ok' || told === 'none') return;
+        tokens += 1;
+        if (told === 'first' && tokens > 1) return;
         context.output.error(`Authenticated at ${target.shown}\n`);
       },
     },
@@ -41,9 +51,9 @@ export async function session(
 }
 
 /** The image that the target names. @throws RegistryError NAME_INVALID where it names only a registry */
-export function imageOf({ image, shown }: CrpyTarget, why: string): Reference {
+export function imageOf({ image }: CrpyTarget, why: string): Reference {
   if (image !== undefined) return image;
-  throw new RegistryError('NAME_INVALID', `${why} ${shown} is a registry.`);
+  throw new RegistryError('NAME_INVALID', why);
 }
 
 /** The image that is meant: the one for the platform, or the first of those that are listed. */

@@ -50,6 +50,7 @@ function parsed(text: string) {
     return parseHosted(text);
   } catch (cause) {
     if (!(cause instanceof RegistryError)) throw cause;
-    throw new RegistryError('NAME_INVALID', 'unable to parse image url', { cause });
+    const shown = JSON.stringify(text.slice(0, 160));
+    throw new RegistryError('NAME_INVALID', `unable to parse image url ${shown}`, { cause });
   }
 }
