@@ -19,7 +19,7 @@ export function richTable({ title, head, rows, lines }: RichTable): string {
   const before = Math.max(0, Math.floor((total - title.length) / 2));
   const separator = lines === 'between' ? rule('├', '─', '┼', '┤') : '';
   return [
-    `${' '.repeat(before)}${title}\n`,
+    `${`${' '.repeat(before)}${title}`.padEnd(total)}\n`,
     rule('┏', '━', '┳', '┓'),
     cells(head, '┃'),
     rule('┡', '━', '╇', '┩'),

@@ -449,7 +449,7 @@ test('crpy login asks, checks, keeps; auth shows; logout forgets', async () => {
     `└───────┴─${'─'.repeat(width)}─┴──────────┴──────────┘`,
     '',
   ]);
-  assert.match(hidden.out, /^ +Saved credentials\n/);
+  assert.match(hidden.out, /^ +Saved credentials +\n/);
   const shown = await here.run('crpy', ['auth', '-s']);
   assert.ok(shown.out.includes('│ secret-word │'));
   const logout = await here.run('crpy', ['logout', here.host]);
@@ -479,7 +479,7 @@ test('crpy resolve shows every endpoint in a table, redirects too', async () => 
   const { code, out, error } = await here.run('crpy', ['resolve', url, '-4']);
   assert.equal(code, 0, error);
   const lines = out.split('\n');
-  assert.ok(lines[0]?.endsWith(`Endpoints for ${url}`));
+  assert.ok(lines[0]?.trimEnd().endsWith(`Endpoints for ${url}`));
   const roles = new Set(
     lines.map((line) => /^│ (\S+(?: \(redirect\))?) +│ 127\.0\.0\.[12] +│ http/.exec(line)?.[1]),
   );
@@ -559,7 +559,7 @@ test('a table as rich draws it', () => {
   assert.equal(
     table,
     [
-      '    Title',
+      '    Title    ',
       '┏━━━━┳━━━━━━┓',
       '┃ A  ┃ Name ┃',
       '┡━━━━╇━━━━━━┩',

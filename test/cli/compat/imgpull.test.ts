@@ -430,7 +430,7 @@ test('imgpull -l lists what it has saved, packed or not', async () => {
     assert.match(lines[0] ?? '', new RegExp(`^${here.host}/a/b:v1 \\(application/vnd\\..*\\)$`));
     assert.deepEqual(
       lines.slice(1),
-      [put.config, ...put.layers].map(({ digest }) => `  blob digest ${digest}`),
+      [...put.layers, put.config].map(({ digest }) => `  blob digest ${digest}`),
     );
   }
   const missing = await here.run('imgpull', ['-l', here.at('none.tar')]);

@@ -35,7 +35,7 @@ async function* linesOf(
   yield `${url} (${mediaType})\n`;
   if (!isIndexType(mediaType)) {
     const { config, layers } = parseImageManifest(manifest.bytes);
-    for (const blob of [config, ...layers]) yield `  blob digest ${blob.digest}\n`;
+    for (const blob of [...layers, config]) yield `  blob digest ${blob.digest}\n`;
     return;
   }
   for (const child of childrenFor(manifest)) {
