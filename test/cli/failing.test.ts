@@ -212,6 +212,7 @@ test('Ctrl-C at any moment: nothing is left under its name, and the shell learns
       const before = registry.count(matcher);
       const { child, ran } = at.start([...line, image]);
       await registry.seen(matcher, before + 1);
+      const interrupted = performance.now();
       child.kill('SIGINT');
       const { code, out, error } = await ran;
       const [last] = error.trimEnd().split('\n').slice(-1);
@@ -221,6 +222,8 @@ test('Ctrl-C at any moment: nothing is left under its name, and the shell learns
         `${kind} ${line.join(' ')}`,
       );
       assert.deepEqual(await at.files(), []);
+      // Well before what was asked for would have timed out.
+      assert.ok(performance.now() - interrupted < 10_000, `${kind} ${line.join(' ')}`);
       undo();
     }
   }

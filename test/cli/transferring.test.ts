@@ -262,6 +262,8 @@ test('copy: from registry to registry the index as it is, to an archive one imag
   assert.equal(other.manifest('mirrored/app', '1')?.digest, index.digest);
   assert.ok(whole(other, 'mirrored/app', '1'));
   assert.match(error, new RegExp(`copied to ${other.host}/mirrored/app:1; 5 blobs sent; `));
+  await does('copy', '--platform', 'arm64', `${image}:multi`, `${other.host}/mirrored/app:arm`);
+  assert.equal(other.manifest('mirrored/app', 'arm')?.digest, arm.manifest.digest);
   await does('copy', '--referrers', `${image}:1.2`, `${other.host}/signed:1`);
   assert.ok(whole(other, 'signed', signature.digest));
   const tar = `docker-archive:${file('app.tar')}:app:1`;
