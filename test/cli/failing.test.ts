@@ -6,13 +6,19 @@ import { certificateAuthority } from '../fixtures/certificate.ts';
 import { pattern } from '../fixtures/collect.ts';
 import { gate } from '../fixtures/gate.ts';
 import { startRegistry, type Registry } from '../fixtures/registry.ts';
-import { here } from './here.ts';
+import { here, type Here } from './here.ts';
 import { session, type Ran, type Session } from './session.ts';
 
 const BLOBS = { path: /\/blobs\// };
 
 /** One clear line, no data, no half file, and the exit code. */
-async function fails(ran: Ran, code: number, says: RegExp, at: Session, left: string[] = []) {
+async function fails(
+  ran: Here | Ran,
+  code: number,
+  says: RegExp,
+  at: Session,
+  left: string[] = [],
+) {
   assert.equal(ran.error.includes('\n    at '), false, ran.error);
   const lines = ran.error.trimEnd().split('\n');
   const told = lines.filter((line) => line.startsWith('layover: '));
@@ -69,6 +75,7 @@ for (const [line, says] of [
 test('what is not there, by whatever verb', async () => {
   await using place = await world();
   const { registry, at } = place;
+  const as = { environment: { HOME: at.home } };
   const arm = { os: 'linux', architecture: 'arm64', variant: 'v8' };
   const { manifest } = registry.addImage('team/app', undefined, { layers: ['x'] });
   registry.addIndex('team/app', 'multi', [
@@ -92,8 +99,8 @@ test('what is not there, by whatever verb', async () => {
     [['tags', '--store', '.', 'alpine'], /\. is no store/],
     [['repos', '--store', '.'], /\. is no store/],
   ] as const;
-  for (const [line, says] of cases) await fails(await at.layover(line), 1, says, at);
-  const wrong = await at.layover(['layer', `${image}:1.2`, '7']);
+  for (const [line, says] of cases) await fails(await here(line, as), 1, says, at);
+  const wrong = await here(['layer', `${image}:1.2`, '7'], as);
   await fails(wrong, 2, /there is no layer 7: there is 0 [0-9a-f]{12}, 1 /, at);
 });
 
