@@ -1,7 +1,7 @@
 import { mkdir, opendir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Digest } from '../core/digest.ts';
-import { RegistryError } from '../core/errors.ts';
+import { RegistryError, systemCode } from '../core/errors.ts';
 import { Buffers } from './buffers.ts';
 import type { Paths } from './paths.ts';
 import { publishDurably } from './publish.ts';
@@ -41,7 +41,7 @@ export class UploadStore {
     try {
       return await UploadFile.create(file, this.#buffers);
     } catch (error) {
-      if ((await absent(stat(this.#options.paths.uploads))) !== undefined) throw error;
+      if (systemCode(error) !== 'ENOENT') throw error;
       await mkdir(this.#options.paths.uploads, { recursive: true });
       return UploadFile.create(file, this.#buffers);
     }
