@@ -28,12 +28,22 @@ export interface Verified {
   readonly size: number;
 }
 
+/** Something that a repository which lives here should have, and has not. */
+export interface Lacking {
+  readonly repository: string;
+  readonly digest: Digest;
+  /** `missing-content`: linked, not stored. `missing-link`: not linked. `missing-referrer`: not listed as one. */
+  readonly outcome: 'missing-content' | 'missing-link' | 'missing-referrer';
+  /** The tag or manifest that leads to it. */
+  readonly neededBy?: string;
+}
+
 /** What the verbs that look after a mirror do. They throw what went wrong; nothing here prints. */
 export interface Actions {
   /** Settles once the server has stopped. */
   serve(choices: Choices): Promise<void>;
-  /** Sets wrong content aside and goes on. */
-  verify(choices: VerifyChoices): AsyncIterable<Verified>;
+  /** Sets wrong content aside and goes on; then follows everything in the repositories that live here. */
+  verify(choices: VerifyChoices): AsyncIterable<Verified | Lacking>;
   /** Every fault of the configuration, one a line; none is an empty list. */
   check(choices: Choices): Promise<readonly string[]>;
   /** The JSON Schema of the configuration. */

@@ -1,3 +1,5 @@
+import type { Collected } from '../hosted/collect.ts';
+import type { Collection } from '../hosted/upkeep.ts';
 import type { Pin } from '../store/budget/pins.ts';
 import type { Leaving } from '../store/inventory/evictable.ts';
 import type { CachedImage } from '../store/inventory/images.ts';
@@ -35,6 +37,10 @@ export interface Upkeep {
   evict(choices: Choices, to: string): Promise<Removal>;
   planPrune(choices: PruneChoices): Promise<Pruned>;
   prune(choices: PruneChoices): Promise<Pruned>;
+  /** What a collection would come upon now, one by one. */
+  garbage(choices: Choices): AsyncIterable<Collected>;
+  /** Collects the garbage of the repositories that live here. */
+  collect(choices: Choices): Promise<Collection>;
   pins(choices: Choices): Promise<readonly Pin[]>;
   pin(choices: Choices, pattern: string): Promise<'changed' | 'same'>;
   unpin(choices: Choices, pattern: string): Promise<'changed' | 'same'>;

@@ -64,6 +64,12 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('./pin.ts')).addUnpin,
   },
   {
+    name: 'gc',
+    group: 'Mirror:',
+    summary: 'remove what nothing leads to in repositories that live here',
+    load: async () => (await import('./gc.ts')).addGc,
+  },
+  {
     name: 'settings',
     group: 'Mirror:',
     summary: 'check and show the configuration',

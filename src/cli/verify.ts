@@ -1,5 +1,5 @@
 import { Option, type Command } from '@commander-js/extra-typings';
-import type { Verified } from './actions.ts';
+import type { Lacking, Verified } from './actions.ts';
 import type { Context } from './context.ts';
 import * as flag from './flags.ts';
 import { formatBytes } from './format-bytes.ts';
@@ -19,7 +19,7 @@ export function addVerify(program: Command, { actions, output }: Context): void 
   program
     .command('verify')
     .description(
-      'Reads everything that is stored and holds it against its digest. What is wrong is set aside, to be fetched anew when it is asked for. Prints what is wrong; exit code 1 if anything is.',
+      'Reads everything that is stored and holds it against its digest. What is wrong is set aside, to be fetched anew when it is asked for. Then follows every tag and reference of the repositories that live here. Prints what is wrong; exit code 1 if anything is.',
     )
     .addOption(flag.config())
     .addOption(flag.storage())
@@ -40,13 +40,24 @@ export function addVerify(program: Command, { actions, output }: Context): void 
     });
 }
 
-type Format = (verified: Verified) => string;
+type Format = (verified: Verified | Lacking) => string;
 
-const asJson: Format = ({ digest, outcome, size }) =>
-  `${JSON.stringify({ digest, outcome, size })}\n`;
+const asJson: Format = (found) => `${JSON.stringify(told(found))}\n`;
 
-const asText: Format = ({ digest, outcome, size }) =>
-  outcome === 'ok' ? '' : `${digest} ${outcome} ${size}\n`;
+const asText: Format = (found) => {
+  if (found.outcome === 'ok') return '';
+  if ('size' in found) return `${found.digest} ${found.outcome} ${found.size}\n`;
+  const { repository, digest, outcome, neededBy } = found;
+  const why = neededBy === undefined ? '' : ` needed by ${neededBy}`;
+  return `${repository} ${digest} ${outcome}${why}\n`;
+};
+
+/** In this order. */
+function told(found: Verified | Lacking): object {
+  if (!('size' in found)) return found;
+  const { digest, outcome, size } = found;
+  return { digest, outcome, size };
+}
 
 interface Report {
   readonly wrong: number;
@@ -54,14 +65,16 @@ interface Report {
 }
 
 async function report(
-  found: AsyncIterable<Verified>,
+  found: AsyncIterable<Verified | Lacking>,
   format: Format,
   output: Output,
 ): Promise<Report> {
   let [blobs, bytes, wrong, drawn] = [0, 0, 0, performance.now()];
   for await (const verified of found) {
-    blobs += 1;
-    bytes += verified.size;
+    if ('size' in verified) {
+      blobs += 1;
+      bytes += verified.size;
+    }
     if (verified.outcome !== 'ok') wrong += 1;
     const line = format(verified);
     if (line !== '') output.out(line);

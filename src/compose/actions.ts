@@ -1,11 +1,14 @@
 import { fileURLToPath } from 'node:url';
-import type { Actions, Choices, Verified, VerifyChoices } from '../cli/actions.ts';
+import type { Actions, Choices, Lacking, Verified, VerifyChoices } from '../cli/actions.ts';
 import { checkConfig, readConfig, type Request } from '../config/read.ts';
 import { jsonSchema } from '../config/schema.ts';
 import { showSettings } from '../config/show.ts';
 import { RegistryError } from '../core/errors.ts';
+import { formatRepository } from '../core/reference.ts';
+import { check } from '../hosted/check.ts';
 import { existingStore } from '../store/disk.ts';
 import { Paths } from '../store/paths.ts';
+import { Records } from '../store/records.ts';
 import { pacer } from '../store/scrub.ts';
 import { verify } from '../store/verify.ts';
 import { serve } from './serve.ts';
@@ -39,7 +42,7 @@ export function actionsFor({ version, environment }: ActionsOptions): Actions {
 async function* verifyStore(
   request: Request,
   pace: VerifyChoices['pace'],
-): AsyncGenerator<Verified> {
+): AsyncGenerator<Verified | Lacking> {
   const { config } = await readConfig(request);
   const paths = new Paths(config.storage.path);
   const store = await existingStore({ paths });
@@ -53,5 +56,15 @@ async function* verifyStore(
   const paced = limited ? { pace: pacer(config.storage.verifyRate) } : {};
   for await (const { digest, size, outcome } of verify({ paths, store, ...paced })) {
     yield { digest, size, outcome: outcome === 'right' ? 'ok' : 'wrong-digest' };
+  }
+  const { sparse } = config.uploads;
+  for await (const found of check({ records: new Records(paths), content: store, sparse })) {
+    const { repository, digest, lacks, neededBy } = found;
+    yield {
+      repository: formatRepository(repository),
+      digest,
+      outcome: `missing-${lacks}`,
+      ...(neededBy !== undefined && { neededBy }),
+    };
   }
 }

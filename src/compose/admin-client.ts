@@ -1,11 +1,12 @@
 import { systemCode, ERRORS, RegistryError, type ErrorCode } from '../core/errors.ts';
 import { isRecord } from '../core/shape.ts';
+import type { Collection } from '../hosted/upkeep.ts';
 import type { Administration, Removed } from '../http/admin/administration.ts';
 import { STORE_HEADER } from '../http/admin/app.ts';
 import { lastHolder } from '../store/lock.ts';
 import type { Paths } from '../store/paths.ts';
 
-type Changes = Pick<Administration, 'evict' | 'prune' | 'pin' | 'unpin'>;
+type Changes = Pick<Administration, 'evict' | 'prune' | 'collect' | 'pin' | 'unpin'>;
 
 /** The administration of the server that runs on the store; `undefined` where none answers. */
 export async function runningServer(paths: Paths): Promise<Changes | undefined> {
@@ -23,6 +24,7 @@ export async function runningServer(paths: Paths): Promise<Changes | undefined> 
       const images = Array.isArray(answer['images']) ? answer['images'].map(String) : [];
       return { ...removedIn(answer), images };
     },
+    collect: async () => collectionIn(await post('/api/v1/gc', {})),
     pin: async (pattern) => outcomeIn(await post('/api/v1/pins', { pattern })),
     unpin: async (pattern) => outcomeIn(await post('/api/v1/unpin', { pattern })),
   };
@@ -78,4 +80,16 @@ function removedIn({ blobs, bytes }: Readonly<Record<string, unknown>>): Removed
 
 function outcomeIn({ outcome }: Readonly<Record<string, unknown>>): 'changed' | 'same' {
   return outcome === 'changed' ? 'changed' : 'same';
+}
+
+function collectionIn(answer: Readonly<Record<string, unknown>>): Collection {
+  const count = (name: keyof Collection): number => Number(answer[name] ?? 0);
+  const kept = isRecord(answer['kept']) ? Object.entries(answer['kept']) : [];
+  return {
+    manifests: count('manifests'),
+    blobs: count('blobs'),
+    freed: count('freed'),
+    freedBytes: count('freedBytes'),
+    kept: Object.fromEntries(kept.map(([why, found]) => [why, Number(found)])),
+  };
 }

@@ -1,18 +1,17 @@
 import { RegistryError } from '../core/errors.ts';
 import { formatReference } from '../core/reference.ts';
 import type { Administration } from '../http/admin/administration.ts';
+import { summed } from '../hosted/upkeep.ts';
 import { planPrune, prune } from '../store/inventory/prune.ts';
 import type { StoreView } from '../store/inventory/view.ts';
+import type { OpenHosted } from './hosted.ts';
 import type { OpenStore } from './store.ts';
 
 /** What can be done to an open store, in the server as in a verb that has it for itself. */
-export function administrationOf({
-  paths,
-  content,
-  links,
-  tags,
-  housekeeping,
-}: OpenStore): Administration {
+export function administrationOf(
+  { paths, content, links, tags, housekeeping }: OpenStore,
+  { repositories }: Pick<OpenHosted, 'repositories'>,
+): Administration {
   const { database, index, clock, keeper, evictor, accesses, ledger, pins } = housekeeping;
   const view: StoreView = { paths, content, links, tags, database, index, clock, keeper };
   const repinned = async (outcome: 'changed' | 'same'): Promise<'changed' | 'same'> => {
@@ -49,6 +48,7 @@ export function administrationOf({
       );
       return { ...removed, images };
     },
+    collect: () => summed(repositories.collect('collect')),
     pins: async () => {
       await pins.read();
       return pins.list;

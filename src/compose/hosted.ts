@@ -5,6 +5,8 @@ import type { OpenStore } from './store.ts';
 
 export interface OpenHosted extends AsyncDisposable {
   readonly repositories: HostedRepositories;
+  /** How many of them have been written to since the start: grows when there is a new one. */
+  readonly written: () => number;
 }
 
 /** The repositories that live in the store, looked after until disposed. */
@@ -14,6 +16,7 @@ export function openHosted(
   observe: (event: UpkeepEvent) => void,
 ): OpenHosted {
   const { content, records, uploads, links } = store;
+  const written = new Set<string>();
   const repositories = hostedRepositories({
     records,
     content,
@@ -21,7 +24,10 @@ export function openHosted(
     mirrored: links,
     ...config.uploads,
     ...config.gc,
-    onTags: () => store.retagged(),
+    onTags: (repository) => {
+      written.add(repository.path);
+      store.retagged();
+    },
     onHeld: (digest) => store.housekeeping.keeper.host(digest),
     onReleased: (digest) => store.housekeeping.keeper.release(digest),
   });
@@ -33,6 +39,7 @@ export function openHosted(
       : upkeep({ hosted: repositories, every, signal: stop.signal, observe });
   return {
     repositories,
+    written: () => written.size,
     async [Symbol.asyncDispose]() {
       stop.abort();
       await running;

@@ -93,14 +93,14 @@ export async function serve(options: ServeOptions): Promise<void> {
       defaultUpstream: config.defaultUpstream,
       hosted: config.hosted,
     }),
-    catalog: createCatalog(store),
+    catalog: createCatalog({ paths: store.paths, edition: hosted.written }),
     whenRateLimited: config.whenRateLimited,
     ready: () => store.ready(),
     via,
     metrics,
     log: (record) => log.request(record),
   });
-  admin.open(administrationOf(store));
+  admin.open(administrationOf(store, hosted));
   const tls = await tlsOf(config.tls);
   const { host = '::', port } = config.listen;
   const server = await startServer({ app, listen: { host, port }, ...(tls && { tls }) });

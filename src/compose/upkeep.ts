@@ -7,6 +7,7 @@ import { RegistryError } from '../core/errors.ts';
 import { parseImagePattern } from '../core/image-pattern.ts';
 import { formatReference } from '../core/reference.ts';
 import type { Administration } from '../http/admin/administration.ts';
+import { hostedRepositories } from '../hosted/repositories.ts';
 import { Pins } from '../store/budget/pins.ts';
 import { existingStore } from '../store/disk.ts';
 import { evictable } from '../store/inventory/evictable.ts';
@@ -14,9 +15,13 @@ import { cachedImages } from '../store/inventory/images.ts';
 import { planPrune, type PruneQuery } from '../store/inventory/prune.ts';
 import { usageOf } from '../store/inventory/usage.ts';
 import { openView, type OpenedView } from '../store/inventory/view.ts';
+import { diskLinks } from '../store/links.ts';
 import { Paths } from '../store/paths.ts';
+import { Records } from '../store/records.ts';
+import { UploadStore } from '../store/uploads.ts';
 import { administrationOf } from './administration.ts';
 import { runningServer } from './admin-client.ts';
+import { openHosted } from './hosted.ts';
 import { housekeepingOf } from './housekeeping.ts';
 import { openStore } from './store.ts';
 
@@ -68,6 +73,22 @@ export function upkeepOf(configOf: (choices: Choices) => Promise<Config>): Upkee
       const query = queryOf(config, choices);
       return change(config, (store) => store.prune(query));
     },
+    async *garbage(choices) {
+      const config = await configOf(choices);
+      const paths = new Paths(config.storage.path);
+      const content = await existingStore({ paths });
+      if (content === undefined) throw noStore(paths);
+      const hosted = hostedRepositories({
+        records: new Records(paths),
+        content,
+        uploads: new UploadStore({ paths }),
+        mirrored: diskLinks(paths),
+        ...config.uploads,
+        ...config.gc,
+      });
+      yield* hosted.collect('report');
+    },
+    collect: async (choices) => change(await configOf(choices), (store) => store.collect()),
     async pins(choices) {
       const { storage } = await configOf(choices);
       const pins = new Pins({ file: new Paths(storage.path).pins, configured: storage.pins });
@@ -85,7 +106,7 @@ export function upkeepOf(configOf: (choices: Choices) => Promise<Config>): Upkee
   };
 }
 
-type Changes = Pick<Administration, 'evict' | 'prune' | 'pin' | 'unpin'>;
+type Changes = Pick<Administration, 'evict' | 'prune' | 'collect' | 'pin' | 'unpin'>;
 
 /** By the server that runs on the store; where none runs, by this process with the store locked. */
 async function change<T>(config: Config, task: (store: Changes) => Promise<T>): Promise<T> {
@@ -102,7 +123,8 @@ async function change<T>(config: Config, task: (store: Changes) => Promise<T>): 
     housekeeping: housekeepingOf(config),
   });
   await store.housekeeping.looked();
-  return await task(administrationOf(store));
+  await using hosted = openHosted({ ...config, hosted: [] }, store, () => {});
+  return await task(administrationOf(store, hosted));
 }
 
 async function look({ storage }: Config): Promise<OpenedView> {

@@ -1,5 +1,6 @@
 import type { Digest } from './digest.ts';
 import { RegistryError } from './errors.ts';
+import { isHosted } from './hosted.ts';
 
 declare const brand: unique symbol;
 
@@ -68,8 +69,10 @@ export function same(a: Repository, b: Repository): boolean {
   return a.host === b.host && a.path === b.path;
 }
 
-export function formatRepository({ host, path }: Repository): string {
-  return `${host}/${path}`;
+/** As users write it: what lives here has no registry in front. */
+export function formatRepository(repository: Repository): string {
+  const { host, path } = repository;
+  return isHosted(repository) ? path : `${host}/${path}`;
 }
 
 export function formatReference(repository: Repository, at: Tag | Digest): string {

@@ -43,8 +43,8 @@ export interface HostedOptions {
 /** The repositories that live here, and what keeps them tidy. */
 export interface HostedRepositories extends Hosted {
   /**
-   * Removes what nothing leads to, or only tells what that is. One at a time; may be left at any
-   * point. @throws Error of Node, RegistryError, or the signal's reason
+   * Removes what nothing leads to, or only tells what that is. One after the other, whoever calls;
+   * may be left at any point. @throws Error of Node, RegistryError, or the signal's reason
    */
   collect(mode: 'collect' | 'report', signal?: AbortSignal): AsyncGenerator<Collected>;
   /** Throws away uploads that nobody has touched for too long; tells how many. @throws Error of Node */
@@ -71,9 +71,26 @@ export function hostedRepositories(options: HostedOptions): HostedRepositories {
     uploads,
     mounts: new DiskMounts({ ...options, ...parts }),
     changes: new DiskChanges({ ...options, ...parts, manifests }),
-    collect: (mode, signal) =>
+    collect: inTurn((mode, signal) =>
       collect({ ...options, ...parts, manifests, mode, ...(signal && { signal }) }),
+    ),
     expire: () => uploads.expire(),
     exclusively: (digest, task) => locks.digest(digest, task),
+  };
+}
+
+/** The same, so that each waits for the one that was called before it to end. */
+function inTurn(collecting: HostedRepositories['collect']): HostedRepositories['collect'] {
+  let last = Promise.resolve();
+  return async function* (mode, signal) {
+    const before = last;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    last = promise;
+    try {
+      await before;
+      yield* collecting(mode, signal);
+    } finally {
+      resolve();
+    }
   };
 }

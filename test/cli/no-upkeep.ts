@@ -8,6 +8,8 @@ export const noUpkeep: Upkeep = {
   evict: () => Promise.reject(new Error('evict')),
   planPrune: () => Promise.reject(new Error('planPrune')),
   prune: () => Promise.reject(new Error('prune')),
+  async *garbage() {},
+  collect: () => Promise.reject(new Error('collect')),
   pins: () => Promise.reject(new Error('pins')),
   pin: () => Promise.reject(new Error('pin')),
   unpin: () => Promise.reject(new Error('unpin')),

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { createCatalog } from '../../src/compose/catalog.ts';
 import { Paths } from '../../src/store/paths.ts';
 import { temporaryFolder } from '../fixtures/temporary.ts';
+import { openWorld, pushImage, repository } from '../hosted/world.ts';
 
 async function setUp() {
   const folder = await temporaryFolder();
@@ -59,4 +60,15 @@ test('a walk that failed is not kept', async () => {
   await rm(paths.repositories);
   await add('quay.io', 'org/y');
   assert.deepEqual(await catalog('quay.io'), ['org/y']);
+});
+
+test('a repository that is pushed to for the first time is listed at once, by its name alone', async () => {
+  await using folder = await temporaryFolder();
+  const world = await openWorld(folder.path);
+  let edition = 0;
+  const catalog = createCatalog({ paths: world.paths, now: () => 0, edition: () => edition });
+  assert.deepEqual(await catalog(undefined), []);
+  await pushImage(world, repository('apps/api'), 'one', 'v1');
+  edition += 1;
+  assert.deepEqual(await catalog(undefined), ['apps/api']);
 });

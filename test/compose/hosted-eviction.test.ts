@@ -94,7 +94,8 @@ test('offline nothing is evicted, and who asks for it is told why', async () => 
     observe: () => {},
     housekeeping: housekeepingOf(config),
   });
-  const administration = administrationOf(store);
+  await using hosted = openHosted(config, store, () => {});
+  const administration = administrationOf(store, hosted);
   await assert.rejects(administration.evict(0), /offline/);
   await assert.rejects(administration.prune({ patterns: ['**'], gone: 'include' }), /offline/);
 });

@@ -20,6 +20,7 @@ async function served(given: Partial<Administration> = {}, host?: string) {
       asked.push(query);
       return { blobs: 0, bytes: 0, images: [] };
     },
+    collect: async () => ({ manifests: 1, blobs: 2, freed: 3, freedBytes: 4, kept: { tagged: 5 } }),
     pins: async () => [],
     pin: async (pattern) => {
       asked.push(pattern);

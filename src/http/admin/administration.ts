@@ -1,3 +1,4 @@
+import type { Collection } from '../../hosted/upkeep.ts';
 import type { Figures } from '../../store/budget/housekeeping.ts';
 import type { Pin } from '../../store/budget/pins.ts';
 import type { PruneQuery } from '../../store/inventory/prune.ts';
@@ -21,6 +22,8 @@ export interface Administration {
   evict(to: number): Promise<Removed>;
   /** @throws RegistryError REQUEST_INVALID, STORAGE_UNAVAILABLE */
   prune(query: PruneQuery): Promise<Removed & { readonly images: readonly string[] }>;
+  /** Collects the garbage of the repositories that live here. */
+  collect(): Promise<Collection>;
   pins(): Promise<readonly Pin[]>;
   /** @throws RegistryError NAME_INVALID */
   pin(pattern: string): Promise<'changed' | 'same'>;

@@ -62,6 +62,10 @@ function routesOf({ administration, host, onError }: AdminAppOptions): Hono {
   api.post('/api/v1/prune', async (context) =>
     context.json(await open(context).prune(queryOf(await bodyOf(context)))),
   );
+  api.post('/api/v1/gc', async (context) => {
+    await bodyOf(context);
+    return context.json(await open(context).collect());
+  });
   api.get('/api/v1/pins', async (context) => context.json({ pins: await open(context).pins() }));
   api.post('/api/v1/pins', async (context) => {
     const { pattern } = await bodyOf(context);
