@@ -4,7 +4,7 @@ import { test } from 'node:test';
 
 const ROOT = new URL('../', import.meta.url);
 const NUMBERS = [
-  ...Array.from({ length: 49 }, (_, index) => `S${index + 1}`),
+  ...Array.from({ length: 62 }, (_, index) => `S${index + 1}`),
   ...Array.from({ length: 13 }, (_, index) => `U${index + 1}`),
 ];
 

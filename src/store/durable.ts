@@ -83,7 +83,7 @@ export async function stage(name: string, text: string): Promise<string> {
       await writeFile(temporary, text, { flush: true });
     }
   } catch (error) {
-    await rm(temporary, { force: true });
+    await absent(rm(temporary));
     throw error;
   }
   return temporary;

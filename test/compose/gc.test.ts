@@ -24,12 +24,12 @@ async function garden(folder: string) {
   for (const name of await readdir(folder, { recursive: true })) {
     await utimes(path.join(folder, name), time, time);
   }
-  const { upkeep, verify } = actionsFor({ version: '0', environment: {} });
+  const actions = actionsFor({ version: '0', environment: {} });
   const choices: Choices = {
     config: undefined,
     overrides: [{ flag: '--storage', key: 'storage.path', value: folder }],
   };
-  return { world, image, stray, upkeep, verify, choices };
+  return { world, image, stray, actions, upkeep: actions.upkeep, choices };
 }
 
 test('gc removes what it has listed before, without a server', async () => {
@@ -71,10 +71,10 @@ test('gc asks the server that runs on the store', async () => {
 
 test('verify follows the references of what lives here', async () => {
   await using folder = await temporaryFolder();
-  const { world, image, verify, choices } = await garden(folder.path);
+  const { world, image, actions, choices } = await garden(folder.path);
   const missing = async () => {
     const found: unknown[] = [];
-    for await (const one of verify({ ...choices, pace: 'full' })) {
+    for await (const one of actions.verify({ ...choices, pace: 'full' })) {
       if (one.outcome !== 'ok') found.push(one);
     }
     return found;

@@ -46,7 +46,7 @@ async function can(promise: Promise<unknown>): Promise<boolean> {
     return true;
   } catch (error) {
     assert.ok(
-      error instanceof Error && 'code' in error && /_UNKNOWN$/.test(String(error.code)),
+      error instanceof Error && 'code' in error && String(error.code).endsWith('_UNKNOWN'),
       String(error),
     );
     return false;
@@ -55,7 +55,7 @@ async function can(promise: Promise<unknown>): Promise<boolean> {
 
 async function means(world: World, tag: string, digest: Digest): Promise<boolean> {
   try {
-    const { descriptor } = await world.hosted.manifest(apps, parseTag(tag)).then((found) => found);
+    const { descriptor } = await world.hosted.manifest(apps, parseTag(tag));
     return descriptor.digest === digest;
   } catch {
     return false;

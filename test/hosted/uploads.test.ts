@@ -3,6 +3,8 @@ import { readdir, utimes } from 'node:fs/promises';
 import path from 'node:path';
 import { suite, test } from 'node:test';
 import { digestOf } from '../../src/core/digest.ts';
+import { Paths } from '../../src/store/paths.ts';
+import { UploadStore } from '../../src/store/uploads.ts';
 import { pattern } from '../fixtures/collect.ts';
 import { gate } from '../fixtures/gate.ts';
 import {
@@ -22,6 +24,21 @@ import {
 
 const apps = repository('apps/api');
 const other = repository('apps/other');
+
+/** Writes half of what it is given, and then there is no room. */
+class FullDisk extends UploadStore {
+  full = false;
+
+  override async open(name: string) {
+    const upload = await super.open(name);
+    if (upload === undefined || !this.full) return upload;
+    upload.file.write = async (block, position) => {
+      await upload.file.handle.write(block, 0, block.length / 2, position);
+      throw Object.assign(new Error('no room'), { code: 'ENOSPC' });
+    };
+    return upload;
+  }
+}
 
 suite('uploads', () => {
   for (const algorithm of ['sha256', 'sha512'] as const) {
@@ -216,6 +233,22 @@ suite('uploads', () => {
     assert.equal((await writing).offset, 3);
     await assert.rejects(world.hosted.uploads.status(apps, old.id), code('BLOB_UPLOAD_UNKNOWN'));
     assert.equal((await world.hosted.uploads.status(apps, young.id)).offset, 0);
+  });
+
+  test('a full disk keeps what it has, and the upload goes on when there is room', async (t) => {
+    const folder = await temporary(t);
+    const uploads = new FullDisk({ paths: new Paths(folder) });
+    const world = await openWorld(folder, { uploads });
+    const { id } = await world.hosted.uploads.start(apps);
+    await world.hosted.uploads.append(apps, id, piece(bytes('before ')));
+    uploads.full = true;
+    const refused = world.hosted.uploads.append(apps, id, piece(bytes('lost')));
+    await assert.rejects(refused, code('STORAGE_UNAVAILABLE', 503));
+    assert.equal((await world.hosted.uploads.status(apps, id)).offset, 7);
+    uploads.full = false;
+    const digest = digestOf(bytes('before after'));
+    await world.hosted.uploads.finish(apps, id, digest, piece(bytes('after'), 7));
+    assert.equal((await read(world, apps, digest)).toString(), 'before after');
   });
 
   test('large ones in small pieces come out as they went in', async (t) => {

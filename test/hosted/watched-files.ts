@@ -51,12 +51,13 @@ function die(): never {
   for (;;);
 }
 
-type Call = (...given: never[]) => Promise<unknown>;
+type Call = (...given: unknown[]) => Promise<unknown>;
 const patched = fs as unknown as Record<string, Call>;
 
 for (const kind of ['rename', 'rm', 'mkdir', 'utimes', 'writeFile']) {
-  const original = patched[kind] as (...given: unknown[]) => Promise<unknown>;
-  patched[kind] = ((...given: unknown[]) => {
+  const original = patched[kind];
+  if (original === undefined) continue;
+  patched[kind] = (...given) => {
     const name = relative(given[0]);
     if (name !== undefined && change(kind, name, relative(given[1]))) {
       // What a write leaves that was cut off: half of it.
@@ -67,29 +68,30 @@ for (const kind of ['rename', 'rm', 'mkdir', 'utimes', 'writeFile']) {
       die();
     }
     return original(...given);
-  }) as Call;
+  };
 }
 
 const names = new WeakMap<object, string>();
 const originalOpen = fs.open as unknown as (...given: unknown[]) => Promise<object>;
-patched['open'] = (async (...given: unknown[]) => {
+patched['open'] = async (...given) => {
   const name = relative(given[0]);
   const writes = typeof given[1] === 'string' && /[wax]/.test(given[1]);
   if (name !== undefined && writes && change('create', name)) die();
   const handle = await originalOpen(...given);
   if (name !== undefined) names.set(handle, name);
   return handle;
-}) as Call;
+};
 
 const probe = await originalOpen('/dev/null', 'r');
 const handles = Object.getPrototypeOf(probe) as Record<string, Call>;
 for (const kind of ['write', 'sync', 'datasync', 'truncate', 'chmod']) {
-  const original = handles[kind] as (...given: unknown[]) => Promise<unknown>;
-  handles[kind] = function (this: object, ...given: unknown[]) {
+  const original = handles[kind];
+  if (original === undefined) continue;
+  handles[kind] = function (this: object, ...given) {
     const name = names.get(this);
     if (name !== undefined && change(kind, name)) die();
     return original.apply(this, given);
-  } as Call;
+  };
 }
 await (probe as { close(): Promise<void> }).close();
 syncBuiltinESMExports();
