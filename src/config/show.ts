@@ -9,6 +9,7 @@ import { WELL_KNOWN } from './well-known.ts';
 /** The value in YAML, on one line. */
 export function inline(value: unknown): string {
   return stringify(value, {
+    singleQuote: true,
     collectionStyle: 'flow',
     flowCollectionPadding: false,
     lineWidth: 0,

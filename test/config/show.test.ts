@@ -24,7 +24,7 @@ test('every line says where its value comes from', () => {
     }),
   );
   for (const line of [
-    'listen: "[::1]:5000"  # c.yaml:2',
+    "listen: '[::1]:5000'  # c.yaml:2",
     '  path: /data  # environment LAYOVER_STORAGE_PATH',
     '  maxSize: 50GiB  # default',
     'offline: true  # flag --offline',
@@ -68,7 +68,7 @@ upstreams:
   assert.ok(!shown.includes('hunter2'), shown);
   for (const part of [
     'username: me',
-    'X-Team: "********"',
+    "X-Team: '********'",
     '@proxy:3128',
     '@proxy:3129',
     'mirrors: [https://a]',
