@@ -126,6 +126,8 @@ export class DiskUploads implements Uploads {
       const writer: Writer = { file, cancelled: false };
       this.#writers.set(name, writer);
       try {
+        // Whoever took it away while it was being opened saw no writer to tell.
+        if ((await this.#options.uploads.stat(name)) === undefined) throw unknown();
         return await task(writer);
       } finally {
         this.#writers.delete(name);

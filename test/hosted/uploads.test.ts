@@ -40,6 +40,19 @@ class FullDisk extends UploadStore {
   }
 }
 
+/** Has opened a file and does not say so yet. */
+class SlowToOpen extends UploadStore {
+  readonly opening = gate();
+  readonly go = gate();
+
+  override async open(name: string) {
+    const upload = await super.open(name);
+    this.opening.open();
+    await this.go.opened;
+    return upload;
+  }
+}
+
 suite('uploads', () => {
   for (const algorithm of ['sha256', 'sha512'] as const) {
     test(`in chunks, named by ${algorithm}`, async (t) => {
@@ -205,6 +218,20 @@ suite('uploads', () => {
     open.open();
     await failed;
     await assert.rejects(world.hosted.blob(apps, digest), code('NAME_UNKNOWN'));
+    assert.deepEqual(await readdir(world.paths.uploads), []);
+  });
+
+  test('cancelled while a writer is just coming: the writer fails, and nothing stays', async (t) => {
+    const folder = await temporary(t);
+    const uploads = new SlowToOpen({ paths: new Paths(folder) });
+    const world = await openWorld(folder, { uploads });
+    const { id } = await world.hosted.uploads.start(apps);
+    const writing = world.hosted.uploads.append(apps, id, piece(bytes('abc'), 0));
+    const failed = assert.rejects(writing, code('BLOB_UPLOAD_UNKNOWN'));
+    await uploads.opening.opened;
+    await world.hosted.uploads.cancel(apps, id);
+    uploads.go.open();
+    await failed;
     assert.deepEqual(await readdir(world.paths.uploads), []);
   });
 
