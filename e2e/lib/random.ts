@@ -16,8 +16,8 @@ export function random(seed: number): Random {
   };
 }
 
-/** `LAYOVER_E2E_SEED`, to see a failure again, or a new one. */
+/** `E2E_SEED`, to see a failure again, or a new one. */
 export function seed(): number {
-  const given = Number(process.env['LAYOVER_E2E_SEED']);
+  const given = Number(process.env['E2E_SEED']);
   return Number.isSafeInteger(given) && given > 0 ? given : Date.now() % 1_000_000_007;
 }

@@ -23,7 +23,7 @@ export type Tool =
 export type Present = Extract<Tool, { missing?: undefined }>;
 
 const CACHE =
-  process.env['LAYOVER_E2E_CACHE'] ??
+  process.env['E2E_CACHE'] ??
   join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'layover-e2e');
 const INSIDE = join(import.meta.dirname, '../inside');
 
