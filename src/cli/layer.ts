@@ -1,6 +1,4 @@
 import type { Command } from '@commander-js/extra-typings';
-import type { Descriptor } from '../core/descriptor.ts';
-import { hexOf } from '../core/digest.ts';
 import { choose } from '../image/choose.ts';
 import { saveLayer } from '../image/files/get.ts';
 import type { FetchedEvent } from '../image/files/image-layers.ts';
@@ -8,11 +6,11 @@ import { layerBytes } from '../image/files/layer-bytes.ts';
 import { location, platform } from './arguments.ts';
 import { connecting } from './connection.ts';
 import type { Context } from './context.ts';
+import { layerNumber } from './layer-number.ts';
 import { opening } from './opening.ts';
 import type { Output } from './output.ts';
 import { progress } from './progress.ts';
 import { shortDigest } from './short-digest.ts';
-import { UsageError } from './usage-error.ts';
 
 const EXAMPLES = `
 Examples:
@@ -54,30 +52,6 @@ export function addLayer(program: Command, context: Context): void {
         bar?.end(`saved as ${file}`);
       }
     });
-}
-
-/** @throws UsageError for what is no layer, or may be several */
-function layerNumber(which: string, layers: readonly Descriptor[]): number {
-  const number = /^-?\d{1,4}$/.test(which) ? Number(which) : undefined;
-  if (number !== undefined) {
-    const index = number < 0 ? layers.length + number : number;
-    if (index >= 0 && index < layers.length) return index;
-    throw new UsageError(`there is no layer ${which}: ${listed(layers)}`);
-  }
-  const found = layers.filter(
-    ({ digest }) => digest.startsWith(which) || hexOf(digest).startsWith(which),
-  );
-  const [first] = found;
-  if (first === undefined) throw new UsageError(`there is no layer ${which}: ${listed(layers)}`);
-  if (found.some(({ digest }) => digest !== first.digest)) {
-    throw new UsageError(`several layers begin with ${which}: ${listed(layers)}`);
-  }
-  return layers.indexOf(first);
-}
-
-function listed(layers: readonly Descriptor[]): string {
-  const all = layers.map(({ digest }, index) => `${index} ${shortDigest(digest)}`);
-  return layers.length === 0 ? 'the image has none' : `there is ${all.join(', ')}`;
 }
 
 /** The last piece is held back until the digest is right. */

@@ -130,6 +130,36 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('./referrers.ts')).addReferrers,
   },
   {
+    name: 'ls',
+    group: 'Files in images:',
+    summary: 'list the files of an image',
+    load: async () => (await import('./ls.ts')).addLs,
+  },
+  {
+    name: 'cat',
+    group: 'Files in images:',
+    summary: 'print a file of an image',
+    load: async () => (await import('./cat.ts')).addCat,
+  },
+  {
+    name: 'get',
+    group: 'Files in images:',
+    summary: 'save a file, a folder or a layer of an image',
+    load: async () => (await import('./get.ts')).addGet,
+  },
+  {
+    name: 'find',
+    group: 'Files in images:',
+    summary: 'find files of an image by pattern',
+    load: async () => (await import('./find.ts')).addFind,
+  },
+  {
+    name: 'diff',
+    group: 'Files in images:',
+    summary: 'tell what sets two images apart',
+    load: async () => (await import('./diff.ts')).addDiff,
+  },
+  {
     name: 'login',
     group: 'Registries:',
     summary: 'log in to a registry',

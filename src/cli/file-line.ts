@@ -1,0 +1,85 @@
+import type { FileEntry, FileType } from '../image/files/file-entry.ts';
+import { printableName } from '../layer/name.ts';
+
+/** How much a line tells. */
+export interface LineOptions {
+  readonly form: 'name' | 'long';
+  /** `told`: which layer has the entry, and what became of it there. */
+  readonly layers: 'told' | 'left out';
+}
+
+const LETTERS: Readonly<Record<FileType, string>> = {
+  file: '-',
+  directory: 'd',
+  symlink: 'l',
+  hardlink: 'h',
+  character: 'c',
+  block: 'b',
+  fifo: 'p',
+  whiteout: 'w',
+  opaque: 'w',
+};
+
+/** One entry as a line, safe for a terminal whatever an archive calls its files. */
+export function fileLine(entry: FileEntry, { form, layers }: LineOptions): string {
+  const name =
+    form === 'long' ? `${attributes(entry)}  ${nameOf(entry)}${target(entry)}` : nameOf(entry);
+  return `${name}${layers === 'told' ? `  (${story(entry)})` : ''}\n`;
+}
+
+/** As `ls -l` has it, in UTC; links to a file are not counted, since only a whole image tells them. */
+function attributes(entry: FileEntry): string {
+  const { type, mode, uid, gid, user, group, size, device, mtime } = entry;
+  const owner = printableName(user) || `${uid}`;
+  const owners = printableName(group) || `${gid}`;
+  const extent = device === undefined ? `${size}` : `${device.major}, ${device.minor}`;
+  return [
+    `${LETTERS[type]}${permissions(mode)}`,
+    owner.padEnd(8),
+    owners.padEnd(8),
+    extent.padStart(10),
+    time(mtime),
+  ].join(' ');
+}
+
+export function permissions(mode: number): string {
+  const triple = (shift: number, special: number, letter: string): string => {
+    const bits = (mode >> shift) & 7;
+    const runs = (bits & 1) !== 0;
+    const last = (mode & special) === 0 ? (runs ? 'x' : '-') : runs ? letter : letter.toUpperCase();
+    return `${(bits & 4) === 0 ? '-' : 'r'}${(bits & 2) === 0 ? '-' : 'w'}${last}`;
+  };
+  return triple(6, 0o4000, 's') + triple(3, 0o2000, 's') + triple(0, 0o1000, 't');
+}
+
+/** To the minute. What lies outside of the calendar is told as seconds. */
+function time(seconds: number): string {
+  const date = new Date(seconds * 1000);
+  if (Number.isNaN(date.getTime())) return `${seconds}`;
+  return date
+    .toISOString()
+    .replace('T', ' ')
+    .replace(/:\d\d\.\d+Z$/, '');
+}
+
+function nameOf({ path, type }: FileEntry): string {
+  return `/${printableName(path)}${isFolder(type) && path !== '' ? '/' : ''}`;
+}
+
+function isFolder(type: FileType): boolean {
+  return type === 'directory' || type === 'opaque';
+}
+
+function target({ type, link }: FileEntry): string {
+  if (link === undefined) return '';
+  return type === 'hardlink' ? ` link to /${printableName(link)}` : ` -> ${printableName(link)}`;
+}
+
+function story({ type, layer, fate, repeated, implicit }: FileEntry): string {
+  const at = `layer ${layer.index}`;
+  if (type === 'whiteout') return `${at} deletes it`;
+  if (type === 'opaque') return `${at} empties it`;
+  if (implicit === true) return `${at}, implied`;
+  const became = fate === undefined ? '' : `, ${fate.how} by layer ${fate.layer}`;
+  return `${at}${repeated === true ? ', again' : ''}${became}`;
+}

@@ -1,0 +1,106 @@
+import path from 'node:path';
+import type { Command } from '@commander-js/extra-typings';
+import type { Descriptor } from '../core/descriptor.ts';
+import { getLayer, getPath, saveLayer, type Got } from '../image/files/get.ts';
+import { printableName } from '../layer/name.ts';
+import { location, platform } from './arguments.ts';
+import { connecting } from './connection.ts';
+import type { Context } from './context.ts';
+import { formatBytes } from './format-bytes.ts';
+import { account, imageFiles, type ImageFiles } from './image-files.ts';
+import { layerNumber } from './layer-number.ts';
+import { UsageError } from './usage-error.ts';
+
+const EXAMPLES = `
+Examples:
+  layover get alpine:3.20 /etc/os-release
+  layover get -o ./etc ghcr.io/owner/app:1.2 /etc
+  layover get --layer -1 -o ./top docker-archive:app.tar
+  layover get --layer 0 --raw alpine:3.20
+`;
+
+/** What is taken. */
+interface Wanted {
+  readonly layer?: string | undefined;
+  readonly raw?: true | undefined;
+  readonly output?: string | undefined;
+  readonly sameOwner?: true | undefined;
+  readonly specialBits?: true | undefined;
+}
+
+export function addGet(program: Command, context: Context): void {
+  connecting(program.command('get'))
+    .description(
+      'Saves a file, a folder or a whole layer on this disk, with modes and times. Nothing is written outside of the target, whatever the image says, and nothing before all of it is there.',
+    )
+    .argument('<image>', 'in a registry, a folder or an archive', location)
+    .argument('[path]', 'of the file or folder in the image, as a container would see it')
+    .addOption(platform("of an index, the image for this platform (default: this machine's)"))
+    .option('-o, --output <target>', 'the file or folder (default: the last name of the path)')
+    .option('--layer <layer>', 'a whole layer: 0 is the base, -1 the top; or its digest')
+    .option('--raw', 'the layer as it is stored, not extracted')
+    .option('--same-owner', 'give files the owners that they have in the image')
+    .option('--special-bits', 'keep setuid, setgid and sticky')
+    .addHelpText('after', EXAMPLES)
+    .action(async (where, at, { layer, raw, output, sameOwner, specialBits, ...options }) => {
+      const wanted = checked(at, { layer, raw, output, sameOwner, specialBits });
+      const counted = account();
+      await using files = await imageFiles(where, options, context, counted);
+      const got = await take(files, at, wanted);
+      for (const { path, why } of got.skipped) {
+        context.output.error(`layover: left out ${printableName(path)}: ${why}\n`);
+      }
+      if (options.quiet === true) return;
+      const { files: count, bytes, target } = got;
+      context.output.error(
+        `${target}: ${count} ${count === 1 ? 'file' : 'files'}, ${formatBytes(bytes)}; ${counted.told()}\n`,
+      );
+    });
+}
+
+/** @throws UsageError for what is nothing, or two things, or has no name on this disk */
+function checked(at: string | undefined, wanted: Wanted): Wanted {
+  const { layer, raw, output } = wanted;
+  if (at === undefined && layer === undefined) {
+    throw new UsageError('say what to save: a path, or a layer by --layer');
+  }
+  if (at !== undefined && layer !== undefined) {
+    throw new UsageError('a path or --layer; a file of one layer is printed by cat --layer');
+  }
+  if (raw === true && layer === undefined) throw new UsageError('--raw is for --layer');
+  if (at !== undefined && output === undefined && lastName(at) === undefined) {
+    throw new UsageError(`say where to save ${JSON.stringify(at)}: --output`);
+  }
+  return wanted;
+}
+
+async function take(
+  { image, reading }: ImageFiles,
+  at: string | undefined,
+  { layer, raw, output, sameOwner, specialBits }: Wanted,
+): Promise<Got> {
+  const options = {
+    ...reading,
+    ...(sameOwner === true && { owners: 'keep' as const }),
+    ...(specialBits === true && { specialBits: 'keep' as const }),
+  };
+  if (layer === undefined) {
+    const from = at ?? '';
+    return await getPath(image, from, output ?? lastName(from) ?? '', options);
+  }
+  const index = layerNumber(layer, image.layers);
+  if (raw !== true) return await getLayer(image, index, output ?? `layer-${index}`, options);
+  return await saveLayer(image, index, output ?? archiveName(index, image.layers), options);
+}
+
+/** The last name of a path in an image; none for the root and what leads there. */
+function lastName(at: string): string | undefined {
+  const name = path.posix.basename(path.posix.resolve('/', at));
+  return name === '' ? undefined : name;
+}
+
+function archiveName(index: number, layers: readonly Descriptor[]): string {
+  const type = layers[index]?.mediaType ?? '';
+  const packed = type.endsWith('zstd') ? '.zst' : type.endsWith('gzip') ? '.gz' : '';
+  return `layer-${index}.tar${packed}`;
+}
