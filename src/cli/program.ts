@@ -13,8 +13,10 @@ export type ExitCode = 0 | 1 | 2 | 130;
 const EXAMPLES = `
 Examples:
   layover serve
-  layover verify --storage /var/lib/layover
-  layover settings check /etc/layover.yaml
+  layover pull alpine:3.20
+  layover pull --ns docker.io localhost:8080/library/alpine:3.20
+  layover cat alpine:3.20 /etc/os-release
+  layover ls -l docker-archive:alpine-3.20.tar /etc
 `;
 
 /**
