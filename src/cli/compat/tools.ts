@@ -12,6 +12,8 @@ const TOOLS: Readonly<Record<string, () => Promise<Tool>>> = {
   imgpull: async () => (await import('./imgpull/imgpull.ts')).imgpull,
   crpy: async () => (await import('./crpy/crpy.ts')).crpy,
   crget: async () => (await import('./crget/crget.ts')).crget,
+  'registory-raider': async () =>
+    (await import('./registory-raider/registory-raider.ts')).registoryRaider,
 };
 
 /** The tool of that name, if there is one; loaded once it is called. Never throws then. */

@@ -31,6 +31,7 @@ for (const [name, line, ended] of [
   ['crpy', ['tags', 'ghcr.io'], { status: 255, stdout: /^$/ }],
   ['crget', ['alpine'], { status: 1, stdout: /^$/ }],
   ['crget', [], { status: 2, stdout: /^$/ }],
+  ['registory-raider', [], { status: 1, stdout: /^Usage: registory-raider / }],
   ['layover', ['crpy', 'version'], { status: 0, stdout: /^\d+\.\d+\.\d+\n$/ }],
 ] as const) {
   test(`as a program: ${[name, ...line].join(' ')}`, async () => {
@@ -57,7 +58,7 @@ test('every tool has its program, which npm installs', async () => {
   const { bin } = JSON.parse(await readFile(new URL('package.json', ROOT), 'utf8')) as {
     readonly bin: Readonly<Record<string, string>>;
   };
-  for (const name of ['imgpull', 'crpy', 'crget']) {
+  for (const name of ['imgpull', 'crpy', 'crget', 'registory-raider']) {
     assert.equal(bin[name], `bin/${name}`);
     assert.equal(await readlink(new URL(`bin/${name}`, ROOT)), 'layover');
   }
