@@ -2,12 +2,13 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { scratch } from '../../../e2e/lib/scratch.ts';
 import { machine } from '../machine.ts';
+import { carve } from './carve.ts';
 import { pulls } from './pulls.ts';
 import { startUp } from './start-up.ts';
 import { table, type ClientRow } from './table.ts';
 import { yard } from './yard.ts';
 
-const ROWS = { pulls, startUp };
+const ROWS = { pulls, carve, startUp };
 const HEADING = '## The client';
 
 const { values: options } = parseArgs({
