@@ -28,7 +28,7 @@ if (line.length === 1 && line[0] === '--version') {
   });
   process.exitCode = await run(tool === undefined ? line : line.slice(1), {
     version,
-    output: terminal({ stdout, stderr, unread: () => process.exit(0) }),
+    output: terminal({ stdout, stderr, ended: (code) => process.exit(code) }),
     input,
     interruption: interrupted,
     environment,

@@ -6,18 +6,22 @@ import type { Output } from './output.ts';
 export interface TerminalOptions {
   readonly stdout: Writable;
   readonly stderr: Writable & { readonly isTTY?: boolean; readonly columns?: number };
-  /** Called when nobody reads the data any more (`layover … | head`): there is nothing left to do. */
-  readonly unread: () => void;
+  /**
+   * Called when data cannot be written any more, with the exit code: 0 where nobody reads it
+   * (`layover … | head`), 1 where it is lost, such as on a full disk, which has been told then.
+   */
+  readonly ended: (code: 0 | 1) => void;
 }
 
 /** Characters of a line where nobody says how many there are. */
 const COLUMNS = 80;
 
 /** The process's own streams as the place where verbs write. */
-export function terminal({ stdout, stderr, unread }: TerminalOptions): Output {
+export function terminal({ stdout, stderr, ended }: TerminalOptions): Output {
   stdout.on('error', (error: Error) => {
-    if (systemCode(error) !== 'EPIPE') throw error;
-    unread();
+    if (systemCode(error) === 'EPIPE') return ended(0);
+    stderr.write(`layover: the data cannot be written: ${error.message}\n`);
+    ended(1);
   });
   return {
     out: (text) => void stdout.write(text),

@@ -17,7 +17,7 @@ const request = ({ config, overrides }: Choices) => ({
   environment: process.env,
   overrides,
 });
-const output = terminal({ ...process, unread: () => process.exit(0) });
+const output = terminal({ ...process, ended: (code) => process.exit(code) });
 
 process.exitCode = await run(process.argv.slice(2), {
   version: '0.0.0',

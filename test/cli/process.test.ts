@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -78,4 +78,20 @@ test('a reader that leaves ends the program quietly', async () => {
   child.stderr.setEncoding('utf8').on('data', (text: string) => (told += text));
   const [code] = await once(child, 'close');
   assert.deepEqual([code, told], [0, '']);
+});
+
+test('data that a full disk does not take is a failure of one line', (t) => {
+  if (!existsSync('/dev/full')) return t.skip('no /dev/full here');
+  const full = openSync('/dev/full', 'w');
+  try {
+    const { status, stderr } = spawnSync(process.execPath, [...FLAGS, 'settings', 'schema'], {
+      env: { PATH: '' },
+      stdio: ['ignore', full, 'pipe'],
+      encoding: 'utf8',
+    });
+    assert.equal(status, 1);
+    assert.match(stderr, /^layover: the data cannot be written: ENOSPC.*\n$/);
+  } finally {
+    closeSync(full);
+  }
 });
