@@ -7,6 +7,7 @@ import {
   mkdtemp,
   readFile,
   realpath,
+  rename,
   rm,
   symlink,
   writeFile,
@@ -128,6 +129,33 @@ for (const [says, folder, environment] of [
     assert.equal(told.compiled, folder ?? 'unset');
   });
 }
+
+test('an installed package runs what was built, by the Node that was installed beside it', async () => {
+  await using place = await installation();
+  const modules = join(place.home, 'node_modules');
+  const beside = join(modules, `node-${PLATFORM}`, 'bin');
+  await mkdir(beside, { recursive: true });
+  await symlink(process.execPath, join(beside, 'node'));
+  await mkdir(join(modules, '.bin'));
+  await rename(place.root, join(modules, 'layover'));
+  await rename(join(modules, 'layover/src'), join(modules, 'layover/dist'));
+  await rename(join(modules, 'layover/dist/main.ts'), join(modules, 'layover/dist/main.js'));
+  await symlink('../layover/bin/layover', join(modules, '.bin/layover'));
+  const { status, told } = run(join(modules, '.bin/layover'), ['serve'], { PATH: place.tools });
+  assert.equal(status, 7);
+  assert.equal(told.main, join(modules, 'layover/dist/main.js'));
+  assert.deepEqual(told.arguments, ['serve']);
+});
+
+test('a Node beside a checkout is nobody that was installed for it', async () => {
+  await using place = await installation();
+  const beside = join(place.home, `node-${PLATFORM}`, 'bin');
+  await mkdir(beside, { recursive: true });
+  await symlink(process.execPath, join(beside, 'node'));
+  const { status, stderr } = run(place.launcher, ['serve'], { PATH: place.tools });
+  assert.equal(status, 1);
+  assert.match(stderr, /and there is none;/);
+});
 
 test('a thread pool size that is set stays', async () => {
   await using place = await installation();
