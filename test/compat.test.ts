@@ -27,7 +27,7 @@ test('every tool of docs/compat.md has what stays the same and what is different
     const own = section.split('\n').filter((line) => line.startsWith(`| ${tool} | `));
     assert.equal(own.length, rows.filter((row) => row.tool === tool).length, tool);
   }
-  for (const tool of ['imgpull', 'crpy', 'crget', 'registory-raider']) {
+  for (const tool of ['imgpull', 'crpy', 'crget', 'registory-raider', 'layerslayer']) {
     assert.ok(rows.some((row) => row.tool === tool));
   }
 });

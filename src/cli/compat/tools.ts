@@ -12,6 +12,7 @@ const TOOLS: Readonly<Record<string, () => Promise<Tool>>> = {
   imgpull: async () => (await import('./imgpull/imgpull.ts')).imgpull,
   crpy: async () => (await import('./crpy/crpy.ts')).crpy,
   crget: async () => (await import('./crget/crget.ts')).crget,
+  layerslayer: async () => (await import('./layerslayer/layerslayer.ts')).layerslayer,
   'registory-raider': async () =>
     (await import('./registory-raider/registory-raider.ts')).registoryRaider,
 };

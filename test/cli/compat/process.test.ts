@@ -58,8 +58,8 @@ test('every tool has its program, which npm installs', async () => {
   const { bin } = JSON.parse(await readFile(new URL('package.json', ROOT), 'utf8')) as {
     readonly bin: Readonly<Record<string, string>>;
   };
-  for (const name of ['imgpull', 'crpy', 'crget', 'registory-raider']) {
-    assert.equal(bin[name], `bin/${name}`);
+  for (const name of ['imgpull', 'crpy', 'crget', 'registory-raider', 'layerslayer']) {
+    assert.equal(bin[name], 'bin/layover');
     assert.equal(await readlink(new URL(`bin/${name}`, ROOT)), 'layover');
   }
 });

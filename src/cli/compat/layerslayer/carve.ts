@@ -1,0 +1,50 @@
+import path from 'node:path';
+import { RegistryError } from '../../../core/errors.ts';
+import { writeParts, writeWhole } from '../../../image/files/disk.ts';
+import { layerAt, type ImageLayers } from '../../../image/files/image-layers.ts';
+import { openFile } from '../../../image/files/open-file.ts';
+import { pathOf } from '../../../image/files/path.ts';
+import { sizeText } from './listing.ts';
+import { percent } from './peek.ts';
+
+export interface CarveOptions {
+  readonly signal: AbortSignal;
+  readonly layer: number | undefined;
+  readonly say: (text: string) => void;
+  readonly progress: (text: string) => void;
+}
+
+/** Saves a file as a container sees it, or as one layer has it. Gives whether there is one. @throws RegistryError */
+export async function carve(
+  image: ImageLayers,
+  wanted: string,
+  folder: string,
+  { signal, layer, say, progress }: CarveOptions,
+): Promise<'found' | 'missing'> {
+  const started = performance.now();
+  const seconds = (): string => ((performance.now() - started) / 1000).toFixed(2);
+  let downloaded = 0;
+  const observe = ({ bytes }: { readonly bytes: number }): void => void (downloaded += bytes);
+  try {
+    await using opened = await openFile(image, wanted, { layer, signal, observe });
+    const { entry } = opened;
+    progress(`  Downloaded: ${sizeText(downloaded)} -> Layer ${entry.layer.index}\n`);
+    say(`  FOUND: ${wanted} (${entry.size} bytes)\n`);
+    const target = path.join(folder, pathOf(wanted));
+    await writeWhole(target, async (handle) => {
+      await writeParts(handle, opened.parts());
+      await handle.chmod(entry.mode & 0o777);
+    });
+    const { size } = layerAt(image, entry.layer.index);
+    say(`\nDone! File saved to: ${target}\n`);
+    say(
+      `Stats: Downloaded ${sizeText(downloaded)} of ${sizeText(size)} layer (${percent(downloaded, size)}) in ${seconds()}s\n`,
+    );
+    return 'found';
+  } catch (error) {
+    if (!(error instanceof RegistryError) || error.code !== 'FILE_UNKNOWN') throw error;
+    const searched = layer === undefined ? image.layers.length : 1;
+    say(`File not found: ${wanted} (searched ${searched} layers in ${seconds()}s)\n`);
+    return 'missing';
+  }
+}

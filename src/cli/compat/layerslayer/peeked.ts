@@ -1,0 +1,264 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { Descriptor } from '../../../core/descriptor.ts';
+import type { TarType } from '../../../layer/tar-entry.ts';
+import { pathOf } from '../../../image/files/path.ts';
+import type { Listed } from './listing.ts';
+
+export interface PeekedLayer {
+  readonly peek: number;
+  readonly entries: number;
+  /** Bytes that were fetched for it. */
+  readonly downloaded: number;
+  /** RFC 3339. */
+  readonly at: string;
+}
+
+export interface Kept extends Listed {
+  /** Without `./`, `/` or anything that climbs. */
+  readonly path: string;
+}
+
+/** An entry with the image that has it. */
+export interface KeptInImage extends Kept {
+  readonly image: string;
+  readonly layer: number;
+}
+
+/** Written to the file: another number means that it is made anew. */
+const VERSION = 1;
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS peeks (
+    id INTEGER PRIMARY KEY, digest TEXT NOT NULL, started INTEGER NOT NULL,
+    finished TEXT, downloaded INTEGER, entries INTEGER);
+  CREATE INDEX IF NOT EXISTS peeks_digest ON peeks (digest, finished);
+  CREATE TABLE IF NOT EXISTS entries (
+    peek INTEGER NOT NULL, ordinal INTEGER NOT NULL, name TEXT NOT NULL, path TEXT NOT NULL,
+    parent TEXT NOT NULL, type TEXT NOT NULL, mode INTEGER NOT NULL, uid INTEGER NOT NULL,
+    gid INTEGER NOT NULL, size INTEGER NOT NULL, mtime REAL NOT NULL, link TEXT,
+    PRIMARY KEY (peek, ordinal)) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS entries_parent ON entries (peek, parent);
+  CREATE TABLE IF NOT EXISTS images (
+    image TEXT NOT NULL, layer INTEGER NOT NULL, digest TEXT NOT NULL,
+    PRIMARY KEY (image, layer)) WITHOUT ROWID;
+  PRAGMA user_version = ${VERSION};
+`;
+
+const COLUMNS = 'name, path, type, mode, uid, gid, size, mtime, link';
+const BATCH = 1000;
+/** Milliseconds after which a peek that did not finish belongs to a process that is gone. */
+const ABANDONED = 24 * 3600 * 1000;
+
+type Row = Readonly<Record<string, unknown>>;
+
+/**
+ * What was seen in layers, in a file that may be deleted at any time. A layer is kept under its digest, so that
+ * it belongs to every image that has it.
+ */
+export class Peeked implements Disposable {
+  readonly #database: DatabaseSync;
+
+  /** @param file `:memory:` for nothing that lasts. @throws Error of SQLite or the system for a file that is of no use */
+  constructor(file: string) {
+    this.#database = opened(file);
+    const old = Date.now() - ABANDONED;
+    this.#run(
+      'DELETE FROM entries WHERE peek IN (SELECT id FROM peeks WHERE finished IS NULL AND started < ?)',
+      old,
+    );
+    this.#run('DELETE FROM peeks WHERE finished IS NULL AND started < ?', old);
+  }
+
+  /** Says which layers an image has, the base first. */
+  image(image: string, layers: readonly Descriptor[]): void {
+    this.#together(() => {
+      this.#run('DELETE FROM images WHERE image = ?', image);
+      for (const [index, { digest }] of layers.entries()) {
+        this.#run('INSERT INTO images VALUES (?, ?, ?)', image, index, digest);
+      }
+    });
+  }
+
+  /** Digests of an image's layers, the base first; none for an image that nobody looked at. */
+  layersOf(image: string): readonly string[] {
+    const rows = this.#all('SELECT digest FROM images WHERE image = ? ORDER BY layer', image);
+    return rows.map(({ digest }) => String(digest));
+  }
+
+  layer(digest: string): PeekedLayer | undefined {
+    const [row] = this.#all(
+      'SELECT * FROM peeks WHERE digest = ? AND finished IS NOT NULL ORDER BY id DESC LIMIT 1',
+      digest,
+    );
+    if (row === undefined) return undefined;
+    const { id, entries, downloaded, finished } = row;
+    return {
+      peek: Number(id),
+      entries: Number(entries),
+      downloaded: Number(downloaded),
+      at: String(finished),
+    };
+  }
+
+  /** Keeps what a layer has. Until all of it is there nobody sees any of it. */
+  async keep(
+    digest: string,
+    entries: AsyncIterable<Listed>,
+    downloaded: () => number,
+  ): Promise<PeekedLayer> {
+    this.#run('INSERT INTO peeks (digest, started) VALUES (?, ?)', digest, Date.now());
+    const peek = Number(this.#all('SELECT last_insert_rowid() AS id')[0]?.['id']);
+    let count = 0;
+    try {
+      let batch: Listed[] = [];
+      const flush = (): void => {
+        const start = count - batch.length;
+        this.#together(() => {
+          for (const [at, entry] of batch.entries()) this.#insert(peek, start + at, entry);
+        });
+        batch = [];
+      };
+      for await (const entry of entries) {
+        count += 1;
+        if (batch.push(entry) >= BATCH) flush();
+      }
+      flush();
+      this.#finish(peek, digest, downloaded(), count);
+    } catch (error) {
+      this.#drop(peek);
+      throw error;
+    }
+    return { peek, entries: count, downloaded: downloaded(), at: new Date().toISOString() };
+  }
+
+  /** The entries of a layer in the order of its archive. */
+  *entries({ peek }: PeekedLayer): Generator<Kept, void, undefined> {
+    const sql = `SELECT ${COLUMNS} FROM entries WHERE peek = ? ORDER BY ordinal`;
+    for (const row of this.#database.prepare(sql).iterate(peek)) yield kept(row);
+  }
+
+  /** What lies in a folder of a layer, by path. */
+  children({ peek }: PeekedLayer, folder: string): readonly Kept[] {
+    const sql = `SELECT ${COLUMNS} FROM entries WHERE peek = ? AND parent = ? AND path <> '' ORDER BY path`;
+    return this.#all(sql, peek, folder).map(kept);
+  }
+
+  /** The whiteouts of a layer, opaque ones included. */
+  whiteouts({ peek }: PeekedLayer): readonly Kept[] {
+    const sql = `SELECT ${COLUMNS} FROM entries WHERE peek = ? AND (path LIKE '.wh.%' OR path LIKE '%/.wh.%')`;
+    return this.#all(sql, peek).map(kept);
+  }
+
+  /** Entries whose name holds the pattern (SQL's LIKE), of all images or one of them. */
+  *search(pattern: string, image?: string, layer?: number): Generator<KeptInImage, void> {
+    const sql = `SELECT ${COLUMNS}, images.image, images.layer FROM images
+      JOIN peeks ON peeks.digest = images.digest AND peeks.finished IS NOT NULL
+      JOIN entries ON entries.peek = peeks.id
+      WHERE entries.path LIKE ? AND (? IS NULL OR images.image = ?) AND (? IS NULL OR images.layer = ?)
+      ORDER BY images.image, images.layer, entries.path`;
+    const [one, number] = [image ?? null, layer ?? null];
+    const rows = this.#database.prepare(sql).iterate(`%${pattern}%`, one, one, number, number);
+    for (const row of rows) {
+      yield { ...kept(row), image: String(row['image']), layer: Number(row['layer']) };
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#database.close();
+  }
+
+  #insert(peek: number, ordinal: number, entry: Listed): void {
+    const { name, type, mode, uid, gid, size, mtime, link } = entry;
+    const at = pathOf(name);
+    const parent = at.slice(0, Math.max(0, at.lastIndexOf('/')));
+    const sql = 'INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)';
+    const numbers = [mode, uid, gid, size, mtime];
+    this.#run(sql, peek, ordinal, name, at, parent, type, ...numbers, link ?? null);
+  }
+
+  #finish(peek: number, digest: string, downloaded: number, count: number): void {
+    this.#together(() => {
+      const others = 'SELECT id FROM peeks WHERE digest = ? AND finished IS NOT NULL AND id <> ?';
+      this.#run(`DELETE FROM entries WHERE peek IN (${others})`, digest, peek);
+      this.#run('DELETE FROM peeks WHERE digest = ? AND finished IS NOT NULL', digest);
+      this.#run(
+        'UPDATE peeks SET finished = ?, downloaded = ?, entries = ? WHERE id = ?',
+        new Date().toISOString(),
+        downloaded,
+        count,
+        peek,
+      );
+    });
+  }
+
+  #drop(peek: number): void {
+    this.#run('DELETE FROM entries WHERE peek = ?', peek);
+    this.#run('DELETE FROM peeks WHERE id = ?', peek);
+  }
+
+  #together(work: () => void): void {
+    this.#database.exec('BEGIN IMMEDIATE');
+    try {
+      work();
+      this.#database.exec('COMMIT');
+    } catch (error) {
+      this.#database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  #run(sql: string, ...values: readonly (string | number | null)[]): void {
+    this.#database.prepare(sql).run(...values);
+  }
+
+  #all(sql: string, ...values: readonly (string | number | null)[]): readonly Row[] {
+    return this.#database.prepare(sql).all(...values);
+  }
+}
+
+function opened(file: string): DatabaseSync {
+  if (file !== ':memory:') mkdirSync(path.dirname(file), { recursive: true });
+  try {
+    return prepared(file);
+  } catch (error) {
+    if (file === ':memory:' || !isUnreadable(error)) throw error;
+    for (const end of ['', '-wal', '-shm']) rmSync(file + end, { force: true });
+    return prepared(file);
+  }
+}
+
+function prepared(file: string): DatabaseSync {
+  const database = new DatabaseSync(file, { timeout: 10_000 });
+  try {
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
+    database.exec(SCHEMA);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** SQLITE_CORRUPT and SQLITE_NOTADB. */
+function isUnreadable(error: unknown): boolean {
+  if (!(error instanceof Error) || !('errcode' in error)) return false;
+  return error.errcode === 11 || error.errcode === 26;
+}
+
+function kept(row: Row): Kept {
+  const { name, path, type, mode, uid, gid, size, mtime, link } = row;
+  return {
+    name: String(name),
+    path: String(path),
+    // Written by `keep` alone.
+    type: type as TarType,
+    mode: Number(mode),
+    uid: Number(uid),
+    gid: Number(gid),
+    size: Number(size),
+    mtime: Number(mtime),
+    link: typeof link === 'string' ? link : undefined,
+  };
+}
