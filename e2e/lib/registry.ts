@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import type { Certificate } from './certificate.ts';
 import { start, type Running } from './process.ts';
 import type { Scratch } from './scratch.ts';
 
@@ -25,6 +26,10 @@ export interface RegistryOptions {
   readonly port?: number;
   /** The registry to be a pull-through proxy of. */
   readonly proxyOf?: string;
+  /** Lets in only who shows a certificate of the authority. */
+  readonly tls?: Certificate;
+  /** Lets in only whom this file of htpasswd lists. */
+  readonly htpasswd?: string;
 }
 
 const ACCESS = /"(?<method>[A-Z]+) (?<path>\S+) HTTP\/[\d.]+" (?<status>\d{3}) (?<bytes>\d+)/;
@@ -34,6 +39,7 @@ export async function dockerRegistry(
   options: RegistryOptions,
 ): Promise<Registry> {
   const config = scratch.at(`${options.name}.yml`);
+  const { tls, htpasswd } = options;
   await writeFile(
     config,
     JSON.stringify({
@@ -43,7 +49,11 @@ export async function dockerRegistry(
         filesystem: { rootdirectory: scratch.at(`${options.name}-data`) },
         delete: { enabled: true },
       },
-      http: { addr: `127.0.0.1:${options.port ?? 0}` },
+      http: {
+        addr: `127.0.0.1:${options.port ?? 0}`,
+        ...(tls && { tls: { certificate: tls.cert, key: tls.key, clientcas: [tls.ca] } }),
+      },
+      ...(htpasswd !== undefined && { auth: { htpasswd: { realm: 'e2e', path: htpasswd } } }),
       ...(options.proxyOf === undefined ? {} : { proxy: { remoteurl: options.proxyOf } }),
     }),
   );
@@ -52,7 +62,7 @@ export async function dockerRegistry(
   });
   const [, port] = await process.until(/listening on 127\.0\.0\.1:(\d+)/);
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
     port: Number(port),
     process,
     accesses: () => process.lines().flatMap(parseAccess),
