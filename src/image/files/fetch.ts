@@ -1,6 +1,7 @@
 import { RegistryError } from '../../core/errors.ts';
 import type { Range } from '../../core/range.ts';
 import type { Blob } from '../../core/source.ts';
+import { reading } from '../copy/reading.ts';
 import { checkSignal, layerAt, type ImageLayers, type ReadOptions } from './image-layers.ts';
 
 /** Gives the bytes of the blob in a range and reports them; what is opened is closed on every path. */
@@ -15,7 +16,10 @@ export function fetcher(
   const { digest, size } = layerAt(image, index);
   return async function* fetch(range) {
     checkSignal(signal);
-    await using blob = await image.source.blob(image.repository, digest, range);
+    await using opened = await image.source.blob(image.repository, digest, range);
+    // Whoever interrupts does not wait for bytes that are not coming, nor for attempts to get them.
+    await using blob =
+      signal === undefined ? opened : reading(opened, { signal, onBytes: () => {} });
     checkSize(blob, digest, size);
     for await (const chunk of blob.body) {
       checkSignal(signal);
