@@ -21,7 +21,7 @@ export interface MirrorOptions {
   readonly observe?: (event: MirrorEvent | HousekeepingEvent) => void;
 }
 
-/** Disposing ends downloads that run, settles what is being written and frees the store. */
+/** Disposing ends downloads that run for more than a second, settles what is being written and frees the store. */
 export interface OpenMirror extends AsyncDisposable {
   /** Fetches what it lacks once, verified, and gives it to everybody from then on. */
   readonly source: Source;
@@ -34,6 +34,8 @@ const TAGS: TagPolicy = {
   whenDeleted: 'keep',
   notFoundFor: 10_000,
 };
+/** Milliseconds: whoever has read the last byte may dispose before the disk has it. */
+const DRAIN = 1_000;
 const DOWNLOADS = { abandonAfter: 600_000, retries: 5 };
 
 /**
@@ -76,7 +78,7 @@ export async function openMirror(options: MirrorOptions): Promise<OpenMirror> {
     source,
     async [Symbol.asyncDispose]() {
       try {
-        await source.close(0);
+        await source.close(DRAIN);
       } finally {
         await store[Symbol.asyncDispose]();
       }
