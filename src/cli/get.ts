@@ -99,7 +99,8 @@ function lastName(at: string): string | undefined {
   return name === '' ? undefined : name;
 }
 
-function archiveName(index: number, layers: readonly Descriptor[]): string {
+/** What a layer is called on this disk, as it is stored. */
+export function archiveName(index: number, layers: readonly Descriptor[]): string {
   const type = layers[index]?.mediaType ?? '';
   const packed = type.endsWith('zstd') ? '.zst' : type.endsWith('gzip') ? '.gz' : '';
   return `layer-${index}.tar${packed}`;

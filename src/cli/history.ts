@@ -32,7 +32,7 @@ export function addHistory(program: Command, context: Context): void {
       const { source, repository, at } = opened;
       const { image } = await choose(source, repository, at, platform);
       const steps = buildSteps(await readImageConfig(source, repository, image), image.layers);
-      context.output.out(json === true ? formatted(steps.map(asJson)) : asText(steps));
+      context.output.out(json === true ? formatted(steps.map(asJson)) : stepsTable(steps));
       if (connection.quiet === true) return;
       const size = image.layers.reduce((sum, layer) => sum + layer.size, 0);
       const { length } = image.layers;
@@ -48,9 +48,10 @@ function asJson({ layer, ...step }: BuildStep): object {
   return { ...step, layer: { index, ...descriptor, ...(diffId !== undefined && { diffId }) } };
 }
 
-function asText(steps: readonly BuildStep[]): string {
+/** The steps as a table. @param base the number of the lowest layer */
+export function stepsTable(steps: readonly BuildStep[], base: 0 | 1 = 0): string {
   const rows = steps.map(({ layer, created, createdBy, comment }) => [
-    layer === undefined ? '-' : `${layer.index}`,
+    layer === undefined ? '-' : `${layer.index + base}`,
     layer === undefined ? '-' : formatBytes(layer.descriptor.size),
     created?.slice(0, 'YYYY-MM-DD'.length) ?? '-',
     commandOf(createdBy ?? comment ?? ''),

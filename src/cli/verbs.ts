@@ -160,6 +160,12 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('./diff.ts')).addDiff,
   },
   {
+    name: 'browse',
+    group: 'Files in images:',
+    summary: 'walk through a registry and into its images',
+    load: async () => (await import('./browse.ts')).addBrowse,
+  },
+  {
     name: 'login',
     group: 'Registries:',
     summary: 'log in to a registry',
