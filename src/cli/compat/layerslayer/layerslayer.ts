@@ -57,6 +57,7 @@ async function spoken(
 
 async function explore(parsed: Arguments, context: Context): Promise<number> {
   const { values } = parsed;
+  if (values.has('api')) return await (await import('./serve.ts')).serveApi(values, context);
   if (!MODES.some((mode) => values.has(mode))) {
     context.output.out(helpOf(GRAMMAR));
     return 0;

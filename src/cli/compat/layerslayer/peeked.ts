@@ -26,6 +26,14 @@ export interface KeptInImage extends Kept {
   readonly layer: number;
 }
 
+export interface SeenImage {
+  readonly image: string;
+  readonly layers: number;
+  readonly peeked: number;
+  /** When the last of them was, RFC 3339. */
+  readonly at: string;
+}
+
 /** Written to the file: another number means that it is made anew. */
 const VERSION = 1;
 
@@ -163,6 +171,21 @@ export class Peeked implements Disposable {
     for (const row of rows) {
       yield { ...kept(row), image: String(row['image']), layer: Number(row['layer']) };
     }
+  }
+
+  /** Images with layers that were peeked. */
+  images(): readonly SeenImage[] {
+    const sql = `SELECT image, count(DISTINCT layer) AS layers, count(DISTINCT peeks.digest) AS peeked,
+      max(finished) AS at FROM images LEFT JOIN peeks
+      ON peeks.digest = images.digest AND finished IS NOT NULL GROUP BY image HAVING peeked > 0`;
+    return this.#all(sql).map(({ image, layers, peeked, at }) => {
+      return {
+        image: String(image),
+        layers: Number(layers),
+        peeked: Number(peeked),
+        at: String(at),
+      };
+    });
   }
 
   [Symbol.dispose](): void {

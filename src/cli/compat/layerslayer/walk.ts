@@ -10,10 +10,13 @@ import { save } from './save.ts';
 import { imageOf, platformAt, platformsIn, platformText, Refusal, stepsOf } from './target.ts';
 import type { Image } from './target.ts';
 
+export const SINGLE = 'Single-arch image detected; using manifest directly\n';
+export const WELCOME = ' Welcome to Layerslayer \n\n';
+
 /** Everything but `--carve-file`. @throws Refusal, RegistryError */
 export async function walk(opened: Opened, name: string, desk: Desk): Promise<void> {
   const { values, say, peeked } = desk;
-  say(' Welcome to Layerslayer \n\n');
+  say(WELCOME);
   const image = await imageOf(opened, await chosen(opened, desk));
   for (const text of await buildScreen(image, values.has('hide-build') ? 'hidden' : 'shown')) {
     say(text);
@@ -74,6 +77,12 @@ export async function buildScreen(
   return ['\nBuild steps:\n', ...lines];
 }
 
+/** The list of what there is to choose from. */
+export function platformScreen(entries: readonly IndexEntry[]): string {
+  const lines = entries.map((entry, index) => ` [${index}] ${platformText(entry)}\n`);
+  return `Available platforms:\n${lines.join('')}`;
+}
+
 /** The layers that a number or `all` means. @throws Refusal */
 export function layersOf(text: string, { layers }: Image): readonly number[] {
   if (text.toLowerCase() === 'all') return [...layers.keys()];
@@ -87,11 +96,10 @@ async function chosen(opened: Opened, desk: Desk): Promise<IndexEntry | undefine
   const { say, values, ask } = desk;
   const entries = await platformsIn(opened);
   if (entries === undefined) {
-    say('Single-arch image detected; using manifest directly\n');
+    say(SINGLE);
     return undefined;
   }
-  say('Available platforms:\n');
-  for (const [index, entry] of entries.entries()) say(` [${index}] ${platformText(entry)}\n`);
+  say(platformScreen(entries));
   const arch = values.get('arch');
   if (arch !== undefined) {
     const entry = platformAt(entries, number(arch), '--arch');
