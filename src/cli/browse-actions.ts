@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import type { FileEntry } from '../image/files/file-entry.ts';
 import { findFiles } from '../image/files/find.ts';
 import { getPath, saveLayer, type Got } from '../image/files/get.ts';
+import type { ImageLayers } from '../image/files/image-layers.ts';
 import { listLayer } from '../image/files/list.ts';
 import { printableName } from '../layer/name.ts';
 import type { Context } from './context.ts';
@@ -10,7 +11,7 @@ import { imageEntriesBelow } from './entries-below.ts';
 import { fileLine } from './file-line.ts';
 import { printEntries } from './file-listing.ts';
 import { formatBytes } from './format-bytes.ts';
-import { archiveName } from './get.ts';
+import { archiveSuffix } from './get.ts';
 import type { ImageFiles } from './image-files.ts';
 import { ask, askLayers } from './menu.ts';
 import { shortDigest } from './short-digest.ts';
@@ -74,11 +75,19 @@ export const save: Action = async ({ image, reading }, context) => {
   if (folder === undefined) return 'quit';
   if (folder !== '') await mkdir(folder, { recursive: true });
   for (const index of chosen.value) {
-    const file = path.join(folder, archiveName(index, image.layers));
+    const file = path.join(folder, archiveName(image, index));
     tell(await saveLayer(image, index, file, reading), context);
   }
   return 'stay';
 };
+
+/** Different for different layers, so that those of several images fit into one folder. */
+function archiveName({ repository, layers }: ImageLayers, index: number): string {
+  const layer = layers[index];
+  if (layer === undefined) throw new Error(`no layer ${index}`);
+  const owner = repository.path.replaceAll('/', '-');
+  return `${owner}-layer${index + 1}-${shortDigest(layer.digest)}${archiveSuffix(layer)}`;
+}
 
 function tell({ files, bytes, skipped, target }: Got, { output }: Context): void {
   for (const { path: name, why } of skipped) {

@@ -99,9 +99,13 @@ function lastName(at: string): string | undefined {
   return name === '' ? undefined : name;
 }
 
-/** What a layer is called on this disk, as it is stored. */
-export function archiveName(index: number, layers: readonly Descriptor[]): string {
-  const type = layers[index]?.mediaType ?? '';
+function archiveName(index: number, layers: readonly Descriptor[]): string {
+  return `layer-${index}${archiveSuffix(layers[index])}`;
+}
+
+/** How the name of a layer ends on this disk, as it is stored. */
+export function archiveSuffix(layer: Descriptor | undefined): string {
+  const type = layer?.mediaType ?? '';
   const packed = type.endsWith('zstd') ? '.zst' : type.endsWith('gzip') ? '.gz' : '';
-  return `layer-${index}.tar${packed}`;
+  return `.tar${packed}`;
 }
