@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
+import { permissions } from '../../src/cli/file-line.ts';
 import { digestOf } from '../../src/core/digest.ts';
 import {
   file,
@@ -164,6 +165,39 @@ test('--json is an array, with names that are not UTF-8 kept; empty is one, too'
   const tool = entries.find((entry: { path: string }) => entry.path === 'usr/bin/tool');
   assert.deepEqual([tool.type, tool.mode, tool.uid, tool.layer.index], ['file', 0o4755, 7, 0]);
   assert.equal(await prints('find', '--json', image, 'nothing'), '[]\n');
+});
+
+test('permissions are written as ls writes them', () => {
+  for (const [mode, text] of [
+    [0o755, 'rwxr-xr-x'],
+    [0o640, 'rw-r-----'],
+    [0o4755, 'rwsr-xr-x'],
+    [0o4644, 'rwSr--r--'],
+    [0o2711, 'rwx--s--x'],
+    [0o2700, 'rwx--S---'],
+    [0o1777, 'rwxrwxrwt'],
+    [0o1776, 'rwxrwxrwT'],
+    [0, '---------'],
+  ] as const) {
+    assert.equal(permissions(mode), text);
+  }
+});
+
+test('what was a link is one of the versions; a path that a layer has twice is told twice', async () => {
+  await using place = await world();
+  const { add, prints, asked } = place;
+  const image = add(
+    'odd',
+    layerOf([symlink('was', 'etc'), file('twice', 'one'), file('twice', 'two')]),
+    layerOf([file('was', 'now')]),
+  );
+  assert.deepEqual(linesOf(await prints('ls', '--all-versions', image, '/was')), [
+    '/was  (layer 1)',
+    '/was  (layer 0, overwritten by layer 1)',
+  ]);
+  const { code, out, error } = await asked('cat', '--all-versions', image, 'twice');
+  assert.deepEqual([code, out], [0, 'one']);
+  assert.match(error, /\(layer 0\)\n.*\(layer 0, again\)\n/);
 });
 
 test('find by name, by path, among what is gone', async () => {
@@ -333,6 +367,16 @@ test('diff tells config, layers and files; its exit code only when asked', async
   assert.deepEqual(Object.keys(found), ['config', 'layers', 'files']);
   const differ = await asked('diff', '--exit-code', '-q', image, other);
   assert.deepEqual([differ.code, differ.error], [1, 'layover: the images differ\n']);
+  const config = { rootfs: { type: 'layers', diff_ids: [] } };
+  for (const [tag, layer] of [
+    ['3', BASE],
+    ['4', TOP],
+  ] as const) {
+    registry.addImage('team/app', tag, { layers: [layerOf(layer)], config });
+  }
+  const line = [image.replace(/1$/, '3'), image.replace(/1$/, '4')];
+  assert.doesNotMatch(await prints('diff', ...line), /config:/);
+  assert.equal((await asked('diff', '--exit-code', ...line)).code, 1);
   const same = await asked('diff', '--exit-code', image, image);
   assert.deepEqual([same.code, same.out], [0, '']);
 });
