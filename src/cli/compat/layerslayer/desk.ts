@@ -15,6 +15,8 @@ export interface Desk extends Disposable {
   readonly signal: AbortSignal;
   readonly peeked: Peeked;
   readonly say: (text: string) => void;
+  /** The same for what may be long; settles when more may come. */
+  readonly print: (text: string) => Promise<void>;
   /** What `--quiet` leaves out. */
   readonly progress: (text: string) => void;
   readonly error: (text: string) => void;
@@ -46,6 +48,10 @@ export function deskFor(values: Arguments['values'], context: Context): Desk {
     values,
     peeked,
     signal: interruption.listen(),
+    async print(text) {
+      await output.bytes(Buffer.from(text));
+      log(text);
+    },
     say,
     error,
     ask,

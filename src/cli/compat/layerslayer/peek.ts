@@ -4,6 +4,9 @@ import { printableName } from '../../../layer/name.ts';
 import { entryLine, sizeText, type Listed, type Style } from './listing.ts';
 import type { Peeked, PeekedLayer } from './peeked.ts';
 
+/** Characters that are handed on together. */
+const PIECE = 64 * 1024;
+
 export interface PeekOptions extends ReadOptions {
   /** What is known of layers, and where it is kept. */
   readonly peeked: Peeked;
@@ -68,7 +71,14 @@ export function percent(part: number, whole: number): string {
 }
 
 function* linesOf(layer: PeekedLayer, style: Style, peeked: Peeked): Generator<string, void> {
-  for (const entry of peeked.entries(layer)) yield `${entryLine(entry, style)}\n`;
+  let piece = '';
+  for (const entry of peeked.entries(layer)) {
+    piece += `${entryLine(entry, style)}\n`;
+    if (piece.length < PIECE) continue;
+    yield piece;
+    piece = '';
+  }
+  if (piece !== '') yield piece;
 }
 
 async function* listed(reader: LayerReader): AsyncGenerator<Listed, void, undefined> {

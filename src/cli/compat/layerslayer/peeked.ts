@@ -1,9 +1,9 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { Descriptor } from '../../../core/descriptor.ts';
 import type { TarType } from '../../../layer/tar-entry.ts';
-import { pathOf } from '../../../image/files/path.ts';
+import { parentOf, pathOf } from '../../../image/files/path.ts';
 import type { Listed } from './listing.ts';
 
 export interface PeekedLayer {
@@ -55,6 +55,7 @@ const SCHEMA = `
 `;
 
 const COLUMNS = 'name, path, type, mode, uid, gid, size, mtime, link';
+const INSERT = 'INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)';
 const BATCH = 1000;
 /** Milliseconds after which a peek that did not finish belongs to a process that is gone. */
 const ABANDONED = 24 * 3600 * 1000;
@@ -118,13 +119,15 @@ export class Peeked implements Disposable {
   ): Promise<PeekedLayer> {
     this.#run('INSERT INTO peeks (digest, started) VALUES (?, ?)', digest, Date.now());
     const peek = Number(this.#all('SELECT last_insert_rowid() AS id')[0]?.['id']);
+    const statement = this.#database.prepare(INSERT);
     let count = 0;
     try {
       let batch: Listed[] = [];
       const flush = (): void => {
         const start = count - batch.length;
         this.#together(() => {
-          for (const [at, entry] of batch.entries()) this.#insert(peek, start + at, entry);
+          for (const [at, entry] of batch.entries())
+            this.#insert(statement, peek, start + at, entry);
         });
         batch = [];
       };
@@ -192,13 +195,11 @@ export class Peeked implements Disposable {
     this.#database.close();
   }
 
-  #insert(peek: number, ordinal: number, entry: Listed): void {
+  #insert(statement: StatementSync, peek: number, ordinal: number, entry: Listed): void {
     const { name, type, mode, uid, gid, size, mtime, link } = entry;
     const at = pathOf(name);
-    const parent = at.slice(0, Math.max(0, at.lastIndexOf('/')));
-    const sql = 'INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)';
     const numbers = [mode, uid, gid, size, mtime];
-    this.#run(sql, peek, ordinal, name, at, parent, type, ...numbers, link ?? null);
+    statement.run(peek, ordinal, name, at, parentOf(at), type, ...numbers, link ?? null);
   }
 
   #finish(peek: number, digest: string, downloaded: number, count: number): void {

@@ -1,6 +1,5 @@
 import { RegistryError } from '../../../core/errors.ts';
 import type { IndexEntry } from '../../../core/image-index.ts';
-import { layerAt } from '../../../image/files/image-layers.ts';
 import type { Opened } from '../../../image/opened.ts';
 import { carve } from './carve.ts';
 import { isYes, type Desk } from './desk.ts';
@@ -15,7 +14,7 @@ export const WELCOME = ' Welcome to Layerslayer \n\n';
 
 /** Everything but `--carve-file`. @throws Refusal, RegistryError */
 export async function walk(opened: Opened, name: string, desk: Desk): Promise<void> {
-  const { values, say, peeked } = desk;
+  const { values, say, print, peeked } = desk;
   say(WELCOME);
   const image = await imageOf(opened, await chosen(opened, desk));
   for (const text of await buildScreen(image, values.has('hide-build') ? 'hidden' : 'shown')) {
@@ -25,9 +24,9 @@ export async function walk(opened: Opened, name: string, desk: Desk): Promise<vo
   const style: Style = values.has('simple-output') ? 'simple' : 'long';
   const asked = values.get('peek-layer') ?? (values.has('peek-all') ? 'all' : undefined);
   if (asked !== undefined) {
-    for await (const text of peekScreen(image, layersOf(asked, image), desk)) say(text);
+    for await (const text of peekScreen(image, layersOf(asked, image), desk)) await print(text);
   } else if (values.has('bulk-peek')) {
-    for await (const text of bulkScreen(image, style, desk)) say(text);
+    for await (const text of bulkScreen(image, style, desk)) await print(text);
   } else if (values.has('save-all')) {
     for (const index of image.layers.keys()) await save(image, index, desk.signal, say);
   } else await interactive(image, desk);
@@ -111,7 +110,7 @@ async function chosen(opened: Opened, desk: Desk): Promise<IndexEntry | undefine
 }
 
 async function interactive(image: Image, desk: Desk): Promise<void> {
-  const { say, ask, signal } = desk;
+  const { say, print, ask, signal } = desk;
   say('\nLayers:\n');
   for (const [index, { digest, size }] of image.layers.entries()) {
     say(` [${index}] ${digest} - ${sizeText(size)}\n`);
@@ -120,8 +119,7 @@ async function interactive(image: Image, desk: Desk): Promise<void> {
   const answer = await ask('Layers to peek (comma-separated INDEX or ALL) [default: ALL]: ');
   const asked = answer === '' ? ['all'] : answer.split(',').map((part) => part.trim());
   for (const index of asked.flatMap((part) => layersOf(part, image))) {
-    layerAt(image, index);
-    for await (const text of layerScreen(image, index, 'long', desk)) say(text);
+    for await (const text of layerScreen(image, index, 'long', desk)) await print(text);
     if (isYes(await ask('Download this layer? (y/N) '))) await save(image, index, signal, say);
   }
 }
