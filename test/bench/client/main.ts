@@ -48,11 +48,13 @@ same machine. All in one run of \`${command}\` on
 - ${date}
 
 Medians, the range in brackets. The image has ten layers that gzip brings to half. Wall time is from
-start to exit, CPU user and system time together, memory the most that was resident (GNU time).
+start to exit, CPU user and system time together, memory the most that was resident (GNU time). skopeo
+unpacks what it puts into docker's archives; Layover and crane leave layers as they are, and Layover
+checks their digests and keeps them in its cache.
 
 ${table(rows)}
 
-${missed.length === 0 ? 'All targets were met.' : `${missed.length} of ${targets.length} targets were missed.`}
+${missed.length === 0 ? 'All targets were met in this run.' : `${missed.length} of ${targets.length} targets were missed in this run.`}
 `;
 console.log(section);
 if (options.write !== undefined) {
