@@ -374,8 +374,13 @@ test('layerslayer: a registry that wants a login is told of, with 1', async () =
 
 test('layerslayer: a layer that is not what its digest says is not kept', async () => {
   await using here = await world();
-  const { layers } = put(here);
-  here.registry.misbehave({ path: new RegExp(layers[0]?.digest ?? '') }, { kind: 'flip', at: 30 });
+  // What is wrong lies where the listing has no need to look.
+  const layer = layerOf([file('x', pattern(3_000_000))], 'none');
+  const { layers } = putImage(here.registry, 'user/app', 'v1', [layer], { types: ['tar'] });
+  here.registry.misbehave(
+    { path: new RegExp(layers[0]?.digest ?? '') },
+    { kind: 'flip', at: 1_500_000 },
+  );
   const line = ['-t', `${here.host}/user/app:v1`, '--peek-layer', '0'];
   assert.equal((await here.run('layerslayer', line)).code, 1);
   const { out } = await here.run('layerslayer', ['fslog', `${here.host}/user/app:v1`]);
