@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
@@ -9,6 +9,7 @@ import { entryLine, sizeText } from '../../../src/cli/compat/layerslayer/listing
 import { digestOf } from '../../../src/core/digest.ts';
 import { MEDIA_TYPES } from '../../../src/core/media-type.ts';
 import { pattern } from '../../fixtures/collect.ts';
+import { gate } from '../../fixtures/gate.ts';
 import {
   file,
   folder,
@@ -497,6 +498,23 @@ test('layerslayer: what is kept may be deleted, or damaged, at any time', async 
   const { code, error } = await here.run('layerslayer', ['-t', image, '--peek-all']);
   assert.equal(code, 0, error);
   assert.match((await here.run('layerslayer', ['fslog', image])).out, / etc\//);
+});
+
+test('layerslayer: an interruption ends with 130 and keeps nothing', async () => {
+  await using here = await world();
+  const { layers } = put(here);
+  const held = gate();
+  const path = new RegExp(layers[0]?.digest ?? '');
+  here.registry.misbehave({ path }, { kind: 'hold-body', at: 50, gate: held });
+  const signals = new EventEmitter();
+  const image = `${here.host}/user/app:v1`;
+  const running = here.run('layerslayer', ['-t', image, '--peek-all'], { signals });
+  await here.registry.seen({ path });
+  signals.emit('SIGINT');
+  const { code, error } = await running;
+  held.open();
+  assert.deepEqual([code, error], [130, 'layerslayer: interrupted\n']);
+  assert.match((await here.run('layerslayer', ['fslog', image])).out, /^No peeked layers of /);
 });
 
 /** Answers prompts of a program on a terminal of its own, in turn. */
