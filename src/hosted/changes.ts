@@ -71,12 +71,17 @@ export class DiskChanges implements Changes {
         }
         const tags = await this.#tagsOf(repository, digest);
         await locks.digest(digest, async () => {
+          // Looked at anew: the same bytes may have come as a blob since, which needs only this lock.
+          const held = await records.link(repository, digest);
           await this.#change(repository, [
             ...tags.map((tag) => this.#noTag(repository, tag)),
             ...(await this.#noReferrer(repository, digest)),
             {
               name: records.paths.link(repository, digest),
-              text: isBlob(link) ? JSON.stringify({ size: link.size }) : undefined,
+              text:
+                held !== undefined && isBlob(held)
+                  ? JSON.stringify({ size: held.size })
+                  : undefined,
             },
           ]);
         });

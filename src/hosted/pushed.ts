@@ -35,6 +35,10 @@ export function parsePushed(put: ManifestPut): Pushed {
       { status: 413 },
     );
   }
+  if (bytes[0] === 0xef) {
+    // A mark of the byte order, which JSON does not have and clients do not read (RFC 8259 section 8.1).
+    throw new RegistryError('MANIFEST_INVALID', 'the manifest does not begin as JSON does');
+  }
   const value = parseManifest(bytes);
   const algorithm =
     put.digest === undefined ? (put.algorithm ?? 'sha256') : algorithmOf(put.digest);

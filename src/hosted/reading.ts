@@ -7,6 +7,7 @@ import type { Blob, BlobStat, Source } from '../core/source.ts';
 import type { Link } from '../store/links.ts';
 import type { Manifests } from './manifests.ts';
 import type { Parts } from './parts.ts';
+import { isBlob } from './references.ts';
 
 export interface ReadingOptions extends Parts {
   readonly manifests: Manifests;
@@ -72,14 +73,17 @@ export function reading(options: ReadingOptions): Source {
     },
     async stat(repository, digest): Promise<BlobStat> {
       const link = await used(repository, digest);
-      if (link === undefined || (await content.size(digest)) !== link.size) {
+      // What came as a manifest alone is no blob of the repository.
+      const here = link !== undefined && isBlob(link);
+      if (!here || (await content.size(digest)) !== link.size) {
         throw await unknown(repository, 'BLOB_UNKNOWN');
       }
       return { size: link.size, served: HIT };
     },
     async blob(repository, digest, range): Promise<Blob> {
       const link = await records.link(repository, digest);
-      const blob = link && (await content.open(digest, { range, size: link.size }));
+      const here = link !== undefined && isBlob(link);
+      const blob = here ? await content.open(digest, { range, size: link.size }) : undefined;
       if (blob === undefined) throw await unknown(repository, 'BLOB_UNKNOWN');
       return rewrap(blob, { served: HIT });
     },

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { digestOf } from '../../src/core/digest.ts';
 import { MEDIA_TYPES } from '../../src/core/media-type.ts';
-import { parseTag } from '../../src/core/reference.ts';
+import { parseTag, type Repository } from '../../src/core/reference.ts';
 import { LARGEST_PUSHED, type ManifestPut } from '../../src/hosted/hosted.ts';
+import { Paths } from '../../src/store/paths.ts';
+import { Records } from '../../src/store/records.ts';
 import {
   bytes,
   code,
@@ -27,7 +29,58 @@ async function referrers(world: World, digest: Parameters<World['hosted']['refer
   return (await world.hosted.referrers(apps, digest)).items;
 }
 
+/** Does something once, between two looks at a repository. */
+class Interrupted extends Records {
+  between: (() => Promise<unknown>) | undefined;
+
+  override async tags(of: Repository) {
+    const { between } = this;
+    this.between = undefined;
+    await between?.();
+    return super.tags(of);
+  }
+}
+
 suite('manifests', () => {
+  test('deleted while the same bytes come as a blob: the blob stays', async (t) => {
+    const folder = await temporary(t);
+    const records = new Interrupted(new Paths(folder));
+    const world = await openWorld(folder, { records });
+    const { manifest } = await pushImage(world, apps, 'one', 'v1');
+    const { bytes: content } = await world.hosted.manifest(apps, manifest.digest);
+    records.between = () => pushBlob(world, apps, content);
+    await world.hosted.changes.deleteManifest(apps, manifest.digest);
+    const gone = world.hosted.manifest(apps, manifest.digest);
+    await assert.rejects(gone, code('MANIFEST_UNKNOWN'));
+    assert.deepEqual(await read(world, apps, manifest.digest), Buffer.from(content));
+  });
+
+  test('are no blobs, before and after the same bytes were one', async (t) => {
+    const world = await openWorld(await temporary(t));
+    const { manifest } = await pushImage(world, apps, 'one', 'v1');
+    const { bytes: content } = await world.hosted.manifest(apps, manifest.digest);
+    const none = async () => {
+      await assert.rejects(world.hosted.stat(apps, manifest.digest), code('BLOB_UNKNOWN'));
+      await assert.rejects(world.hosted.blob(apps, manifest.digest), code('BLOB_UNKNOWN'));
+    };
+    await none();
+    await pushBlob(world, apps, content);
+    assert.deepEqual(await read(world, apps, manifest.digest), Buffer.from(content));
+    await world.hosted.changes.deleteBlob(apps, manifest.digest);
+    await none();
+    assert.ok(Buffer.from(content).equals((await world.hosted.manifest(apps, v1)).bytes));
+  });
+
+  test('a mark of the byte order in front is refused: clients cannot read what follows', async (t) => {
+    const world = await openWorld(await temporary(t));
+    const config = await pushBlob(world, apps, bytes('{}'));
+    const marked = Buffer.concat([
+      Buffer.from([0xef, 0xbb, 0xbf]),
+      imageBytes({ config, layers: [] }),
+    ]);
+    await assert.rejects(put(world, apps, marked, 'v1'), code('MANIFEST_INVALID'));
+  });
+
   test('by tags and by digest, byte for byte, also after a restart', async (t) => {
     const folder = await temporary(t);
     const first = await openWorld(folder);
