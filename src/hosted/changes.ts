@@ -11,6 +11,7 @@ import { onDisk } from '../store/on-disk.ts';
 import type { Parts } from './parts.ts';
 import { parsePushed, type Pushed } from './pushed.ts';
 import { checkReferences, isBlob, referencesOf, type Sparse } from './references.ts';
+import { subjectsOf } from './subjects.ts';
 
 export interface ChangesOptions extends Parts {
   readonly manifests: Manifests;
@@ -166,11 +167,12 @@ export class DiskChanges implements Changes {
   }
 
   async #noReferrer(repository: Repository, digest: Digest): Promise<readonly Change[]> {
-    const { manifests, records } = this.#options;
-    const manifest = await manifests.get(repository, digest);
-    const subject = manifest && referencesOf(manifest).subject;
-    if (subject === undefined) return [];
-    return [{ name: records.paths.referrer(repository, subject, digest), text: undefined }];
+    const { records } = this.#options;
+    const subjects = await subjectsOf(this.#options, repository, digest);
+    return subjects.map((subject) => ({
+      name: records.paths.referrer(repository, subject, digest),
+      text: undefined,
+    }));
   }
 
   async #change(repository: Repository, changes: readonly Change[]): Promise<void> {

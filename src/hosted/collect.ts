@@ -9,7 +9,7 @@ import { DigestSet } from './digest-set.ts';
 import type { Manifests } from './manifests.ts';
 import { mark, type Keep, type Marks, type Pin, type Since } from './mark.ts';
 import type { Parts } from './parts.ts';
-import { referencesOf } from './references.ts';
+import { subjectsOf } from './subjects.ts';
 
 export interface CollectOptions extends Parts {
   readonly manifests: Manifests;
@@ -131,9 +131,7 @@ async function remove(
     const usedAt = await records.usedAt(repository, digest);
     if (link === undefined || usedAt === undefined) return false;
     if (usedAt >= (link.mediaType === undefined ? since.blobs : since.manifests)) return false;
-    const manifest = await manifests.get(repository, digest);
-    const subject = manifest && referencesOf(manifest).subject;
-    if (subject !== undefined) {
+    for (const subject of await subjectsOf({ manifests, records }, repository, digest)) {
       await records.forget(records.paths.referrer(repository, subject, digest));
     }
     await records.forget(records.paths.link(repository, digest));

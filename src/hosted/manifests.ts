@@ -44,7 +44,7 @@ export class Manifests {
     if (blob === undefined) return undefined;
     const bytes = await collect(blob);
     if (digestOf(bytes, algorithmOf(digest)) !== digest) {
-      await content.setAside(digest, 'digest');
+      await blob.setAside('digest');
       return undefined;
     }
     this.#memory.set(digest, bytes);

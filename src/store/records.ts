@@ -74,6 +74,20 @@ export class Records {
     return found;
   }
 
+  /** What the manifest is listed as a referrer of, told by the lists themselves: a look at all of them. */
+  async *subjects(repository: Repository, digest: Digest): AsyncGenerator<Digest> {
+    const lists = path.join(this.paths.repository(repository), '_referrers');
+    for (const algorithm of ['sha256', 'sha512']) {
+      const folder = path.join(lists, algorithm);
+      for await (const { name } of (await absent(opendir(folder))) ?? []) {
+        const subject = `${algorithm}:${name}`;
+        if (!isDigest(subject)) continue;
+        const entry = stat(this.paths.referrer(repository, subject, digest));
+        if ((await absent(entry)) !== undefined) yield subject;
+      }
+    }
+  }
+
   /** When somebody last showed that the link is needed: milliseconds since 1970; `undefined` without a link. */
   async usedAt(repository: Repository, digest: Digest): Promise<number | undefined> {
     return (await absent(stat(this.paths.link(repository, digest))))?.mtimeMs;

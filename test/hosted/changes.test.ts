@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
 import { suite, test } from 'node:test';
 import { digestOf } from '../../src/core/digest.ts';
 import { MEDIA_TYPES } from '../../src/core/media-type.ts';
@@ -261,6 +262,20 @@ suite('manifests', () => {
 });
 
 suite('referrers', () => {
+  test('one whose manifest is damaged leaves the list when it is deleted', async (t) => {
+    const folder = await temporary(t);
+    const world = await openWorld(folder);
+    const config = await pushBlob(world, apps, bytes('{}'));
+    const subject = { mediaType: MEDIA_TYPES.ociManifest, digest: nowhere, size: 7 };
+    const placed = await put(world, apps, imageBytes({ config, layers: [], subject }), 'v1');
+    const { digest } = placed.descriptor;
+    assert.equal((await referrers(world, nowhere)).length, 1);
+    await rm(world.paths.blob(digest), { force: true });
+    const after = await openWorld(folder);
+    await after.hosted.changes.deleteManifest(apps, digest);
+    assert.deepEqual(await referrers(after, nowhere), []);
+  });
+
   test('of what is there and of what is not yet, until they are deleted', async (t) => {
     const folder = await temporary(t);
     const world = await openWorld(folder);
