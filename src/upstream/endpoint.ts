@@ -125,11 +125,11 @@ export class Endpoint {
     return named;
   }
 
-  /** Waits for as long as is due after that many failures, from 0. */
-  async rest(failures: number, reason: string): Promise<void> {
+  /** Waits before it is tried again: for as long as is due after that many failures, from 0. */
+  async rest(failures: number, reason: string, delay = backOff(failures)): Promise<void> {
     const { host, clock, observe } = this.#options;
     observe({ host, type: 'retry', reason });
-    await clock.sleep(backOff(failures));
+    await clock.sleep(delay);
   }
 
   /**
@@ -150,7 +150,7 @@ export class Endpoint {
         const delay = backOff(attempt);
         if (attempt >= retries || delay >= deadline.remaining) throw error;
         last = error;
-        await this.rest(attempt, error.reason);
+        await this.rest(attempt, error.reason, delay);
       }
     }
   }
