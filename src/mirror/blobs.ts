@@ -5,7 +5,7 @@ import { formatReference, same, type Repository } from '../core/reference.ts';
 import type { Served } from '../core/served.ts';
 import { SingleFlight } from '../core/single-flight.ts';
 import type { Blob, BlobStat, Source } from '../core/source.ts';
-import type { LinkStore } from '../store/links.ts';
+import type { Link, LinkStore } from '../store/links.ts';
 import type { ContentStore } from '../store/store.ts';
 import { isRight } from '../store/verify.ts';
 import { orAlone } from '../store/alone.ts';
@@ -43,12 +43,10 @@ export class Blobs {
   async stat(repository: Repository, digest: Digest): Promise<BlobStat> {
     const { links, store } = this.#options;
     const link = await links.get(repository, digest);
-    const stored = link && (await store.size(digest));
-    if (link !== undefined && stored === link.size) {
+    if (link !== undefined && (await isHeld(store, digest, link))) {
       this.#options.touch?.(digest);
       return { size: link.size, served: { result: 'hit' } };
     }
-    if (stored !== undefined) await store.setAside(digest, 'size');
     const { size } = await this.#confirm(repository, digest);
     return { size, served: { result: 'miss' } };
   }
@@ -147,6 +145,14 @@ export class Blobs {
       }
     });
   }
+}
+
+/** Opened only to be set aside where the size is another: most are right, and a look at them is enough. */
+async function isHeld(store: ContentStore, digest: Digest, { size }: Link): Promise<boolean> {
+  const stored = await store.size(digest);
+  if (stored === undefined || stored === size) return stored === size;
+  await using held = await store.open(digest, { size });
+  return held !== undefined;
 }
 
 function isFar(range: Range | undefined, running: Download | undefined): boolean {

@@ -162,7 +162,7 @@ export class Manifests {
     if (blob === undefined || blob.size > LARGEST_MANIFEST) return undefined;
     const bytes = await collect(blob);
     if (digestOf(bytes, algorithmOf(digest)) !== digest) {
-      await store.setAside(digest, 'digest');
+      await blob.setAside('digest');
       return undefined;
     }
     const manifest = manifestOf(bytes, link.mediaType, algorithmOf(digest));

@@ -1,9 +1,9 @@
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Digest } from '../core/digest.ts';
 import { RegistryError } from '../core/errors.ts';
 import { spanOf } from '../core/range.ts';
-import type { Blob } from '../core/source.ts';
+import { moveAside, sameFile } from './aside.ts';
 import { boundless, type Room } from './budget/room.ts';
 import { Uses } from './budget/uses.ts';
 import { Buffers } from './buffers.ts';
@@ -11,7 +11,7 @@ import { DiskIngest } from './disk-ingest.ts';
 import type { Paths } from './paths.ts';
 import { SharedFile } from './shared-file.ts';
 import { absent } from './small-file.ts';
-import type { ContentStore, DamageReason, Ingest, OpenOptions } from './store.ts';
+import type { ContentStore, DamageReason, Ingest, OpenOptions, StoredBlob } from './store.ts';
 import { streamed } from './streamed.ts';
 
 export interface DiskStoreOptions {
@@ -72,17 +72,17 @@ class DiskStore implements ContentStore {
     this.#uses = options.uses ?? new Uses();
   }
 
-  async open(digest: Digest, options: OpenOptions = {}): Promise<Blob | undefined> {
+  async open(digest: Digest, options: OpenOptions = {}): Promise<StoredBlob | undefined> {
     const file = await this.#openFile(digest);
     if (file === undefined) return undefined;
     try {
       const { size } = await file.handle.stat();
       if (options.size !== undefined && options.size !== size) {
+        await this.#setAside(digest, file, 'size');
         await file.release();
-        await this.setAside(digest, 'size');
         return undefined;
       }
-      return this.#blob(file, size, options);
+      return this.#blob(digest, file, size, options);
     } catch (error) {
       await file.release();
       throw error;
@@ -120,24 +120,26 @@ class DiskStore implements ContentStore {
     });
   }
 
-  async setAside(digest: Digest, reason: DamageReason): Promise<void> {
-    const name = `${path.basename(this.#paths.ingest(digest))}-${Date.now()}`;
-    const aside = path.join(this.#paths.damaged, name);
-    const gone = await this.#take(digest, (from) => moveOrRemove(from, aside));
-    if (gone) this.#options.onDamage?.(digest, reason);
-  }
-
   async remove(digest: Digest): Promise<void> {
-    await this.#take(digest, (name) => rm(name));
+    const size = await this.size(digest);
+    if (size === undefined) return;
+    const gone = await absent(rm(this.#paths.blob(digest)).then(() => true));
+    if (gone === true) this.#options.onRemoved?.(digest, size);
   }
 
-  /** Whether it was this call that took the content away. */
-  async #take(digest: Digest, away: (name: string) => Promise<void>): Promise<boolean> {
-    const size = await this.size(digest);
-    if (size === undefined) return false;
-    const gone = await absent(away(this.#paths.blob(digest)).then(() => true));
-    if (gone === true) this.#options.onRemoved?.(digest, size);
-    return gone === true;
+  /** The file is open still, so no other can have its number. */
+  async #setAside(digest: Digest, file: SharedFile, reason: DamageReason): Promise<boolean> {
+    const seen = await file.handle.stat({ bigint: true });
+    const name = `${path.basename(this.#paths.ingest(digest))}-${Date.now()}`;
+    const gone = await moveAside({
+      from: this.#paths.blob(digest),
+      to: path.join(this.#paths.damaged, name),
+      isIt: sameFile(seen),
+    });
+    if (!gone) return false;
+    this.#options.onRemoved?.(digest, Number(seen.size));
+    this.#options.onDamage?.(digest, reason);
+    return true;
   }
 
   /** The use begins before anything is waited for: from here on the content stays. */
@@ -153,25 +155,16 @@ class DiskStore implements ContentStore {
     }
   }
 
-  #blob(file: SharedFile, size: number, { range }: OpenOptions): Blob {
+  #blob(digest: Digest, file: SharedFile, size: number, { range }: OpenOptions): StoredBlob {
     const span = spanOf(range, size);
-    return streamed({
+    const blob = streamed({
       size,
       span,
       reader: file,
       buffers: this.#buffers,
       release: () => file.release(),
     });
-  }
-}
-
-/** Wrong content goes out of sight also where a full disk has no room for another folder. */
-async function moveOrRemove(from: string, to: string): Promise<void> {
-  try {
-    await mkdir(path.dirname(to), { recursive: true });
-    await rename(from, to);
-  } catch {
-    await rm(from);
+    return { ...blob, setAside: (reason) => this.#setAside(digest, file, reason) };
   }
 }
 

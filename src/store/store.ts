@@ -14,7 +14,7 @@ export interface ContentStore {
    * `undefined` when absent: absence is an answer here, not an error.
    * @throws RegistryError RANGE_INVALID, STORAGE_UNAVAILABLE
    */
-  open(digest: Digest, options?: OpenOptions): Promise<Blob | undefined>;
+  open(digest: Digest, options?: OpenOptions): Promise<StoredBlob | undefined>;
   /** Bytes held under the digest; `undefined` when absent. */
   size(digest: Digest): Promise<number | undefined>;
   /**
@@ -22,9 +22,17 @@ export interface ContentStore {
    * unless somebody else does so at the moment. Never fails for want of room.
    */
   ingest(digest: Digest): Promise<Ingest>;
-  /** Takes content that turned out to be wrong out of sight, keeping it for people to look at. */
-  setAside(digest: Digest, reason: DamageReason): Promise<void>;
   remove(digest: Digest): Promise<void>;
+}
+
+/** What was there when it was opened; under its digest there may be other content by now. */
+export interface StoredBlob extends Blob {
+  /**
+   * Takes it out of sight, as it turned out to be wrong, keeping it for people to look at. Content
+   * stored since it was opened stays. To be called before it is disposed. Gives whether it was this
+   * call that took it away: `false` when it was gone or had been replaced.
+   */
+  setAside(reason: DamageReason): Promise<boolean>;
 }
 
 export type DamageReason = 'size' | 'digest';

@@ -182,7 +182,9 @@ suite('a collection', () => {
     const world = await open(await temporary(t));
     const { manifest, blobs } = await pushImage(world, apps, 'one', 'v1');
     const again = await open(world.paths.root);
-    await (await diskStore({ paths: world.paths })).setAside(manifest.digest, 'digest');
+    const content = await diskStore({ paths: world.paths });
+    await using blob = await content.open(manifest.digest);
+    assert.equal(await blob?.setAside('digest'), true);
     await age(world, 2 * HOUR);
     const { removed, kept } = await collected(again);
     assert.deepEqual(removed, new Set());
@@ -220,7 +222,6 @@ suite('a collection', () => {
       open: (digest, options) => content.open(digest, options),
       size: (digest) => content.size(digest),
       ingest: (digest) => content.ingest(digest),
-      setAside: (digest, reason) => content.setAside(digest, reason),
       async remove(digest) {
         removing.open();
         await go.opened;
