@@ -61,8 +61,10 @@ export class ContentCache implements AsyncDisposable {
   readonly #buffers: Buffers;
   #writing: Promise<Writing | undefined> | undefined;
   #trimming: Promise<void> | undefined;
-  /** Bytes in the folder as far as is known; nobody has looked yet if `undefined`. */
+  /** Bytes in the folder at the last look; nobody has looked yet if `undefined`. */
   #total: number | undefined;
+  /** Bytes stored since that look began, which may have seen them or not. */
+  #since = 0;
   /** Bytes that are going to be written, as far as this process knows. */
   #expected = 0;
   #warned = false;
@@ -192,18 +194,26 @@ export class ContentCache implements AsyncDisposable {
   }
 
   #stored(size: number): void {
-    if (this.#total !== undefined) this.#total += size;
-    if (this.#total !== undefined && this.#total <= this.#options.maxSize) return;
+    this.#since += size;
+    if (!this.#isFull()) return;
     this.#trimming ??= this.#trim().finally(() => {
       this.#trimming = undefined;
     });
   }
 
+  #isFull(): boolean {
+    return this.#total === undefined || this.#total + this.#since > this.#options.maxSize;
+  }
+
   async #trim(): Promise<void> {
-    const trimmed = await this.#tried('trim', () => trim(this.#folder, this.#options.maxSize));
-    if (trimmed === undefined) return;
-    this.#total = trimmed.total;
-    if (trimmed.removed > 0) this.#options.observe?.({ type: 'cache-trimmed', ...trimmed });
+    do {
+      this.#since = 0;
+      const trimmed = await this.#tried('trim', () => trim(this.#folder, this.#options.maxSize));
+      if (trimmed === undefined) return;
+      this.#total = trimmed.total;
+      if (trimmed.removed > 0) this.#options.observe?.({ type: 'cache-trimmed', ...trimmed });
+      // What came meanwhile may have come too late to be seen.
+    } while (this.#since > 0 && this.#isFull());
   }
 
   /** What the task gives, or `undefined` where it fails: a cache that does not work is none. */

@@ -211,6 +211,20 @@ test('what was not used for longest leaves, and who reads it reads on', async ()
   assert.ok((await collect(reading.body)).equals(pattern(SIZE, 2)));
 });
 
+test('however many are stored at once, no more stay than there is room for', async () => {
+  const size = 50_000;
+  for (let round = 0; round < 10; round += 1) {
+    await using it = await world({ maxSize: 3 * size });
+    const digests = [...new Array(12).keys()].map((seed) =>
+      it.source.putBlob(REPOSITORY, pattern(size, seed)),
+    );
+    await Promise.all(digests.map((digest) => read(it.cached.blob(REPOSITORY, digest))));
+    await it.cache[Symbol.asyncDispose]();
+    const left = await readdir(path.join(it.folder, 'blobs', 'sha256'));
+    assert.ok(left.length <= 3, `${left.length} blobs are left`);
+  }
+});
+
 test('a folder that cannot be written is said once, and everything works without', async () => {
   await using it = await world({ inside: 'file/cache' });
   await writeFile(path.dirname(it.folder), 'in the way');
