@@ -1,5 +1,5 @@
 import type { Collection } from '../../hosted/upkeep.ts';
-import type { Figures } from '../../store/budget/housekeeping.ts';
+import type { Figures } from '../../store/budget/figures.ts';
 import type { Pin } from '../../store/budget/pins.ts';
 import type { PruneQuery } from '../../store/inventory/prune.ts';
 

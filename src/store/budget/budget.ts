@@ -4,6 +4,7 @@ import type { BlobIndex } from './blob-index.ts';
 import type { Evictor } from './evictor.ts';
 import type { Entry, Ledger } from './ledger.ts';
 import type { Claim, Room } from './room.ts';
+import type { Space } from './space.ts';
 
 export interface Limits {
   /** Bytes of everything: what is stored, and what is on its way. */
@@ -12,12 +13,6 @@ export interface Limits {
   readonly lowWater: number;
   /** Bytes that stay free on the disk. */
   readonly minFree: number;
-}
-
-/** Bytes of the file system that holds the store. */
-export interface Space {
-  readonly available: number;
-  readonly capacity: number;
 }
 
 export interface BudgetOptions {

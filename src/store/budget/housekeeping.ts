@@ -1,45 +1,30 @@
-import { statfs } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Digest } from '../../core/digest.ts';
 import { asError } from '../../core/errors.ts';
 import { Accesses } from './accesses.ts';
 import { BlobIndex } from './blob-index.ts';
-import { Budget, type Space } from './budget.ts';
+import { Budget } from './budget.ts';
 import { StoreClock } from './clock.ts';
 import type { HousekeepingEvent } from './event.ts';
 import { Evictor } from './evictor.ts';
+import type { Figures } from './figures.ts';
 import { IndexDatabase } from './index-database.ts';
 import { Keeper } from './keeper.ts';
 import { Ledger } from './ledger.ts';
 import { Meta } from './meta.ts';
 import type { HousekeepingOptions } from './options.ts';
 import { Pins } from './pins.ts';
-import { scanBlobs, scanPartials, scanRepositories, type ScanOptions } from './scan.ts';
+import { scanPartials } from './scan.ts';
 import { readManifest } from './stored-manifest.ts';
+import { spaceOf, type Space } from './space.ts';
+import { Survey, type Surveyed } from './survey.ts';
 import { Uses } from './uses.ts';
-
-/** Bytes and counts. */
-export interface Figures {
-  /** Complete content. */
-  readonly usedBytes: number;
-  readonly objects: number;
-  /** Promised to running downloads, or left behind by others. */
-  readonly partialBytes: number;
-  /** Of the complete content: never evicted. */
-  readonly keptBytes: number;
-  /** Of the file system that holds the store. */
-  readonly availableBytes: number;
-  readonly capacityBytes: number;
-}
 
 /** Milliseconds between two rounds of housekeeping, which is what a crash costs of access times. */
 const PAUSE = 5_000;
 
-/** Milliseconds until what could not be looked through or written down is tried again, at least. */
+/** Milliseconds until a round that failed is followed by another. */
 const AGAIN = 60_000;
-
-/** A look through the whole store is repeated so seldom that it costs one part in so many of the time. */
-const SELDOM = 20;
 
 /**
  * Everything that keeps a store within its limits for years: what is there and when it was last asked
@@ -58,24 +43,22 @@ export class Housekeeping implements AsyncDisposable {
   readonly room: Budget;
   readonly #options: HousekeepingOptions;
   readonly #meta: Meta;
+  readonly #space: () => Promise<Space>;
   readonly #stop = new AbortController();
-  readonly #counted = Promise.withResolvers<void>();
+  readonly #survey = new Survey(() => this.#surveyed);
   readonly #first = Promise.withResolvers<void>();
-  #scanned = false;
-  /** The index lacks something. */
-  #unwell = false;
-  #scanAfter = 0;
   #loop: Promise<void> | undefined;
 
   constructor(options: HousekeepingOptions) {
     const { paths, limits, links } = options;
     this.#options = options;
+    this.#space = options.space ?? (() => spaceOf(paths.root));
     const onError = (error: unknown): void =>
       this.#observe({ type: 'index-error', error: asError(error) });
     this.database = new IndexDatabase({
       file: paths.blobIndex,
       onError: (error) => {
-        this.#unwell = true;
+        this.#survey.missed();
         onError(error);
       },
       onLost: () => this.#lost(),
@@ -114,9 +97,9 @@ export class Housekeeping implements AsyncDisposable {
       ledger: this.ledger,
       index: this.index,
       evictor: this.evictor,
-      space: () => this.space(),
+      space: this.#space,
       closed: () => this.closed,
-      counted: this.#counted.promise,
+      counted: this.#survey.counted,
       onAppearing: (digest, size) => this.#appear(digest, size),
       onVisible: (digest) => this.keeper.stored(digest),
       onVanished: (digest, size) => this.removed(digest, size),
@@ -129,13 +112,7 @@ export class Housekeeping implements AsyncDisposable {
   async open(): Promise<void> {
     await scanPartials(this.#options.paths, this.ledger);
     await this.pins.read();
-    this.ledger.count(this.#unwell ? this.index.recount() : this.index.counted);
-    const clean = this.#meta.get('clean') === 'yes';
-    const samePins = this.#meta.get('pins') === this.pins.fingerprint;
-    this.#scanned = clean && samePins && this.#meta.get('complete') === 'yes';
-    // A row is written before its blob appears, and goes after it: the sum is never too small.
-    if (this.#meta.get('counted') === 'yes') this.#counted.resolve();
-    this.#meta.set('clean', 'no');
+    this.#survey.begin();
     this.#loop = this.#keepHouse();
   }
 
@@ -160,12 +137,12 @@ export class Housekeeping implements AsyncDisposable {
   /** Why nothing may be evicted at the moment. */
   get closed(): string | undefined {
     if (this.#options.network === 'offline') return 'nothing is evicted while offline';
-    return this.#scanned ? undefined : 'the store is being looked through';
+    return this.#survey.known ? undefined : 'the store is being looked through';
   }
 
   async figures(): Promise<Figures> {
     const { bytes, objects } = this.ledger.stored;
-    const { available, capacity } = await this.space();
+    const { available, capacity } = await this.#space();
     return {
       usedBytes: bytes,
       objects,
@@ -176,11 +153,6 @@ export class Housekeeping implements AsyncDisposable {
     };
   }
 
-  async space(): Promise<Space> {
-    const { bavail, blocks, bsize } = await statfs(this.#options.paths.root);
-    return { available: bavail * bsize, capacity: blocks * bsize };
-  }
-
   /** Settles once the store has been looked through, as far as it can be. */
   async looked(): Promise<void> {
     await this.#first.promise;
@@ -188,8 +160,7 @@ export class Housekeeping implements AsyncDisposable {
 
   /** Pins have changed: settles once everything that they keep is known. */
   async repin(): Promise<void> {
-    this.#scanned = false;
-    await this.#scanRepositories();
+    await this.#survey.repositories();
   }
 
   /** Does now what is done every few seconds. */
@@ -198,9 +169,9 @@ export class Housekeeping implements AsyncDisposable {
     this.database.look();
     await this.accesses.flush();
     this.#meta.setClock(this.clock.state);
-    if (this.#unwell && performance.now() >= this.#scanAfter) await this.#scan();
+    if (this.#survey.due) await this.#look();
     if ((await this.pins.read()) === 'changed') await this.repin();
-    if (!this.#scanned) await this.#scanRepositories();
+    if (!this.#survey.known) await this.#survey.repositories();
     if (this.closed !== undefined) return;
     const before = this.clock.now() - maxAge;
     if (maxAge > 0) await this.evictor.sweep({ reason: 'age', before, excess: () => Infinity });
@@ -219,7 +190,7 @@ export class Housekeeping implements AsyncDisposable {
     await this.keeper.settled();
     this.accesses.flushNow();
     this.#meta.setClock(this.clock.state);
-    if (this.#scanned && !this.#unwell) this.#meta.set('clean', 'yes');
+    this.#survey.end();
     this.database.close();
   }
 
@@ -235,7 +206,7 @@ export class Housekeeping implements AsyncDisposable {
         this.#observe({ type: 'index-error', error: asError(error) });
       }
     };
-    await look(() => this.#scan());
+    await look(() => this.#look());
     this.#first.resolve();
     while (!signal.aborted) {
       await delay(PAUSE, undefined, { signal, ref: false }).catch(() => {});
@@ -249,46 +220,27 @@ export class Housekeeping implements AsyncDisposable {
     else accesses.note(digest);
   }
 
-  get #over(): boolean {
-    return this.#stop.signal.aborted;
-  }
-
-  /** Holds the index against the disk, and everything else against the index. */
-  async #scan(): Promise<void> {
-    this.#unwell = false;
-    const started = performance.now();
-    await scanBlobs(this.#scanOptions);
-    const took = performance.now() - started;
-    this.#scanAfter = performance.now() + Math.max(AGAIN, SELDOM * took);
-    // An index that was lost or could not be written meanwhile would make the store look smaller than it is.
-    if (this.#over || this.#unwell) return;
-    this.ledger.count(this.index.recount());
-    this.#meta.set('counted', 'yes');
-    this.#counted.resolve();
-    if (!this.#scanned) await this.#scanRepositories();
+  /** Looks through the whole store. */
+  async #look(): Promise<void> {
+    if ((await this.#survey.content()) === 'interrupted') return;
+    if (!this.#survey.known) await this.#survey.repositories();
     await this.room.tidy();
   }
 
-  async #scanRepositories(): Promise<void> {
-    this.#meta.set('complete', 'no');
-    await scanRepositories(this.#scanOptions);
-    if (this.#over || this.#unwell) return;
-    this.#meta.set('pins', this.pins.fingerprint);
-    this.#meta.set('complete', 'yes');
-    this.#scanned = true;
-    this.#observe({ type: 'scanned', ...this.ledger.stored });
-  }
-
-  get #scanOptions(): ScanOptions {
+  get #surveyed(): Surveyed {
     const { paths, links, tags } = this.#options;
-    const { database, index, clock, keeper } = this;
-    return { paths, links, tags, database, index, clock, keeper, signal: this.#stop.signal };
+    const { database, index, clock, keeper, ledger, pins } = this;
+    return {
+      scan: { paths, links, tags, database, index, clock, keeper, signal: this.#stop.signal },
+      ledger,
+      meta: this.#meta,
+      pins,
+      onKnown: () => this.#observe({ type: 'scanned', ...ledger.stored }),
+    };
   }
 
   #lost(): void {
-    this.#scanned = false;
-    this.#unwell = true;
-    this.#scanAfter = 0;
+    this.#survey.lost();
     if (this.#loop !== undefined) this.index.recount();
     this.#observe({ type: 'index-lost' });
   }

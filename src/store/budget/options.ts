@@ -5,6 +5,7 @@ import type { ContentStore } from '../store.ts';
 import type { TagStore } from '../tags.ts';
 import type { Limits } from './budget.ts';
 import type { HousekeepingEvent } from './event.ts';
+import type { Space } from './space.ts';
 
 export interface HousekeepingOptions {
   readonly paths: Paths;
@@ -23,5 +24,7 @@ export interface HousekeepingOptions {
   readonly tags: TagStore;
   readonly exclusively?: <T>(digest: Digest, task: () => Promise<T>) => Promise<T>;
   readonly observe?: (event: HousekeepingEvent) => void;
+  /** Asked of the file system if left out. */
+  readonly space?: () => Promise<Space>;
   readonly clock?: { readonly wall?: () => number; readonly monotonic?: () => number };
 }

@@ -232,12 +232,16 @@ test('no room for the rest of what an earlier attempt left: the whole is served,
 
 test('somebody else takes the disk: what is cached makes way, and what finds no room is not stored', async () => {
   let available = 1_000_000;
-  await using place = await setUp({ limits: { maxSize: 1e9, lowWater: 0.9, minFree: 100_000 } });
-  const { housekeeping, put, store } = place;
-  housekeeping.space = async () => ({
-    available: available - housekeeping.ledger.stored.bytes,
-    capacity: 1e9,
+  let stored = (): number => 0;
+  await using place = await setUp({
+    limits: { maxSize: 1e9, lowWater: 0.9, minFree: 100_000 },
+    space: async () => ({
+      available: available - stored(),
+      capacity: 1e9,
+    }),
   });
+  const { housekeeping, put, store } = place;
+  stored = () => housekeeping.ledger.stored.bytes;
   const digests: Digest[] = [];
   for (let seed = 1; seed <= 5; seed += 1) digests.push(await put(pattern(10_000, seed)));
   available = 130_000;
