@@ -1,6 +1,7 @@
 import { Http2ServerRequest } from 'node:http2';
 import { RegistryError } from '../core/errors.ts';
-import { ClientGone, type Exchange, type Incoming } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
+import { ClientGone, type Incoming } from './messages.ts';
 
 /** Milliseconds without a byte after which a client is taken for dead: whoever comes back waits for it. */
 export const SILENCE = 120_000;

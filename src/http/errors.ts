@@ -1,7 +1,8 @@
 import { RegistryError, type ErrorCode } from '../core/errors.ts';
 import { isCount, isRecord } from '../core/shape.ts';
 import { uploadRange, type Fields } from './answer.ts';
-import { ClientGone, type Exchange } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
+import { ClientGone } from './messages.ts';
 import type { Failure } from './observe.ts';
 
 export interface ErrorOptions {
@@ -67,11 +68,11 @@ function clientCode(code: ErrorCode, whenRateLimited: 429 | 503): ErrorCode {
   return code === 'UNAUTHORIZED' ? 'DENIED' : code;
 }
 
-function fieldsOf({ code, detail, retryAfter }: RegistryError): Readonly<Record<string, string>> {
+function fieldsOf({ code, status, detail, retryAfter }: RegistryError): Readonly<Record<string, string>> {
   const size = code === 'RANGE_INVALID' ? countIn(detail, 'size') : undefined;
   return {
     'Content-Type': 'application/json',
-    ...(code === 'UNSUPPORTED' && { Allow: allowedIn(detail) }),
+    ...(status === 405 && { Allow: allowedIn(detail) }),
     ...(size !== undefined && { 'Content-Range': `bytes */${size}` }),
     ...(retryAfter !== undefined && { 'Retry-After': `${Math.max(0, Math.ceil(retryAfter))}` }),
   };

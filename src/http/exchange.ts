@@ -1,33 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { constants, Http2ServerResponse, type Http2ServerRequest } from 'node:http2';
+import { constants, Http2ServerResponse } from 'node:http2';
 import { isHosted } from '../core/hosted.ts';
 import type { Kind } from '../core/kind.ts';
 import type { Repository } from '../core/reference.ts';
 import type { Served } from '../core/served.ts';
 import { cacheStatus, warning, type Fields } from './answer.ts';
 import type { Failure, Observer, RequestRecord, Route } from './observe.ts';
-
-export type Incoming = IncomingMessage | Http2ServerRequest;
-export type Outgoing = ServerResponse | Http2ServerResponse;
-
-/** What the responses of HTTP/1.1 and HTTP/2 have in common. */
-interface Output {
-  writeHead(status: number, fields: string[]): unknown;
-  write(chunk: Uint8Array, written: (error?: Error | null) => void): boolean;
-  end(): unknown;
-  end(chunk: Uint8Array | string): unknown;
-  end(chunk: string, encoding: 'latin1'): unknown;
-  on(event: 'close', listener: () => void): unknown;
-}
-
-/** Thrown to whoever writes to a client that has left. No fault of anyone's. */
-export class ClientGone extends Error {
-  constructor(cause?: unknown) {
-    super('the client has left', cause === undefined ? undefined : { cause });
-    this.name = 'ClientGone';
-  }
-}
+import { ClientGone, isThrough, type Incoming, type Outgoing, type Output } from './messages.ts';
 
 /** Bytes up to which a body is copied to be joined with the head. */
 const JOINED = 16 * 1024;
@@ -244,11 +223,6 @@ export class Exchange {
       failure: this.failure,
     };
   }
-}
-
-function isThrough(outgoing: Outgoing): boolean {
-  if (!(outgoing instanceof Http2ServerResponse)) return outgoing.writableFinished;
-  return outgoing.writableEnded && outgoing.stream.rstCode === constants.NGHTTP2_NO_ERROR;
 }
 
 function round(milliseconds: number): number {

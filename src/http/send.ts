@@ -1,6 +1,7 @@
 import type { Span } from '../core/range.ts';
 import type { Blob, Write } from '../core/source.ts';
-import { ClientGone, type Exchange } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
+import { ClientGone } from './messages.ts';
 
 /** The `Content-Range` of a part that holds at least one byte (RFC 9110 section 14.4). */
 export function contentRange({ span, size }: { span: Span; size: number }): string {

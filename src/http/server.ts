@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { App } from './app.ts';
 import { refuse } from './client-error.ts';
-import type { Incoming, Outgoing } from './exchange.ts';
+import type { Incoming, Outgoing } from './messages.ts';
 
 /** PEM, not paths. With `clientCa` only clients with a certificate of it are let in. */
 export interface Tls {
