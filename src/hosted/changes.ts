@@ -10,7 +10,13 @@ import type { Manifests } from './manifests.ts';
 import { onDisk } from '../store/on-disk.ts';
 import type { Parts } from './parts.ts';
 import { parsePushed, type Pushed } from './pushed.ts';
-import { checkReferences, isBlob, referencesOf, type Sparse } from './references.ts';
+import {
+  checkReferences,
+  isBlob,
+  referencesOf,
+  type References,
+  type Sparse,
+} from './references.ts';
 import { subjectsOf } from './subjects.ts';
 
 export interface ChangesOptions extends Parts {
@@ -63,12 +69,15 @@ export class DiskChanges implements Changes {
   }
 
   async deleteManifest(repository: Repository, digest: Digest): Promise<void> {
-    const { locks, records } = this.#options;
+    const { locks, records, sparse } = this.#options;
     await locks.repository(repository, () =>
       onDisk(async () => {
         const link = await records.link(repository, digest);
         if (link?.mediaType === undefined) {
           throw await this.#unknown(repository, 'MANIFEST_UNKNOWN');
+        }
+        if (sparse === 'none') {
+          await this.#unneeded(repository, digest, ({ children }) => children);
         }
         const tags = await this.#tagsOf(repository, digest);
         await locks.digest(digest, async () => {
@@ -98,13 +107,7 @@ export class DiskChanges implements Changes {
         if (link === undefined || !isBlob(link)) {
           throw await this.#unknown(repository, 'BLOB_UNKNOWN');
         }
-        const user = await this.#userOf(repository, digest);
-        if (user !== undefined) {
-          throw new RegistryError(
-            'DENIED',
-            `the manifest ${user} of this repository needs the blob: delete that first`,
-          );
-        }
+        await this.#unneeded(repository, digest, ({ blobs, children }) => [...blobs, ...children]);
         const { size, mediaType } = link;
         const text = mediaType === undefined ? undefined : JSON.stringify({ size, mediaType });
         await locks.digest(digest, () =>
@@ -196,16 +199,20 @@ export class DiskChanges implements Changes {
     return found;
   }
 
-  /** A manifest of the repository that lists the blob. */
-  async #userOf(repository: Repository, digest: Digest): Promise<Digest | undefined> {
+  /** @throws RegistryError DENIED where a manifest of the repository lists the digest as such a part */
+  async #unneeded(
+    repository: Repository,
+    digest: Digest,
+    partsOf: (references: References) => readonly Digest[],
+  ): Promise<void> {
     const { manifests, records } = this.#options;
     for await (const other of records.links(repository)) {
       const manifest = await manifests.get(repository, other);
-      if (manifest === undefined) continue;
-      const { blobs, children } = referencesOf(manifest);
-      if (blobs.includes(digest) || children.includes(digest)) return other;
+      if (manifest === undefined || !partsOf(referencesOf(manifest)).includes(digest)) continue;
+      const message = `the manifest ${other} of this repository lists it: delete that first`;
+      // The specification has no 403 for a deletion, but 405 where there is none to be had.
+      throw new RegistryError('DENIED', message, { status: 405, detail: { neededBy: other } });
     }
-    return undefined;
   }
 
   async #unknown(

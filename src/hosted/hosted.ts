@@ -119,11 +119,15 @@ export interface Changes {
   putManifest(repository: Repository, put: ManifestPut): Promise<ManifestPlaced>;
   /** The manifest stays. @throws RegistryError MANIFEST_UNKNOWN, NAME_UNKNOWN */
   deleteTag(repository: Repository, tag: Tag): Promise<void>;
-  /** With every tag that means it. @throws RegistryError MANIFEST_UNKNOWN, NAME_UNKNOWN */
+  /**
+   * With every tag that means it.
+   * @throws RegistryError MANIFEST_UNKNOWN, NAME_UNKNOWN; DENIED (405), with `detail.neededBy`, while an
+   * index here lists it and nothing may be missing
+   */
   deleteManifest(repository: Repository, digest: Digest): Promise<void>;
   /**
    * Takes the blob out of this repository.
-   * @throws RegistryError BLOB_UNKNOWN, NAME_UNKNOWN; DENIED while a manifest here still needs it
+   * @throws RegistryError BLOB_UNKNOWN, NAME_UNKNOWN; DENIED (405) while a manifest here lists it
    */
   deleteBlob(repository: Repository, digest: Digest): Promise<void>;
 }

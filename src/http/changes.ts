@@ -3,7 +3,7 @@ import { atDigest, parseTag, type Tag } from '../core/reference.ts';
 import { LARGEST_PUSHED, type ManifestPut } from '../hosted/hosted.ts';
 import { wholeBody } from './body.ts';
 import type { Exchange } from './exchange.ts';
-import { notAllowed } from './methods.ts';
+import { notAllowed, orElse } from './methods.ts';
 import type { Writing } from './uploads.ts';
 
 /** Distribution specification, "Pushing Manifests" and "Deleting tags", "Deleting Manifests". */
@@ -18,8 +18,11 @@ export async function answerManifestChange(
     case 'PUT':
       return putManifest(exchange, writing, at);
     case 'DELETE':
-      if (atDigest(at)) await hosted.changes.deleteManifest(repository, at);
-      else await hosted.changes.deleteTag(repository, at);
+      await orElse(['GET', 'HEAD', 'PUT'], () =>
+        atDigest(at)
+          ? hosted.changes.deleteManifest(repository, at)
+          : hosted.changes.deleteTag(repository, at),
+      );
       exchange.answer(202, { 'Content-Length': 0 });
       return;
     default:
@@ -35,7 +38,7 @@ export async function answerBlobChange(
 ): Promise<void> {
   exchange.reference = digest;
   if (exchange.method !== 'DELETE') throw notAllowed(exchange.method, ['GET', 'HEAD', 'DELETE']);
-  await hosted.changes.deleteBlob(repository, digest);
+  await orElse(['GET', 'HEAD'], () => hosted.changes.deleteBlob(repository, digest));
   exchange.answer(202, { 'Content-Length': 0 });
 }
 

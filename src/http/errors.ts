@@ -68,7 +68,12 @@ function clientCode(code: ErrorCode, whenRateLimited: 429 | 503): ErrorCode {
   return code === 'UNAUTHORIZED' ? 'DENIED' : code;
 }
 
-function fieldsOf({ code, status, detail, retryAfter }: RegistryError): Readonly<Record<string, string>> {
+function fieldsOf({
+  code,
+  status,
+  detail,
+  retryAfter,
+}: RegistryError): Readonly<Record<string, string>> {
   const size = code === 'RANGE_INVALID' ? countIn(detail, 'size') : undefined;
   return {
     'Content-Type': 'application/json',

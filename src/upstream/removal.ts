@@ -101,8 +101,8 @@ async function unlessOff(target: Target, task: () => Promise<void>): Promise<voi
   try {
     await task();
   } catch (cause) {
-    const off =
-      cause instanceof UpstreamError && (cause.code === 'UNSUPPORTED' || cause.reason === '405');
+    // With a code of its own a 405 is about this one alone: something else needs it.
+    const off = cause instanceof UpstreamError && cause.code === 'UNSUPPORTED';
     if (!off) throw cause;
     throw new RegistryError(
       'UNSUPPORTED',

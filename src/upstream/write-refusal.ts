@@ -9,6 +9,7 @@ const TAKEN: ReadonlySet<string> = new Set<ErrorCode>([
   'BLOB_UNKNOWN',
   'BLOB_UPLOAD_INVALID',
   'BLOB_UPLOAD_UNKNOWN',
+  'DENIED',
   'DIGEST_INVALID',
   'MANIFEST_BLOB_UNKNOWN',
   'MANIFEST_INVALID',

@@ -340,13 +340,35 @@ suite('deletion', () => {
     const world = await openWorld(await temporary(t));
     const { manifest, blobs } = await pushImage(world, apps, 'one', 'v1');
     for (const blob of blobs) {
-      await assert.rejects(world.hosted.changes.deleteBlob(apps, blob), code('DENIED', 403));
+      await assert.rejects(world.hosted.changes.deleteBlob(apps, blob), code('DENIED', 405));
     }
     await world.hosted.changes.deleteManifest(apps, manifest.digest);
     for (const blob of blobs) {
       await world.hosted.changes.deleteBlob(apps, blob);
       await assert.rejects(world.hosted.stat(apps, blob), code('BLOB_UNKNOWN'));
       await assert.rejects(world.hosted.changes.deleteBlob(apps, blob), code('BLOB_UNKNOWN'));
+    }
+  });
+
+  test('of a manifest that an index lists is refused where nothing may be missing', async (t) => {
+    for (const sparse of ['none', 'indexes', 'all'] as const) {
+      const world = await openWorld(await temporary(t), { sparse });
+      const { changes } = world.hosted;
+      const child = await pushImage(world, apps, 'child', 'amd64');
+      const { descriptor: index } = await put(world, apps, indexBytes([child.manifest]), 'multi');
+      const outer = await put(world, apps, indexBytes([index]));
+      const removing = changes.deleteManifest(apps, child.manifest.digest);
+      if (sparse !== 'none') {
+        await removing;
+        continue;
+      }
+      await assert.rejects(removing, code('DENIED', 405));
+      await assert.rejects(changes.deleteManifest(apps, index.digest), code('DENIED', 405));
+      assert.deepEqual((await world.hosted.tags(apps)).items, ['amd64', 'multi']);
+      await changes.deleteTag(apps, parseTag('amd64'));
+      for (const { digest } of [outer.descriptor, index, child.manifest]) {
+        await changes.deleteManifest(apps, digest);
+      }
     }
   });
 

@@ -443,6 +443,28 @@ suite('deletion', () => {
     assert.equal(await remove(here, 'manifests/a'), 404);
   });
 
+  test('of what a manifest lists is refused, and says why', async () => {
+    await using here = await withBlob();
+    const bytes = artifact();
+    await put(here, { at: 'a', bytes });
+    const digest = digestOf(bytes);
+    const type = 'application/vnd.oci.image.index.v1+json';
+    const manifests = [{ mediaType: MANIFEST, digest, size: bytes.length }];
+    const index = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: type, manifests }));
+    assert.equal((await put(here, { at: 'multi', bytes: index, type })).status, 201);
+    for (const [path, allow] of [
+      [`manifests/${digest}`, 'GET, HEAD, PUT'],
+      [`blobs/${DIGEST}`, 'GET, HEAD'],
+    ] as const) {
+      const refused = await fetch(`${here.url}/v2/own/app/${path}`, { method: 'DELETE' });
+      assert.equal(refused.status, 405);
+      assert.equal(refused.headers.get('allow'), allow);
+      assert.equal(await codeOf(refused), 'DENIED');
+    }
+    assert.equal(await remove(here, `manifests/${digestOf(index)}`), 202);
+    assert.equal(await remove(here, `manifests/${digest}`), 202);
+  });
+
   test('of a manifest takes its tags, and its blob can go then; both can come back', async () => {
     await using here = await withBlob();
     const bytes = artifact();

@@ -240,3 +240,18 @@ test('where deletion is off that is what is said', async () => {
     assert.match(error.message, /deletion is turned off/);
   }
 });
+
+test('where something else needs what is to be deleted that is what is said', async () => {
+  await using registry = await startRegistry({ auth: { kind: 'bearer' } });
+  await using source = connect(registry);
+  const { manifest: image } = registry.addImage('library/x', 'v1');
+  const body = { errors: [{ code: 'DENIED', message: 'an index lists it' }] };
+  registry.misbehave({ method: 'DELETE' }, { kind: 'status', status: 405, body });
+  for (const removing of [
+    () => source.removeManifest(X, image.digest),
+    () => source.removeBlob(X, image.digest),
+  ]) {
+    const error = await failure(removing(), 'DENIED');
+    assert.match(error.message, /an index lists it/);
+  }
+});
