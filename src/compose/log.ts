@@ -1,5 +1,6 @@
 import { destination, pino, type Logger } from 'pino';
 import type { LogLevel } from '../config/config.ts';
+import { formatReference } from '../core/reference.ts';
 import type { Failure, RequestRecord } from '../http/observe.ts';
 import type { UpkeepEvent } from '../hosted/upkeep.ts';
 import type { MirrorEvent } from '../mirror/event.ts';
@@ -77,6 +78,11 @@ function logMirror(logger: Logger, event: MirrorEvent): void {
     case 'download-resumed':
       logger.info(event, event.type);
       return;
+    case 'tag-moved': {
+      const { repository, tag, digest } = event;
+      logger.info({ image: formatReference(repository, tag), digest }, event.type);
+      return;
+    }
     case 'download-ended': {
       const { error, ...rest } = event;
       const level = event.result === 'stored' || event.result === 'abandoned' ? 'info' : 'warn';

@@ -15,6 +15,11 @@ export class Background {
     this.#running.add(running);
   }
 
+  /** What has been begun by now is over, however it ended. */
+  async passed(): Promise<void> {
+    await Promise.all(this.#running);
+  }
+
   async settle(): Promise<void> {
     while (this.#running.size > 0) await Promise.all(this.#running);
   }

@@ -1,4 +1,5 @@
 import type { Digest } from '../core/digest.ts';
+import type { Repository, Tag } from '../core/reference.ts';
 
 /** What the mirror tells about itself; `host` is the upstream's configured name. */
 export type MirrorEvent =
@@ -26,6 +27,14 @@ export type MirrorEvent =
       readonly type: 'revalidated';
       readonly host: string;
       readonly result: 'unchanged' | 'changed' | 'gone' | 'error' | 'stale-served';
+    }
+  /** The upstream says that a tag which is cached means something else now. */
+  | {
+      readonly type: 'tag-moved';
+      readonly host: string;
+      readonly repository: Repository;
+      readonly tag: Tag;
+      readonly digest: Digest;
     }
   | { readonly type: 'storage-operation'; readonly operation: 'commit'; readonly seconds: number }
   /** Something could not be kept; clients were served all the same. */

@@ -156,7 +156,12 @@ export class Freshness {
       if (record !== undefined) {
         const result =
           word.kind === 'same' ? 'unchanged' : word.kind === 'silent' ? 'error' : word.kind;
-        this.#options.observe({ type: 'revalidated', host: repository.host, result });
+        const { host } = repository;
+        this.#options.observe({ type: 'revalidated', host, result });
+        if (word.kind === 'changed') {
+          const { digest } = word.descriptor;
+          this.#options.observe({ type: 'tag-moved', host, repository, tag, digest });
+        }
       }
       return word;
     });

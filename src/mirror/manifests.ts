@@ -133,13 +133,20 @@ export class Manifests {
     this.#options.background.run(() => this.#keep(repository, manifest));
   }
 
-  async #keep(repository: Repository, manifest: Manifest): Promise<void> {
+  /** Whether it is stored now, which it may have been before. */
+  async keep(repository: Repository, manifest: Manifest): Promise<boolean> {
     const { digest } = manifest.descriptor;
     const key = formatReference(repository, digest);
     this.#unkept.set(key, performance.now());
     // The link is remembered at once: whoever asks next finds it, with the bytes still in memory.
     await this.#options.links.set(repository, digest, linkOf(manifest));
-    if (await this.#writes.run(digest, () => this.#write(manifest))) this.#unkept.delete(key);
+    const stored = await this.#writes.run(digest, () => this.#write(manifest));
+    if (stored) this.#unkept.delete(key);
+    return stored;
+  }
+
+  async #keep(repository: Repository, manifest: Manifest): Promise<void> {
+    await this.keep(repository, manifest);
   }
 
   /** Whether it is stored; the store itself tells why it is not. */

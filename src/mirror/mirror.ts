@@ -12,6 +12,7 @@ import { Blobs } from './blobs.ts';
 import { Downloads } from './downloads.ts';
 import type { MirrorEvent } from './event.ts';
 import { Freshness } from './freshness.ts';
+import { Keeping } from './keeping.ts';
 import { lastingLinks } from './lasting-links.ts';
 import { Listings } from './listings.ts';
 import { Manifests } from './manifests.ts';
@@ -40,6 +41,8 @@ export interface Mirror extends Source {
   close(milliseconds: number): Promise<void>;
   /** Content is here no more, and not to be served from memory either. */
   forget(digest: Digest): void;
+  /** Has content stored that nobody asks for at the moment. */
+  readonly keeping: Keeping;
 }
 
 export function mirror(options: MirrorOptions): Mirror {
@@ -60,14 +63,15 @@ export function mirror(options: MirrorOptions): Mirror {
   const downloads = new Downloads({ ...shared, background: fills });
   const blobs = new Blobs({ ...shared, downloads });
   const listings = new Listings(shared);
+  const byTag = (repository: Repository, tag: Tag) =>
+    manifestByTag(repository, tag, manifests, freshness);
 
   return {
+    keeping: new Keeping({ ...shared, manifests, blobs, downloads, byTag }),
     resolve: (repository, at) =>
       atDigest(at) ? manifests.resolve(repository, at) : freshness.resolve(repository, at),
     manifest: (repository, at) =>
-      atDigest(at)
-        ? manifests.get(repository, at)
-        : manifestByTag(repository, at, manifests, freshness),
+      atDigest(at) ? manifests.get(repository, at) : byTag(repository, at),
     stat: (repository, digest) => blobs.stat(repository, digest),
     blob: (repository, digest, range) => blobs.blob(repository, digest, range),
     tags: (repository) => listings.tags(repository),

@@ -74,6 +74,16 @@ export class Download {
     return this.#ingest?.length ?? 0;
   }
 
+  /** Bytes that an earlier attempt had left. */
+  get local(): number {
+    return this.#local;
+  }
+
+  /** `false` once it is certain that what comes will not be kept, for want of room. */
+  get storing(): boolean {
+    return this.#ingest?.storing !== false;
+  }
+
   /** Whether it was ended early, by `stop` or for want of readers. */
   get stopped(): boolean {
     return this.#stop.signal.aborted;
