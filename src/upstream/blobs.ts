@@ -3,7 +3,8 @@ import { spanOf, type Range, type Span } from '../core/range.ts';
 import type { Blob, BlobStat } from '../core/source.ts';
 import type { Answer } from './answer.ts';
 import { BlobBody, type Reading } from './blob-body.ts';
-import type { Ask, Effort, Endpoint } from './endpoint.ts';
+import type { Ask } from './ask.ts';
+import type { Effort, Endpoint } from './endpoint.ts';
 import { lengthOf } from './exchange.ts';
 import { invalid } from './failure.ts';
 

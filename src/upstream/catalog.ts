@@ -1,6 +1,7 @@
 import { RegistryError } from '../core/errors.ts';
 import { parsePath } from '../core/reference.ts';
-import type { Ask, Endpoint } from './endpoint.ts';
+import type { Ask } from './ask.ts';
+import type { Endpoint } from './endpoint.ts';
 import { invalid, UpstreamError } from './failure.ts';
 import { pages, type Turn } from './pages.ts';
 import { CATALOG_SCOPE } from './scope.ts';

@@ -1,22 +1,21 @@
 import type { Dispatcher } from 'undici';
 import { RegistryError } from '../core/errors.ts';
-import type { Kind } from '../core/kind.ts';
-import { viaHeader } from '../core/via.ts';
 import { Answer } from './answer.ts';
+import { isExpired, isUsable, requestOf, type Ask } from './ask.ts';
 import { Auth } from './auth.ts';
 import { Circuit, type Pause } from './circuit.ts';
 import type { Clock, Deadline } from './clock.ts';
 import type { Credentials } from './credentials.ts';
 import type { UpstreamEvent } from './event.ts';
+import { BodyError, exchange, type HttpRequest, type HttpResponse } from './exchange.ts';
 import {
-  BodyError,
-  exchange,
-  type HttpBody,
-  type HttpRequest,
-  type HttpResponse,
-  type Method,
-} from './exchange.ts';
-import { connectionFailure, nameIn, describe, UpstreamError, type Subject } from './failure.ts';
+  connectionFailure,
+  describe,
+  nameIn,
+  unsent,
+  UpstreamError,
+  type Subject,
+} from './failure.ts';
 import type { Hints } from './hints.ts';
 import { Meter } from './meter.ts';
 import type { AddressRule } from './private-address.ts';
@@ -27,25 +26,6 @@ import { backOff } from './retry.ts';
 import { pullScope } from './scope.ts';
 import type { Visit } from './trace.ts';
 import { writeRefusal } from './write-refusal.ts';
-
-/** Something asked of a registry. */
-export interface Ask {
-  readonly method: Method;
-  readonly kind: Kind;
-  readonly repository: string;
-  /** Below the API root (`/v2/…`), with its query. */
-  readonly path: string;
-  /** Instead of `path`: where the registry itself said to go on, on whatever host. */
-  readonly url?: URL;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: HttpBody;
-  /** What a token must allow (`scope.ts`); to pull if left out. */
-  readonly scope?: string;
-  /** Statuses besides 2xx that the asker can do something with. */
-  readonly also?: readonly number[];
-  /** The same, of hosts that it was redirected to. */
-  readonly alsoElsewhere?: readonly number[];
-}
 
 export interface EndpointOptions {
   readonly host: string;
@@ -70,9 +50,6 @@ export interface Effort {
   /** After the first attempt. */
   readonly retries: number;
 }
-
-/** Answers of registries behind redirects that mean "ask for a new URL". */
-const EXPIRED: ReadonlySet<number> = new Set([400, 401, 403, 404, 410]);
 
 /** Milliseconds that a registry may take to check and keep what it was sent. */
 const DIGESTING = 10 * 60_000;
@@ -191,25 +168,13 @@ export class Endpoint {
   }
 
   async #follow(ask: Ask, authorization: string | undefined, deadline: Deadline): Promise<Answer> {
-    const { headers, url, via } = this.#options;
-    const request: HttpRequest = {
-      method: ask.method,
-      url: ask.url === undefined ? this.urlOf(ask.path) : this.named(ask.url),
-      headers: {
-        'user-agent': 'layover',
-        ...headers,
-        'accept-encoding': 'identity',
-        ...(via !== undefined && { via: viaHeader(via) }),
-        ...ask.headers,
-        ...(authorization !== undefined && { authorization }),
-      },
-      ...(ask.body !== undefined && { body: ask.body }),
-    };
+    const to = ask.url === undefined ? this.urlOf(ask.path) : this.named(ask.url);
+    const request = requestOf(ask, to, { ...this.#options, authorization });
     const send = (sent: HttpRequest, subject: Subject): Promise<HttpResponse> => {
       this.#options.visit?.(sent.url === request.url ? 'api' : 'redirect', sent.url);
       return this.#observed(sent, subject, deadline);
     };
-    return new Answer(await follow(send, request, url.host, this.#subject(ask)));
+    return new Answer(await follow(send, request, this.#options.url.host, this.#subject(ask)));
   }
 
   async #observed(
@@ -253,7 +218,7 @@ export class Endpoint {
       if (own) this.#circuit.succeeded();
       return response;
     } catch (cause) {
-      if (cause instanceof BodyError) throw unsent(cause, subject);
+      if (cause instanceof BodyError) throw unsent(subject, cause.cause);
       const error = connectionFailure(cause, subject);
       if (own && error.reached === 'no') this.#circuit.failed();
       throw error;
@@ -274,22 +239,4 @@ function paused({ reason, seconds }: Pause, subject: Subject): RegistryError {
     `${describe(subject)}: ${said}; not asked again for ${seconds} s`,
     { retryAfter: seconds },
   );
-}
-
-function isUsable({ response: { status }, origin }: Answer, { also, alsoElsewhere }: Ask): boolean {
-  if ((status >= 200 && status < 300) || also?.includes(status)) return true;
-  return origin === 'elsewhere' && alsoElsewhere?.includes(status) === true;
-}
-
-/** Whether a new URL may lead further, where the asker has nothing better to do with the answer. */
-/** The endpoint has nothing to do with it. */
-function unsent({ cause }: BodyError, subject: Subject): UpstreamError {
-  const nature = { reason: 'content', retry: 'useless', reached: 'yes' } as const;
-  const message = `${describe(subject)}: what was to be sent could not be read`;
-  return new UpstreamError('UPSTREAM_UNAVAILABLE', message, nature, { cause });
-}
-
-function isExpired({ response: { status }, origin }: Answer, { alsoElsewhere }: Ask): boolean {
-  if (origin === 'endpoint' || alsoElsewhere?.includes(status)) return false;
-  return EXPIRED.has(status) || status >= 500;
 }

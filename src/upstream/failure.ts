@@ -165,3 +165,13 @@ export function invalid(subject: Subject, what: string, cause?: unknown): Upstre
     cause === undefined ? {} : { cause },
   );
 }
+
+/** What was to be sent failed while it was read: the endpoint has nothing to do with it. */
+export function unsent(subject: Subject, cause: unknown): UpstreamError {
+  return new UpstreamError(
+    'UPSTREAM_UNAVAILABLE',
+    `${describe(subject)}: what was to be sent could not be read`,
+    { reason: 'content', retry: 'useless', reached: 'yes' },
+    { cause },
+  );
+}

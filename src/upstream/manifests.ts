@@ -11,7 +11,8 @@ import {
 import { bareType, MANIFEST_TYPES } from '../core/media-type.ts';
 import { atDigest, type Tag } from '../core/reference.ts';
 import type { Answer } from './answer.ts';
-import type { Ask, Effort, Endpoint } from './endpoint.ts';
+import type { Ask } from './ask.ts';
+import type { Effort, Endpoint } from './endpoint.ts';
 import { lengthOf } from './exchange.ts';
 import { invalid } from './failure.ts';
 

@@ -1,5 +1,6 @@
 import type { Answer } from './answer.ts';
-import type { Ask, Effort, Endpoint } from './endpoint.ts';
+import type { Ask } from './ask.ts';
+import type { Effort, Endpoint } from './endpoint.ts';
 import { invalid } from './failure.ts';
 
 const LARGEST_PAGE = 8 * 1024 * 1024;

@@ -1,7 +1,7 @@
 import type { Descriptor } from '../core/descriptor.ts';
 import { isUnknown } from '../core/errors.ts';
 import type { Content, Placement, PlaceOptions } from '../core/sink.ts';
-import type { Ask } from './endpoint.ts';
+import type { Ask } from './ask.ts';
 import { UpstreamError } from './failure.ts';
 import { Outgoing, type Pace } from './outgoing.ts';
 import { pushScope } from './scope.ts';

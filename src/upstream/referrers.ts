@@ -4,7 +4,8 @@ import { RegistryError } from '../core/errors.ts';
 import { childrenOf } from '../core/manifest.ts';
 import { bareType, MEDIA_TYPES } from '../core/media-type.ts';
 import { parseTag, type Tag } from '../core/reference.ts';
-import type { Ask, Effort, Endpoint } from './endpoint.ts';
+import type { Ask } from './ask.ts';
+import type { Effort, Endpoint } from './endpoint.ts';
 import { fetchManifest } from './manifests.ts';
 import { pages } from './pages.ts';
 

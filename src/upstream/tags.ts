@@ -1,5 +1,6 @@
 import { isTag, type Tag } from '../core/reference.ts';
-import type { Ask, Endpoint } from './endpoint.ts';
+import type { Ask } from './ask.ts';
+import type { Endpoint } from './endpoint.ts';
 import { invalid } from './failure.ts';
 import { pages, type Turn } from './pages.ts';
 

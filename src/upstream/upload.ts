@@ -1,7 +1,8 @@
 import { algorithmOf, isDigest, type Digest } from '../core/digest.ts';
 import { RegistryError } from '../core/errors.ts';
 import type { Answer } from './answer.ts';
-import type { Ask, Effort, Endpoint } from './endpoint.ts';
+import type { Ask } from './ask.ts';
+import type { Effort, Endpoint } from './endpoint.ts';
 import type { Streamed } from './exchange.ts';
 import { invalid, UpstreamError, type Subject } from './failure.ts';
 import { pushScope } from './scope.ts';
