@@ -1,6 +1,7 @@
 import type { Digest } from '../../core/digest.ts';
 import type { Repository } from '../../core/reference.ts';
 import { numberIn, textIn, type IndexDatabase, type Row } from './index-database.ts';
+import { Names, UNNAMED } from './names.ts';
 import { packed, unpacked } from './packed.ts';
 
 /** What is known of stored content. */
@@ -37,13 +38,11 @@ export interface Totals {
   readonly objects: number;
 }
 
-const UNOWNED = 0;
-
 const ADD = `
   INSERT INTO blobs (digest, size, stored, accessed, host, manifest, kept)
   SELECT ?1, ?2, ?3, ?4,
     coalesce((SELECT r.host FROM links l JOIN repositories r ON r.id = l.repository
-      WHERE l.digest = ?1 LIMIT 1), ${UNOWNED}),
+      WHERE l.digest = ?1 LIMIT 1), ${UNNAMED}),
     coalesce((SELECT max(manifest) FROM links WHERE digest = ?1), 0),
     EXISTS (SELECT 1 FROM kept WHERE digest = ?1)
   WHERE true ON CONFLICT (digest) DO UPDATE SET size = excluded.size`;
@@ -56,13 +55,14 @@ const OLDEST = `
 /** Every stored blob with its size, age and owner, on disk: a million of them take no memory here. */
 export class BlobIndex {
   readonly #database: IndexDatabase;
-  readonly #hosts = new Map<string, number>();
+  readonly #names: Names;
   readonly #owned = new Map<number, number>();
   #kept = 0;
   #counted: Totals = { bytes: 0, objects: 0 };
 
   constructor(database: IndexDatabase) {
     this.#database = database;
+    this.#names = new Names(database);
     this.recount();
   }
 
@@ -71,7 +71,7 @@ export class BlobIndex {
     const rows = this.#database.all(
       'SELECT host, kept, count(*) AS objects, sum(size) AS bytes FROM blobs GROUP BY host, kept',
     );
-    this.#hosts.clear();
+    this.#names.forget();
     this.#owned.clear();
     let [bytes, objects, kept] = [0, 0, 0];
     for (const row of rows) {
@@ -98,7 +98,7 @@ export class BlobIndex {
 
   /** Bytes that came from the upstream first. */
   bytesOf(host: string): number {
-    return this.#owned.get(this.#hostId(host)) ?? 0;
+    return this.#owned.get(this.#names.host(host)) ?? 0;
   }
 
   get(digest: Digest): (Stored & { readonly stored: number }) | undefined {
@@ -136,7 +136,7 @@ export class BlobIndex {
 
   /** What may be evicted, by when it was last asked for. */
   oldest({ kind, host, after, limit }: OldestOptions): readonly Candidate[] {
-    const hosts = host === undefined ? [...this.#owned.keys()] : [this.#hostId(host)];
+    const hosts = host === undefined ? [...this.#owned.keys()] : [this.#names.host(host)];
     const manifest = kind === 'manifest' ? 1 : 0;
     return hosts
       .flatMap((id) =>
@@ -159,26 +159,22 @@ export class BlobIndex {
   }
 
   /** Notes that the repository may serve the content. The first one's upstream owns it. */
-  link({ host, path }: Repository, digest: Digest, kind: Kind): void {
-    const [key, manifest, hostId] = [
-      packed(digest),
-      kind === 'manifest' ? 1 : 0,
-      this.#hostId(host),
-    ];
-    const repository = this.#repositoryId(hostId, path);
+  link(repository: Repository, digest: Digest, kind: Kind): void {
+    const [key, manifest] = [packed(digest), kind === 'manifest' ? 1 : 0];
     this.#database.run(
       'INSERT OR REPLACE INTO links (digest, repository, manifest) VALUES (?, ?, ?)',
       key,
-      repository,
+      this.#names.repository(repository),
       manifest,
     );
     const row = this.#database.get(
-      `SELECT size, host, manifest, kept FROM blobs WHERE digest = ? AND (host = ${UNOWNED} OR manifest < ?)`,
+      `SELECT size, host, manifest, kept FROM blobs WHERE digest = ? AND (host = ${UNNAMED} OR manifest < ?)`,
       key,
       manifest,
     );
     if (row === undefined) return;
-    const owner = numberIn(row, 'host') === UNOWNED ? hostId : numberIn(row, 'host');
+    const host = numberIn(row, 'host');
+    const owner = host === UNNAMED ? this.#names.host(repository.host) : host;
     this.#database.run(
       'UPDATE blobs SET host = ?, manifest = max(manifest, ?) WHERE digest = ?',
       owner,
@@ -186,7 +182,7 @@ export class BlobIndex {
       key,
     );
     const size = numberIn(row, 'size');
-    this.#own(numberIn(row, 'host'), -size);
+    this.#own(host, -size);
     this.#own(owner, size);
   }
 
@@ -196,7 +192,7 @@ export class BlobIndex {
       `SELECT manifest FROM links WHERE digest = ? AND repository =
         (SELECT id FROM repositories WHERE host = ? AND path = ?)`,
       packed(digest),
-      this.#hostId(host),
+      this.#names.host(host),
       path,
     );
     return row && (numberIn(row, 'manifest') === 1 ? 'manifest' : 'blob');
@@ -216,7 +212,7 @@ export class BlobIndex {
     this.#database.run(
       'DELETE FROM links WHERE digest = ? AND repository = (SELECT id FROM repositories WHERE host = ? AND path = ?)',
       packed(digest),
-      this.#hostId(host),
+      this.#names.host(host),
       path,
     );
   }
@@ -229,21 +225,6 @@ export class BlobIndex {
 
   #own(host: number, change: number): void {
     this.#owned.set(host, (this.#owned.get(host) ?? 0) + change);
-  }
-
-  #hostId(host: string): number {
-    const known = this.#hosts.get(host);
-    if (known !== undefined) return known;
-    this.#database.run('INSERT OR IGNORE INTO hosts (name) VALUES (?)', host);
-    const id = numberIn(this.#database.get('SELECT id FROM hosts WHERE name = ?', host), 'id');
-    if (id !== UNOWNED) this.#hosts.set(host, id);
-    return id;
-  }
-
-  #repositoryId(host: number, path: string): number {
-    this.#database.run('INSERT OR IGNORE INTO repositories (host, path) VALUES (?, ?)', host, path);
-    const sql = 'SELECT id FROM repositories WHERE host = ? AND path = ?';
-    return numberIn(this.#database.get(sql, host, path), 'id');
   }
 }
 
