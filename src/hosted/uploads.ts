@@ -8,6 +8,7 @@ import type { Hashed, UploadFile } from '../store/upload-file.ts';
 import type { Piece, Uploads, UploadStatus } from './hosted.ts';
 import { linkBlob } from './link-blob.ts';
 import { onDisk } from '../store/on-disk.ts';
+import type { StoredUpload } from '../store/uploads.ts';
 import type { Parts } from './parts.ts';
 import { take } from './piece.ts';
 
@@ -54,7 +55,7 @@ export class DiskUploads implements Uploads {
   async status(repository: Repository, id: string): Promise<UploadStatus> {
     const name = nameOf(repository, id);
     const writer = this.#writers.get(name);
-    const offset = writer?.file.length ?? (await this.#options.uploads.stat(name))?.size;
+    const offset = writer?.file.length ?? (await this.#found(name))?.size;
     if (offset === undefined || writer?.cancelled === true) throw unknown();
     return { id, offset };
   }
@@ -98,24 +99,38 @@ export class DiskUploads implements Uploads {
   async cancel(repository: Repository, id: string): Promise<void> {
     const name = nameOf(repository, id);
     const writer = this.#writers.get(name);
+    if (writer === undefined && (await onDisk(() => this.#found(name))) === undefined) {
+      throw unknown();
+    }
     if (writer !== undefined) writer.cancelled = true;
     if (!(await onDisk(() => this.#forget(name)))) throw unknown();
   }
 
   /** Throws away what nobody has touched for long; tells how many. @throws Error of Node */
   async expire(): Promise<number> {
-    const { uploads, now, expireAfter } = this.#options;
+    const { uploads } = this.#options;
     let expired = 0;
-    const old = (modifiedAt: number): boolean => now() - modifiedAt >= expireAfter;
-    for await (const { name, modifiedAt } of uploads.list()) {
-      if (!old(modifiedAt) || this.#writers.has(name)) continue;
+    for await (const upload of uploads.list()) {
+      const { name } = upload;
+      if (!this.#isOver(upload) || this.#writers.has(name)) continue;
       await this.#serial.run(name, async () => {
         const found = await uploads.stat(name);
-        if (found === undefined || !old(found.modifiedAt)) return;
+        if (found === undefined || !this.#isOver(found)) return;
         if (await this.#forget(name)) expired += 1;
       });
     }
     return expired;
+  }
+
+  #isOver({ modifiedAt }: StoredUpload): boolean {
+    const { now, expireAfter } = this.#options;
+    return now() - modifiedAt >= expireAfter;
+  }
+
+  /** The upload that nobody writes to, unless its time is over: when it is swept up makes no difference. */
+  async #found(name: string): Promise<StoredUpload | undefined> {
+    const found = await this.#options.uploads.stat(name);
+    return found === undefined || this.#isOver(found) ? undefined : found;
   }
 
   /** Has the one who writes at a time do so. */
@@ -127,7 +142,7 @@ export class DiskUploads implements Uploads {
       this.#writers.set(name, writer);
       try {
         // Whoever took it away while it was being opened saw no writer to tell.
-        if ((await this.#options.uploads.stat(name)) === undefined) throw unknown();
+        if ((await onDisk(() => this.#found(name))) === undefined) throw unknown();
         return await task(writer);
       } finally {
         this.#writers.delete(name);

@@ -242,11 +242,6 @@ suite('uploads', () => {
       await world.hosted.uploads.start(apps),
       await world.hosted.uploads.start(apps),
     ];
-    const past = (Date.now() - 2 * HOUR) / 1000;
-    for (const name of await readdir(world.paths.uploads)) {
-      if (!name.startsWith(young.id))
-        await utimes(path.join(world.paths.uploads, name), past, past);
-    }
     const [begun, open] = [gate(), gate()];
     const slow = async function* () {
       begun.open();
@@ -255,11 +250,55 @@ suite('uploads', () => {
     };
     const writing = world.hosted.uploads.append(apps, busy.id, { body: slow() });
     await begun.opened;
+    const past = (Date.now() - 2 * HOUR) / 1000;
+    for (const name of await readdir(world.paths.uploads)) {
+      if (!name.startsWith(young.id))
+        await utimes(path.join(world.paths.uploads, name), past, past);
+    }
     assert.equal(await world.hosted.expire(), 1);
     open.open();
     assert.equal((await writing).offset, 3);
     await assert.rejects(world.hosted.uploads.status(apps, old.id), code('BLOB_UPLOAD_UNKNOWN'));
     assert.equal((await world.hosted.uploads.status(apps, young.id)).offset, 0);
+  });
+
+  test('are over exactly when their time is, whether anybody has looked for old ones or not', async (t) => {
+    const clock = { ahead: 0 };
+    const now = () => Date.now() + clock.ahead;
+    const world = await openWorld(await temporary(t), { expireAfter: HOUR, now });
+    const { uploads } = world.hosted;
+    const ids = await Promise.all([1, 2, 3, 4].map(async () => (await uploads.start(apps)).id));
+    clock.ahead = HOUR - 60_000;
+    for (const id of ids) assert.equal((await uploads.status(apps, id)).offset, 0);
+    clock.ahead = HOUR;
+    const [one = '', two = '', three = '', four = ''] = ids;
+    const over = code('BLOB_UPLOAD_UNKNOWN', 404);
+    await assert.rejects(uploads.status(apps, one), over);
+    await assert.rejects(uploads.append(apps, two, piece(bytes('late'), 0)), over);
+    await assert.rejects(uploads.finish(apps, three, digestOf(bytes(''))), over);
+    await assert.rejects(uploads.cancel(apps, four), over);
+    await assert.rejects(world.hosted.blob(apps, digestOf(bytes(''))), code('NAME_UNKNOWN'));
+    assert.equal(await world.hosted.expire(), 4);
+    assert.deepEqual(await readdir(world.paths.uploads), []);
+  });
+
+  test('whose time is over while somebody writes go on', async (t) => {
+    const clock = { ahead: 0 };
+    const now = () => Date.now() + clock.ahead;
+    const world = await openWorld(await temporary(t), { expireAfter: HOUR, now });
+    const { id } = await world.hosted.uploads.start(apps);
+    const [begun, open] = [gate(), gate()];
+    const slow = async function* () {
+      begun.open();
+      await open.opened;
+      yield bytes('abc');
+    };
+    const writing = world.hosted.uploads.append(apps, id, { body: slow() });
+    await begun.opened;
+    clock.ahead = 2 * HOUR;
+    assert.equal((await world.hosted.uploads.status(apps, id)).offset, 0);
+    open.open();
+    assert.equal((await writing).offset, 3);
   });
 
   test('a full disk keeps what it has, and the upload goes on when there is room', async (t) => {
