@@ -1,10 +1,9 @@
-import { mkdirSync, rmSync } from 'node:fs';
-import path from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { StatementSync } from 'node:sqlite';
 import type { Descriptor } from '../../../core/descriptor.ts';
 import type { TarType } from '../../../layer/tar-entry.ts';
 import { parentOf, pathOf } from '../../../image/files/path.ts';
 import type { Listed } from './listing.ts';
+import { PeekDatabase, type Row } from './peek-database.ts';
 
 export interface PeekedLayer {
   readonly peek: number;
@@ -34,70 +33,51 @@ export interface SeenImage {
   readonly at: string;
 }
 
-/** Written to the file: another number means that it is made anew. */
-const VERSION = 1;
-
-const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS peeks (
-    id INTEGER PRIMARY KEY, digest TEXT NOT NULL, started INTEGER NOT NULL,
-    finished TEXT, downloaded INTEGER, entries INTEGER);
-  CREATE INDEX IF NOT EXISTS peeks_digest ON peeks (digest, finished);
-  CREATE TABLE IF NOT EXISTS entries (
-    peek INTEGER NOT NULL, ordinal INTEGER NOT NULL, name TEXT NOT NULL, path TEXT NOT NULL,
-    parent TEXT NOT NULL, type TEXT NOT NULL, mode INTEGER NOT NULL, uid INTEGER NOT NULL,
-    gid INTEGER NOT NULL, size INTEGER NOT NULL, mtime REAL NOT NULL, link TEXT,
-    PRIMARY KEY (peek, ordinal)) WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS entries_parent ON entries (peek, parent);
-  CREATE TABLE IF NOT EXISTS images (
-    image TEXT NOT NULL, layer INTEGER NOT NULL, digest TEXT NOT NULL,
-    PRIMARY KEY (image, layer)) WITHOUT ROWID;
-  PRAGMA user_version = ${VERSION};
-`;
-
 const COLUMNS = 'name, path, type, mode, uid, gid, size, mtime, link';
 const INSERT = 'INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)';
 const BATCH = 1000;
 /** Milliseconds after which a peek that did not finish belongs to a process that is gone. */
 const ABANDONED = 24 * 3600 * 1000;
 
-type Row = Readonly<Record<string, unknown>>;
-
 /**
  * What was seen in layers, in a file that may be deleted at any time. A layer is kept under its digest, so that
  * it belongs to every image that has it.
  */
 export class Peeked implements Disposable {
-  readonly #database: DatabaseSync;
+  readonly #database: PeekDatabase;
 
   /** @param file `:memory:` for nothing that lasts. @throws Error of SQLite or the system for a file that is of no use */
   constructor(file: string) {
-    this.#database = opened(file);
+    this.#database = new PeekDatabase(file);
     const old = Date.now() - ABANDONED;
-    this.#run(
+    this.#database.run(
       'DELETE FROM entries WHERE peek IN (SELECT id FROM peeks WHERE finished IS NULL AND started < ?)',
       old,
     );
-    this.#run('DELETE FROM peeks WHERE finished IS NULL AND started < ?', old);
+    this.#database.run('DELETE FROM peeks WHERE finished IS NULL AND started < ?', old);
   }
 
   /** Says which layers an image has, the base first. */
   image(image: string, layers: readonly Descriptor[]): void {
-    this.#together(() => {
-      this.#run('DELETE FROM images WHERE image = ?', image);
+    this.#database.together(() => {
+      this.#database.run('DELETE FROM images WHERE image = ?', image);
       for (const [index, { digest }] of layers.entries()) {
-        this.#run('INSERT INTO images VALUES (?, ?, ?)', image, index, digest);
+        this.#database.run('INSERT INTO images VALUES (?, ?, ?)', image, index, digest);
       }
     });
   }
 
   /** Digests of an image's layers, the base first; none for an image that nobody looked at. */
   layersOf(image: string): readonly string[] {
-    const rows = this.#all('SELECT digest FROM images WHERE image = ? ORDER BY layer', image);
+    const rows = this.#database.all(
+      'SELECT digest FROM images WHERE image = ? ORDER BY layer',
+      image,
+    );
     return rows.map(({ digest }) => String(digest));
   }
 
   layer(digest: string): PeekedLayer | undefined {
-    const [row] = this.#all(
+    const [row] = this.#database.all(
       'SELECT * FROM peeks WHERE digest = ? AND finished IS NOT NULL ORDER BY id DESC LIMIT 1',
       digest,
     );
@@ -117,15 +97,15 @@ export class Peeked implements Disposable {
     entries: AsyncIterable<Listed>,
     downloaded: () => number,
   ): Promise<PeekedLayer> {
-    this.#run('INSERT INTO peeks (digest, started) VALUES (?, ?)', digest, Date.now());
-    const peek = Number(this.#all('SELECT last_insert_rowid() AS id')[0]?.['id']);
+    this.#database.run('INSERT INTO peeks (digest, started) VALUES (?, ?)', digest, Date.now());
+    const peek = Number(this.#database.all('SELECT last_insert_rowid() AS id')[0]?.['id']);
     const statement = this.#database.prepare(INSERT);
     let count = 0;
     try {
       let batch: Listed[] = [];
       const flush = (): void => {
         const start = count - batch.length;
-        this.#together(() => {
+        this.#database.together(() => {
           for (const [at, entry] of batch.entries())
             this.#insert(statement, peek, start + at, entry);
         });
@@ -153,13 +133,13 @@ export class Peeked implements Disposable {
   /** What lies in a folder of a layer, by path. */
   children({ peek }: PeekedLayer, folder: string): readonly Kept[] {
     const sql = `SELECT ${COLUMNS} FROM entries WHERE peek = ? AND parent = ? AND path <> '' ORDER BY path`;
-    return this.#all(sql, peek, folder).map(kept);
+    return this.#database.all(sql, peek, folder).map(kept);
   }
 
   /** The whiteouts of a layer, opaque ones included. */
   whiteouts({ peek }: PeekedLayer): readonly Kept[] {
     const sql = `SELECT ${COLUMNS} FROM entries WHERE peek = ? AND (path LIKE '.wh.%' OR path LIKE '%/.wh.%')`;
-    return this.#all(sql, peek).map(kept);
+    return this.#database.all(sql, peek).map(kept);
   }
 
   /** Entries whose name holds the pattern (SQL's LIKE), of all images or one of them. */
@@ -181,7 +161,7 @@ export class Peeked implements Disposable {
     const sql = `SELECT image, count(DISTINCT layer) AS layers, count(DISTINCT peeks.digest) AS peeked,
       max(finished) AS at FROM images LEFT JOIN peeks
       ON peeks.digest = images.digest AND finished IS NOT NULL GROUP BY image HAVING peeked > 0`;
-    return this.#all(sql).map(({ image, layers, peeked, at }) => {
+    return this.#database.all(sql).map(({ image, layers, peeked, at }) => {
       return {
         image: String(image),
         layers: Number(layers),
@@ -192,7 +172,7 @@ export class Peeked implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#database.close();
+    this.#database[Symbol.dispose]();
   }
 
   #insert(statement: StatementSync, peek: number, ordinal: number, entry: Listed): void {
@@ -203,11 +183,11 @@ export class Peeked implements Disposable {
   }
 
   #finish(peek: number, digest: string, downloaded: number, count: number): void {
-    this.#together(() => {
+    this.#database.together(() => {
       const others = 'SELECT id FROM peeks WHERE digest = ? AND finished IS NOT NULL AND id <> ?';
-      this.#run(`DELETE FROM entries WHERE peek IN (${others})`, digest, peek);
-      this.#run('DELETE FROM peeks WHERE digest = ? AND finished IS NOT NULL', digest);
-      this.#run(
+      this.#database.run(`DELETE FROM entries WHERE peek IN (${others})`, digest, peek);
+      this.#database.run('DELETE FROM peeks WHERE digest = ? AND finished IS NOT NULL', digest);
+      this.#database.run(
         'UPDATE peeks SET finished = ?, downloaded = ?, entries = ? WHERE id = ?',
         new Date().toISOString(),
         downloaded,
@@ -218,57 +198,9 @@ export class Peeked implements Disposable {
   }
 
   #drop(peek: number): void {
-    this.#run('DELETE FROM entries WHERE peek = ?', peek);
-    this.#run('DELETE FROM peeks WHERE id = ?', peek);
+    this.#database.run('DELETE FROM entries WHERE peek = ?', peek);
+    this.#database.run('DELETE FROM peeks WHERE id = ?', peek);
   }
-
-  #together(work: () => void): void {
-    this.#database.exec('BEGIN IMMEDIATE');
-    try {
-      work();
-      this.#database.exec('COMMIT');
-    } catch (error) {
-      this.#database.exec('ROLLBACK');
-      throw error;
-    }
-  }
-
-  #run(sql: string, ...values: readonly (string | number | null)[]): void {
-    this.#database.prepare(sql).run(...values);
-  }
-
-  #all(sql: string, ...values: readonly (string | number | null)[]): readonly Row[] {
-    return this.#database.prepare(sql).all(...values);
-  }
-}
-
-function opened(file: string): DatabaseSync {
-  if (file !== ':memory:') mkdirSync(path.dirname(file), { recursive: true });
-  try {
-    return prepared(file);
-  } catch (error) {
-    if (file === ':memory:' || !isUnreadable(error)) throw error;
-    for (const end of ['', '-wal', '-shm']) rmSync(file + end, { force: true });
-    return prepared(file);
-  }
-}
-
-function prepared(file: string): DatabaseSync {
-  const database = new DatabaseSync(file, { timeout: 10_000 });
-  try {
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
-    database.exec(SCHEMA);
-    return database;
-  } catch (error) {
-    database.close();
-    throw error;
-  }
-}
-
-/** SQLITE_CORRUPT and SQLITE_NOTADB. */
-function isUnreadable(error: unknown): boolean {
-  if (!(error instanceof Error) || !('errcode' in error)) return false;
-  return error.errcode === 11 || error.errcode === 26;
 }
 
 function kept(row: Row): Kept {
