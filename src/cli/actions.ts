@@ -42,6 +42,8 @@ export interface Lacking {
 export interface Actions {
   /** Settles once the server has stopped. */
   serve(choices: Choices): Promise<void>;
+  /** Why the server that runs with this configuration is not ready; `undefined` when it is. */
+  health(choices: Choices): Promise<string | undefined>;
   /** Sets wrong content aside and goes on; then follows everything in the repositories that live here. */
   verify(choices: VerifyChoices): AsyncIterable<Verified | Lacking>;
   /** Every fault of the configuration, one a line; none is an empty list. */

@@ -22,6 +22,12 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('./serve.ts')).addServe,
   },
   {
+    name: 'health',
+    group: 'Mirror:',
+    summary: 'ask a running mirror whether it is ready',
+    load: async () => (await import('./health.ts')).addHealth,
+  },
+  {
     name: 'verify',
     group: 'Mirror:',
     summary: 'check everything that is stored',

@@ -11,6 +11,7 @@ import { Paths } from '../store/paths.ts';
 import { Records } from '../store/records.ts';
 import { pacer } from '../store/scrub.ts';
 import { verify } from '../store/verify.ts';
+import { health } from './health.ts';
 import { serve } from './serve.ts';
 import { upkeepOf } from './upkeep.ts';
 
@@ -31,6 +32,7 @@ export function actionsFor({ version, environment }: ActionsOptions): Actions {
       const { config, file } = await readConfig(requestOf(choices));
       await serve({ config, file, environment, version });
     },
+    health: async (choices) => health((await readConfig(requestOf(choices))).config),
     verify: (choices) => verifyStore(requestOf(choices), choices.pace),
     check: (choices) => checkConfig(requestOf(choices)),
     schema: jsonSchema,
@@ -53,7 +55,7 @@ async function* verifyStore(
     );
   }
   const limited = pace === 'limited' && config.storage.verifyRate > 0;
-  const paced = limited ? { pace: pacer(config.storage.verifyRate) } : {};
+  const paced = limited ? { pace: pacer(() => config.storage.verifyRate) } : {};
   for await (const { digest, size, outcome } of verify({ paths, store, ...paced })) {
     yield { digest, size, outcome: outcome === 'right' ? 'ok' : 'wrong-digest' };
   }

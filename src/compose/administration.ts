@@ -9,7 +9,7 @@ import type { OpenStore } from './store.ts';
 
 /** What can be done to an open store, in the server as in a verb that has it for itself. */
 export function administrationOf(
-  { paths, content, links, tags, housekeeping }: OpenStore,
+  { ready, paths, content, links, tags, housekeeping }: OpenStore,
   { repositories }: Pick<OpenHosted, 'repositories'>,
 ): Administration {
   const { database, index, clock, keeper, evictor, accesses, ledger, pins } = housekeeping;
@@ -24,6 +24,7 @@ export function administrationOf(
   };
   return {
     store: paths.root,
+    ready: () => ready(),
     figures: () => housekeeping.figures(),
     async evict(to) {
       await housekeeping.looked();

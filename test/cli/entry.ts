@@ -36,6 +36,7 @@ process.exitCode = await run(process.argv.slice(2), {
       const { config } = await readConfig(request(choices));
       output.out(`${JSON.stringify(config.listen)}\n`);
     },
+    health: async (choices) => void (await readConfig(request(choices))),
     async *verify(choices) {
       await readConfig(request(choices));
       yield* [];

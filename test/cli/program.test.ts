@@ -16,6 +16,7 @@ import { connect } from '../../src/compose/client.ts';
 
 const actions: Actions = {
   serve: async () => {},
+  health: async () => undefined,
   verify: async function* () {},
   check: async () => [],
   schema: () => ({ type: 'object' }),

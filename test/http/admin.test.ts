@@ -11,6 +11,7 @@ async function served(given: Partial<Administration> = {}, host?: string) {
   const errors: Error[] = [];
   const administration: Administration = {
     store: '/store',
+    ready: async () => undefined,
     figures: () => Promise.reject(new Error('a defect')),
     evict: async (to) => {
       asked.push(to);

@@ -13,6 +13,8 @@ export interface Removed {
 export interface Administration {
   /** The folder of the store, to be sure that it is the right one. */
   readonly store: string;
+  /** Why the store cannot be used; `undefined` when it can. */
+  ready(): Promise<string | undefined>;
   /** How full it is. Where the bytes are, a verb that reads the store tells: adding it up would hold up clients. */
   figures(): Promise<Figures>;
   /**

@@ -53,6 +53,10 @@ function routesOf({ administration, host, onError }: AdminAppOptions): Hono {
     await next();
   });
   api.get('/livez', (context) => context.text('ok\n'));
+  api.get('/readyz', async (context) => {
+    const reason = await open(context).ready();
+    return reason === undefined ? context.text('ok\n') : context.text(`${reason}\n`, 503);
+  });
   api.get('/api/v1/store', async (context) => context.json(await open(context).figures()));
   api.post('/api/v1/evict', async (context) => {
     const { to } = await bodyOf(context);
