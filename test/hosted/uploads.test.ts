@@ -270,7 +270,7 @@ suite('uploads', () => {
     const ids = await Promise.all([1, 2, 3, 4].map(async () => (await uploads.start(apps)).id));
     clock.ahead = HOUR - 60_000;
     for (const id of ids) assert.equal((await uploads.status(apps, id)).offset, 0);
-    clock.ahead = HOUR;
+    clock.ahead = HOUR + 1;
     const [one = '', two = '', three = '', four = ''] = ids;
     const over = code('BLOB_UPLOAD_UNKNOWN', 404);
     await assert.rejects(uploads.status(apps, one), over);
