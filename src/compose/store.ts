@@ -33,13 +33,13 @@ export interface OpenStore extends AsyncDisposable {
   /** Somebody asked for the content, which is here. */
   touch(digest: Digest): void;
   /** Why the store cannot be used at the moment; a full disk is no reason. */
-  ready(): Promise<string | undefined>;
+  readonly ready: () => Promise<string | undefined>;
 }
 
 export interface OpenStoreOptions {
   readonly path: string;
-  /** Bytes a second; 0: no background verification. */
-  readonly verifyRate: number;
+  /** Bytes a second; 0: no background verification, until it is another. */
+  readonly verifyRate: () => number;
   readonly admin: string;
   readonly observe: (event: MirrorEvent) => void;
   readonly housekeeping: Omit<HousekeepingOptions, 'paths' | 'content' | 'links' | 'tags'>;
@@ -92,17 +92,13 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
   const { signal } = stop;
   const background = [
     layout.keep(signal),
-    ...(verifyRate > 0
-      ? [
-          scrub({
-            paths,
-            store: content,
-            rate: verifyRate,
-            signal,
-            onError: (error) => onError('verify', error),
-          }).catch((error: unknown) => onError('verify', asError(error))),
-        ]
-      : []),
+    scrub({
+      paths,
+      store: content,
+      rate: verifyRate,
+      signal,
+      onError: (error) => onError('verify', error),
+    }).catch((error: unknown) => onError('verify', asError(error))),
   ];
   return {
     paths,
