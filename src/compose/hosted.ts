@@ -11,7 +11,7 @@ export interface OpenHosted extends AsyncDisposable {
 
 /** The repositories that live in the store, looked after until disposed. */
 export function openHosted(
-  config: Pick<Config, 'hosted' | 'uploads' | 'gc'>,
+  config: () => Pick<Config, 'hosted' | 'uploads' | 'gc'>,
   store: OpenStore,
   observe: (event: UpkeepEvent) => void,
 ): OpenHosted {
@@ -22,8 +22,7 @@ export function openHosted(
     content,
     uploads,
     mirrored: links,
-    ...config.uploads,
-    ...config.gc,
+    rules: () => ({ ...config().uploads, ...config().gc }),
     onTags: (repository) => {
       written.add(repository.path);
       store.retagged();
@@ -32,11 +31,10 @@ export function openHosted(
     onReleased: (digest) => store.housekeeping.keeper.release(digest),
   });
   const stop = new AbortController();
-  const { every } = config.gc;
-  const running =
-    config.hosted.length === 0
-      ? Promise.resolve()
-      : upkeep({ hosted: repositories, every, signal: stop.signal, observe });
+  const { signal } = stop;
+  // Where nothing lives, nothing is looked after: content of repositories that once did stays.
+  const every = (): number => (config().hosted.length === 0 ? 0 : config().gc.every);
+  const running = upkeep({ hosted: repositories, every, signal, observe });
   return {
     repositories,
     written: () => written.size,

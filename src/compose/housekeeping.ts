@@ -1,13 +1,17 @@
 import type { Config } from '../config/config.ts';
-import type { HousekeepingOptions } from '../store/budget/options.ts';
+import type { HousekeepingOptions, Rules } from '../store/budget/options.ts';
 
 type Wiring = Pick<HousekeepingOptions, 'observe' | 'exclusively'>;
 
-/** What the configuration says of the store's limits. */
+/** What the configuration in effect says of the store's limits. */
 export function housekeepingOf(
-  { storage, upstreams, offline }: Config,
+  config: () => Config,
   wiring: Wiring = {},
 ): Omit<HousekeepingOptions, 'paths' | 'content' | 'links' | 'tags'> {
+  return { rules: () => rulesOf(config()), ...wiring };
+}
+
+function rulesOf({ storage, upstreams, offline }: Config): Rules {
   const { maxSize, lowWater, minFree, maxAge, pins } = storage;
   return {
     limits: { maxSize, lowWater, minFree },
@@ -19,6 +23,5 @@ export function housekeepingOf(
       ),
     ),
     network: offline ? 'offline' : 'online',
-    ...wiring,
   };
 }

@@ -50,10 +50,11 @@ export async function serve(options: ServeOptions): Promise<void> {
   let forget: Mirror['forget'] | undefined;
   let residents: HostedRepositories | undefined;
   await using store = await openStore({
-    ...config.storage,
+    path: config.storage.path,
+    verifyRate: () => config.storage.verifyRate,
     admin: admin.address,
     observe,
-    housekeeping: housekeepingOf(config, {
+    housekeeping: housekeepingOf(() => config, {
       observe: (event) => {
         log.housekeeping(event);
         metrics.housekeeping(event);
@@ -76,14 +77,18 @@ export async function serve(options: ServeOptions): Promise<void> {
     store: store.content,
     upstream: upstreams.of,
     policy: policies(config),
-    downloads: config.downloads,
+    downloads: () => config.downloads,
     observe: (event) => {
       observe(event);
       const wrong = event.type === 'download-ended' && event.result === 'mismatch';
       if (wrong) upstreams.distrust(event.host, event.digest);
     },
   });
-  await using hosted = openHosted(config, store, (event) => log.hosted(event));
+  await using hosted = openHosted(
+    () => config,
+    store,
+    (event) => log.hosted(event),
+  );
   [forget, residents] = [(digest) => source.forget(digest), hosted.repositories];
   const app = createApp({
     source,

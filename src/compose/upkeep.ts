@@ -83,15 +83,14 @@ export function upkeepOf(configOf: (choices: Choices) => Promise<Config>): Upkee
         content,
         uploads: new UploadStore({ paths }),
         mirrored: diskLinks(paths),
-        ...config.uploads,
-        ...config.gc,
+        rules: () => ({ ...config.uploads, ...config.gc }),
       });
       yield* hosted.collect('report');
     },
     collect: async (choices) => change(await configOf(choices), (store) => store.collect()),
     async pins(choices) {
       const { storage } = await configOf(choices);
-      const pins = new Pins({ file: new Paths(storage.path).pins, configured: storage.pins });
+      const pins = new Pins({ file: new Paths(storage.path).pins, configured: () => storage.pins });
       await pins.read();
       return pins.list;
     },
@@ -117,13 +116,17 @@ async function change<T>(config: Config, task: (store: Changes) => Promise<T>): 
   if (server !== undefined) return task(server);
   await using store = await openStore({
     path: config.storage.path,
-    verifyRate: 0,
+    verifyRate: () => 0,
     admin: '',
     observe: () => {},
-    housekeeping: housekeepingOf(config),
+    housekeeping: housekeepingOf(() => config),
   });
   await store.housekeeping.looked();
-  await using hosted = openHosted({ ...config, hosted: [] }, store, () => {});
+  await using hosted = openHosted(
+    () => ({ ...config, hosted: [] }),
+    store,
+    () => {},
+  );
   return await task(administrationOf(store, hosted));
 }
 

@@ -21,7 +21,7 @@ import { subjectsOf } from './subjects.ts';
 
 export interface ChangesOptions extends Parts {
   readonly manifests: Manifests;
-  readonly sparse: Sparse;
+  readonly rules: () => { readonly sparse: Sparse };
   /** A tag of the repository means something else, or nothing any more. */
   readonly onTags?: (repository: Repository) => void;
 }
@@ -38,10 +38,10 @@ export class DiskChanges implements Changes {
     const pushed = parsePushed(put);
     const { descriptor, subject } = pushed;
     const { digest } = descriptor;
-    const { locks, sparse, watch } = this.#options;
+    const { locks, rules, watch } = this.#options;
     await locks.repository(repository, () =>
       onDisk(async () => {
-        await checkReferences(this.#options, repository, pushed, sparse);
+        await checkReferences(this.#options, repository, pushed, rules().sparse);
         await locks.digest(digest, async () => {
           watch.linking(digest);
           await this.#store(digest, put.bytes);
@@ -69,14 +69,14 @@ export class DiskChanges implements Changes {
   }
 
   async deleteManifest(repository: Repository, digest: Digest): Promise<void> {
-    const { locks, records, sparse } = this.#options;
+    const { locks, records, rules } = this.#options;
     await locks.repository(repository, () =>
       onDisk(async () => {
         const link = await records.link(repository, digest);
         if (link?.mediaType === undefined) {
           throw await this.#unknown(repository, 'MANIFEST_UNKNOWN');
         }
-        if (sparse === 'none') {
+        if (rules().sparse === 'none') {
           await this.#unneeded(repository, digest, ({ children }) => children);
         }
         const tags = await this.#tagsOf(repository, digest);

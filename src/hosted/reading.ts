@@ -15,7 +15,7 @@ export interface ReadingOptions extends Parts {
    * Milliseconds within which one more sign that content is needed is not worth a write; well below
    * any time after which it is collected.
    */
-  readonly usedEvery: number;
+  readonly usedEvery: () => number;
 }
 
 const HIT = { result: 'hit' } as const;
@@ -31,7 +31,7 @@ export function reading(options: ReadingOptions): Source {
       const link = await records.link(repository, digest);
       const usedAt = link && (await records.usedAt(repository, digest));
       if (usedAt === undefined && removals === watch.removals) return undefined;
-      if (usedAt !== undefined && now() - usedAt >= usedEvery) {
+      if (usedAt !== undefined && now() - usedAt >= usedEvery()) {
         await records.use(repository, digest, now());
       }
       const condemned = watch.condemned(repository, digest);

@@ -15,12 +15,8 @@ import { reading } from './reading.ts';
 import type { Sparse } from './references.ts';
 import { DiskUploads } from './uploads.ts';
 
-export interface HostedOptions {
-  readonly records: Records;
-  readonly content: ContentStore;
-  readonly uploads: UploadStore;
-  /** What mirrored repositories are known to hold, for mounts from them. */
-  readonly mirrored: LinkStore;
+/** What may be pushed, and what stays. */
+export interface HostedRules {
   readonly sparse: Sparse;
   /** Bytes that one blob may have. */
   readonly maxSize: number;
@@ -30,6 +26,16 @@ export interface HostedOptions {
   readonly grace: number;
   readonly untaggedFor: number;
   readonly pins: readonly Pin[];
+}
+
+export interface HostedOptions {
+  readonly records: Records;
+  readonly content: ContentStore;
+  readonly uploads: UploadStore;
+  /** What mirrored repositories are known to hold, for mounts from them. */
+  readonly mirrored: LinkStore;
+  /** Asked whenever they matter: they may be others than before. */
+  readonly rules: () => HostedRules;
   /** A tag means something else, or nothing any more. */
   readonly onTags?: (repository: Repository) => void;
   /** A repository is about to hold the content, which from now on must not be evicted. */
@@ -61,18 +67,18 @@ const USED_EVERY = 60 * 60 * 1000;
  * changes; for reading and `report` alone neither is needed.
  */
 export function hostedRepositories(options: HostedOptions): HostedRepositories {
-  const { now = Date.now, grace } = options;
+  const { now = Date.now, rules } = options;
   const locks = new Locks();
   const manifests = new Manifests(options);
   const parts: Parts = { ...options, locks, now, watch: new Watch(options.onHeld) };
   const uploads = new DiskUploads({ ...options, ...parts });
   return {
-    ...reading({ ...parts, manifests, usedEvery: Math.min(USED_EVERY, grace / 4) }),
+    ...reading({ ...parts, manifests, usedEvery: () => Math.min(USED_EVERY, rules().grace / 4) }),
     uploads,
     mounts: new DiskMounts({ ...options, ...parts }),
     changes: new DiskChanges({ ...options, ...parts, manifests }),
     collect: inTurn((mode, signal) =>
-      collect({ ...options, ...parts, manifests, mode, ...(signal && { signal }) }),
+      collect({ ...options, ...rules(), ...parts, manifests, mode, ...(signal && { signal }) }),
     ),
     expire: () => uploads.expire(),
     exclusively: (digest, task) => locks.digest(digest, task),

@@ -23,8 +23,8 @@ export type UpkeepEvent =
 
 export interface UpkeepOptions {
   readonly hosted: Pick<HostedRepositories, 'collect' | 'expire'>;
-  /** Milliseconds between two collections; 0: none. */
-  readonly every: number;
+  /** Milliseconds between two collections; 0: none. Asked at each look, some minutes apart. */
+  readonly every: () => number;
   readonly signal: AbortSignal;
   readonly observe: (event: UpkeepEvent) => void;
   /** Milliseconds; rejects when the signal comes. */
@@ -38,10 +38,11 @@ const FIRST = 10 * 60 * 1000;
 /** Collects garbage and throws old uploads away, now and then, until the signal ends it. No error does. */
 export async function upkeep(options: UpkeepOptions): Promise<void> {
   const { every, signal, wait = idle } = options;
-  let next = every === 0 ? Infinity : Math.min(every, FIRST);
+  let most = FIRST;
   let waited = 0;
+  const due = (): number => (every() === 0 ? Infinity : Math.min(every(), most)) - waited;
   while (!signal.aborted) {
-    const pause = Math.min(EXPIRED_EVERY, next - waited);
+    const pause = Math.max(0, Math.min(EXPIRED_EVERY, due()));
     try {
       await wait(pause, signal);
     } catch (error) {
@@ -50,9 +51,9 @@ export async function upkeep(options: UpkeepOptions): Promise<void> {
     }
     waited += pause;
     await expire(options);
-    if (waited < next) continue;
+    if (due() > 0) continue;
     await collect(options);
-    [next, waited] = [every, 0];
+    [most, waited] = [Infinity, 0];
   }
 }
 

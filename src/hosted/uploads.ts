@@ -13,10 +13,12 @@ import type { Parts } from './parts.ts';
 import { take } from './piece.ts';
 
 export interface UploadsOptions extends Parts {
-  /** Bytes that one blob may have. */
-  readonly maxSize: number;
-  /** Milliseconds after which an upload that nobody touches is thrown away. */
-  readonly expireAfter: number;
+  readonly rules: () => {
+    /** Bytes that one blob may have. */
+    readonly maxSize: number;
+    /** Milliseconds after which an upload that nobody touches is thrown away. */
+    readonly expireAfter: number;
+  };
 }
 
 /** A request that writes to an upload. */
@@ -123,8 +125,8 @@ export class DiskUploads implements Uploads {
   }
 
   #isOver({ modifiedAt }: StoredUpload): boolean {
-    const { now, expireAfter } = this.#options;
-    return now() - modifiedAt >= expireAfter;
+    const { now, rules } = this.#options;
+    return now() - modifiedAt >= rules().expireAfter;
   }
 
   /** The upload that nobody writes to, unless its time is over: when it is swept up makes no difference. */
@@ -154,7 +156,7 @@ export class DiskUploads implements Uploads {
 
   async #take(name: string, writer: Writer, piece: Piece, algorithm: Algorithm): Promise<void> {
     const { file } = writer;
-    const { maxSize } = this.#options;
+    const { maxSize } = this.#options.rules();
     if (piece.from !== undefined && piece.from !== file.length) {
       throw new RegistryError('RANGE_INVALID', `the upload goes on at byte ${file.length}`, {
         detail: { offset: file.length },
@@ -179,7 +181,7 @@ export class DiskUploads implements Uploads {
     await this.#forget(name);
     throw new RegistryError(
       'SIZE_INVALID',
-      `larger than the ${this.#options.maxSize} bytes that uploads.maxSize allows`,
+      `larger than the ${this.#options.rules().maxSize} bytes that uploads.maxSize allows`,
       { status: 413 },
     );
   }

@@ -4,6 +4,7 @@ import type { MirrorEvent } from '../mirror/event.ts';
 import { mirror, type Mirror } from '../mirror/mirror.ts';
 import type { TagPolicy } from '../mirror/policy.ts';
 import type { HousekeepingEvent } from '../store/budget/event.ts';
+import type { Rules } from '../store/budget/options.ts';
 
 export type { HousekeepingEvent } from '../store/budget/event.ts';
 export type { MirrorEvent } from '../mirror/event.ts';
@@ -47,17 +48,20 @@ export async function openMirror(options: MirrorOptions): Promise<OpenMirror> {
   const { folder, upstream, maxSize = Number.MAX_SAFE_INTEGER, observe = () => {} } = options;
   // Housekeeping begins with the store, before there is anybody who has to know of it.
   let forget: Mirror['forget'] | undefined;
+  const rules: Rules = {
+    limits: { maxSize, lowWater: 0.9, minFree: 0 },
+    maxAge: 0,
+    shares: new Map(),
+    pins: [],
+    network: 'online',
+  };
   const store = await openStore({
     path: folder,
-    verifyRate: 0,
+    verifyRate: () => 0,
     admin: '',
     observe,
     housekeeping: {
-      limits: { maxSize, lowWater: 0.9, minFree: 0 },
-      maxAge: 0,
-      shares: new Map(),
-      pins: [],
-      network: 'online',
+      rules: () => rules,
       observe: (event) => {
         observe(event);
         if (event.type === 'evicted') forget?.(event.digest);
@@ -70,7 +74,7 @@ export async function openMirror(options: MirrorOptions): Promise<OpenMirror> {
     store: store.content,
     upstream,
     policy: () => policy,
-    downloads: DOWNLOADS,
+    downloads: () => DOWNLOADS,
     observe,
   });
   forget = (digest) => source.forget(digest);

@@ -21,7 +21,7 @@ export interface BlobsOptions {
   readonly links: LinkStore;
   readonly downloads: Downloads;
   readonly policy: (host: string) => TagPolicy;
-  readonly retries: number;
+  readonly retries: () => number;
   readonly background: Background;
   /** Told of everything that was asked for and is here. */
   readonly touch?: (digest: Digest) => void;
@@ -98,7 +98,8 @@ export class Blobs {
     const download = downloads.join(repository, digest);
     try {
       const blob = await download.read(range);
-      const alone = { upstream: upstream(repository.host), repository, digest, retries };
+      const origin = { upstream: upstream(repository.host), repository };
+      const alone = { ...origin, digest, retries: retries() };
       const served: Served =
         running === undefined ? { result: 'miss', stored: true } : { result: 'joined' };
       return rewrap(orAlone(blob, alone), { served });

@@ -10,13 +10,20 @@ import { within } from './deadline.ts';
 import { Download } from '../store/download.ts';
 import type { MirrorEvent } from './event.ts';
 
+/** How long a download tries, and for whom. */
+export interface DownloadPolicy {
+  /** How often it is taken up again where it was cut. */
+  readonly retries: number;
+  /** Milliseconds for which it goes on without a reader. */
+  readonly abandonAfter: number;
+}
+
 export interface DownloadsOptions {
   readonly upstream: (host: string) => Source;
   readonly store: ContentStore;
   readonly links: LinkStore;
-  readonly retries: number;
-  /** Milliseconds. */
-  readonly abandonAfter: number;
+  /** Asked when a download begins. */
+  readonly begin: () => DownloadPolicy;
   readonly observe: (event: MirrorEvent) => void;
   readonly background: Background;
 }
@@ -60,14 +67,13 @@ export class Downloads {
   }
 
   #start(repository: Repository, digest: Digest): Download {
-    const { upstream, store, retries, abandonAfter, observe, background } = this.#options;
+    const { upstream, store, begin, observe, background } = this.#options;
     const about = { host: repository.host, digest };
     const download = new Download({
       origin: { repository, upstream: upstream(repository.host) },
       digest,
       store,
-      retries,
-      abandonAfter,
+      ...begin(),
       onReaders: (change) => observe({ type: 'download-readers', host: repository.host, change }),
       onResume: (at) => observe({ type: 'download-resumed', ...about, at }),
       onDone: async (size, stored) => {

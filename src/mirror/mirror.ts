@@ -9,7 +9,7 @@ import type { ContentStore } from '../store/store.ts';
 import type { TagStore } from '../store/tags.ts';
 import { Background } from './background.ts';
 import { Blobs } from './blobs.ts';
-import { Downloads } from './downloads.ts';
+import { Downloads, type DownloadPolicy } from './downloads.ts';
 import type { MirrorEvent } from './event.ts';
 import { Freshness } from './freshness.ts';
 import { Keeping } from './keeping.ts';
@@ -26,8 +26,8 @@ export interface MirrorOptions {
   readonly tags: TagStore;
   readonly referrers: ReferrersStore;
   readonly policy: (host: string) => TagPolicy;
-  /** `abandonAfter` in milliseconds. */
-  readonly downloads: { readonly abandonAfter: number; readonly retries: number };
+  /** What a download that begins is to do, asked each time. */
+  readonly downloads: () => DownloadPolicy;
   readonly observe?: (event: MirrorEvent) => void;
   /** Told of everything that was asked for and is here. */
   readonly touch?: (digest: Digest) => void;
@@ -52,7 +52,8 @@ export function mirror(options: MirrorOptions): Mirror {
   const background = new Background(onError);
   const fills = new Background(onError);
   const links = lastingLinks({ links: options.links });
-  const shared = { ...options, ...options.downloads, links, observe, now, background };
+  const { downloads: begin } = options;
+  const shared = { ...options, links, observe, now, background };
 
   const manifests = new Manifests(shared);
   const holds = async (
@@ -60,8 +61,8 @@ export function mirror(options: MirrorOptions): Mirror {
     { digest }: { digest: Manifest['descriptor']['digest'] },
   ) => (await manifests.held(repository, digest)) !== undefined;
   const freshness = new Freshness({ ...shared, holds });
-  const downloads = new Downloads({ ...shared, background: fills });
-  const blobs = new Blobs({ ...shared, downloads });
+  const downloads = new Downloads({ ...shared, begin, background: fills });
+  const blobs = new Blobs({ ...shared, downloads, retries: () => begin().retries });
   const listings = new Listings(shared);
   const byTag = (repository: Repository, tag: Tag) =>
     manifestByTag(repository, tag, manifests, freshness);

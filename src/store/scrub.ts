@@ -7,8 +7,8 @@ import { verify } from './verify.ts';
 export interface ScrubOptions {
   readonly paths: Paths;
   readonly store: ContentStore;
-  /** Bytes a second. */
-  readonly rate: number;
+  /** Bytes a second; at 0 it stands still until it is another. */
+  readonly rate: () => number;
   readonly signal: AbortSignal;
   /** Some content could not be read, or a round came to an early end; the verification goes on. */
   readonly onError?: (error: Error) => void;
@@ -58,13 +58,23 @@ async function idle(milliseconds: number, signal: AbortSignal): Promise<void> {
   await delay(milliseconds, undefined, { signal, ref: false });
 }
 
-/** Waits so that no more than `rate` bytes a second pass. */
-export function pacer(rate: number, signal?: AbortSignal): (bytes: number) => Promise<void> {
-  const started = performance.now();
-  let passed = 0;
+/** Milliseconds after which a rate is looked at again by who waits. */
+const LOOK = 1000;
+
+/** Waits so that no more than `rate` bytes a second pass, whatever it is at the time. */
+export function pacer(rate: () => number, signal?: AbortSignal): (bytes: number) => Promise<void> {
+  let paid = performance.now();
+  let owed = 0;
+  const pay = (): void => {
+    const now = performance.now();
+    owed -= (rate() * (now - paid)) / 1000;
+    paid = now;
+  };
   return async (bytes) => {
-    passed += bytes;
-    const ahead = (passed / rate) * 1000 - (performance.now() - started);
-    if (ahead > 0) await delay(ahead, undefined, { ...(signal && { signal }), ref: false });
+    owed += bytes;
+    for (pay(); owed > 0; pay()) {
+      const wait = Math.min(LOOK, rate() === 0 ? LOOK : (owed / rate()) * 1000);
+      await delay(wait, undefined, { ...(signal && { signal }), ref: false });
+    }
   };
 }

@@ -56,12 +56,16 @@ test('gc asks the server that runs on the store', async () => {
   });
   await using store = await openStore({
     path: folder.path,
-    verifyRate: 0,
+    verifyRate: () => 0,
     admin: admin.address,
     observe: () => {},
-    housekeeping: housekeepingOf(config),
+    housekeeping: housekeepingOf(() => config),
   });
-  await using hosted = openHosted(config, store, () => {});
+  await using hosted = openHosted(
+    () => config,
+    store,
+    () => {},
+  );
   admin.open(administrationOf(store, hosted));
   const collected = await upkeep.collect(choices);
   assert.deepEqual(collected.kept, { tagged: 1, needed: 2 });

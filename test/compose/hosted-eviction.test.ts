@@ -22,14 +22,20 @@ async function opened(path: string) {
   const text = 'storage: { minFree: 0, verifyRate: 0 }\nhosted: [apps/*]\n';
   const { config } = load({ file: { name: 'c', text }, environment: {}, overrides: [] });
   let residents: HostedRepositories | undefined;
-  const housekeeping = housekeepingOf(config, {
+  const housekeeping = housekeepingOf(() => config, {
     exclusively: (digest, task) =>
       residents === undefined ? task() : residents.exclusively(digest, task),
   });
   const store = stack.use(
-    await openStore({ path, verifyRate: 0, admin: '', observe: () => {}, housekeeping }),
+    await openStore({ path, verifyRate: () => 0, admin: '', observe: () => {}, housekeeping }),
   );
-  const hosted = stack.use(openHosted(config, store, () => {}));
+  const hosted = stack.use(
+    openHosted(
+      () => config,
+      store,
+      () => {},
+    ),
+  );
   residents = hosted.repositories;
   await store.housekeeping.looked();
   const whole = stack.move();
@@ -89,12 +95,16 @@ test('offline nothing is evicted, and who asks for it is told why', async () => 
   const { config } = load({ file: { name: 'c', text }, environment: {}, overrides: [] });
   await using store = await openStore({
     path: folder.path,
-    verifyRate: 0,
+    verifyRate: () => 0,
     admin: '',
     observe: () => {},
-    housekeeping: housekeepingOf(config),
+    housekeeping: housekeepingOf(() => config),
   });
-  await using hosted = openHosted(config, store, () => {});
+  await using hosted = openHosted(
+    () => config,
+    store,
+    () => {},
+  );
   const administration = administrationOf(store, hosted);
   await assert.rejects(administration.evict(0), /offline/);
   await assert.rejects(administration.prune({ patterns: ['**'], gone: 'include' }), /offline/);

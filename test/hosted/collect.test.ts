@@ -6,7 +6,7 @@ import { digestOf, hexOf, type Digest } from '../../src/core/digest.ts';
 import { MEDIA_TYPES } from '../../src/core/media-type.ts';
 import { parseTag } from '../../src/core/reference.ts';
 import { check } from '../../src/hosted/check.ts';
-import type { HostedOptions } from '../../src/hosted/repositories.ts';
+import type { HostedOptions, HostedRules } from '../../src/hosted/repositories.ts';
 import { diskStore } from '../../src/store/disk.ts';
 import { Paths } from '../../src/store/paths.ts';
 import type { ContentStore } from '../../src/store/store.ts';
@@ -74,7 +74,7 @@ const GRACE = 1;
 const AHEAD = 10_000;
 
 suite('a collection', () => {
-  const open = async (folder: string, options: Partial<HostedOptions> = {}) =>
+  const open = async (folder: string, options: Partial<HostedOptions & HostedRules> = {}) =>
     openWorld(folder, {
       grace: GRACE,
       untaggedFor: HOUR,

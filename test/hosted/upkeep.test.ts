@@ -30,7 +30,7 @@ async function through(
     log.push(`${milliseconds / 60_000} min`);
   };
   const observe = (event: UpkeepEvent): void => void events.push(event);
-  await upkeep({ hosted, every, signal: stop.signal, observe, wait });
+  await upkeep({ hosted, every: () => every, signal: stop.signal, observe, wait });
   return { events, log };
 }
 

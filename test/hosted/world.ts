@@ -9,6 +9,7 @@ import {
   hostedRepositories,
   type HostedOptions,
   type HostedRepositories,
+  type HostedRules,
 } from '../../src/hosted/repositories.ts';
 import { diskStore } from '../../src/store/disk.ts';
 import { diskLinks } from '../../src/store/links.ts';
@@ -30,7 +31,7 @@ export interface World {
 /** The store in the folder, as a server finds it when it starts. */
 export async function openWorld(
   folder: string,
-  options: Partial<HostedOptions> = {},
+  options: Partial<HostedOptions & HostedRules> = {},
 ): Promise<World> {
   const paths = new Paths(folder);
   const content = await diskStore({ paths });
@@ -42,12 +43,15 @@ export async function openWorld(
     content,
     uploads: new UploadStore({ paths }),
     mirrored,
-    sparse: 'indexes',
-    maxSize: 64 * MiB,
-    expireAfter: 24 * HOUR,
-    grace: HOUR,
-    untaggedFor: 24 * HOUR,
-    pins: [],
+    rules: () => ({
+      sparse: 'indexes',
+      maxSize: 64 * MiB,
+      expireAfter: 24 * HOUR,
+      grace: HOUR,
+      untaggedFor: 24 * HOUR,
+      pins: [],
+      ...options,
+    }),
     ...options,
   });
   return { hosted, records, paths, mirrored };

@@ -7,6 +7,7 @@ import { parseNamePattern } from '../../src/core/name-pattern.ts';
 import {
   hostedRepositories,
   type HostedOptions,
+  type HostedRules,
   type HostedRepositories,
 } from '../../src/hosted/repositories.ts';
 import type { AppOptions } from '../../src/http/app.ts';
@@ -22,7 +23,7 @@ export interface TestRegistry extends Served {
 
 export interface TestRegistryOptions {
   readonly app?: Partial<AppOptions>;
-  readonly hosted?: Partial<HostedOptions>;
+  readonly hosted?: Partial<HostedOptions & HostedRules>;
   readonly tls?: Tls;
 }
 
@@ -41,12 +42,15 @@ export async function registry(options: TestRegistryOptions = {}): Promise<TestR
     content,
     uploads: new UploadStore({ paths }),
     mirrored: diskLinks(paths),
-    sparse: 'none',
-    maxSize: 1024 ** 3,
-    expireAfter: HOUR,
-    grace: HOUR,
-    untaggedFor: HOUR,
-    pins: [],
+    rules: () => ({
+      sparse: 'none',
+      maxSize: 1024 ** 3,
+      expireAfter: HOUR,
+      grace: HOUR,
+      untaggedFor: HOUR,
+      pins: [],
+      ...options.hosted,
+    }),
     ...options.hosted,
   });
   const pattern = parseNamePattern('own/**');

@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Digest } from '../../src/core/digest.ts';
 import { parseTag } from '../../src/core/reference.ts';
 import type { HousekeepingEvent } from '../../src/store/budget/event.ts';
-import type { HousekeepingOptions } from '../../src/store/budget/options.ts';
+import type { HousekeepingOptions, Rules } from '../../src/store/budget/options.ts';
 import type { Paths } from '../../src/store/paths.ts';
 import { collect } from '../fixtures/collect.ts';
 import { gate } from '../fixtures/gate.ts';
@@ -18,7 +18,7 @@ const KiB = 1024;
 const repository = { host: 'docker.io', path: 'library/x' };
 const BLOBS = { method: 'GET', path: /\/blobs\// };
 
-function limited(maxSize: number, more: Partial<HousekeepingOptions> = {}) {
+function limited(maxSize: number, more: Partial<HousekeepingOptions & Rules> = {}) {
   return { limits: { maxSize, lowWater: 0.9, minFree: 0 }, ...more };
 }
 

@@ -73,7 +73,7 @@ suite('a store that cannot be written or read everywhere', () => {
     await writeFile(paths.blob(wrong), 'something else');
     const stop = new AbortController();
     const onError = (error: Error): void => failed.resolve(error);
-    const rate = Number.MAX_SAFE_INTEGER;
+    const rate = (): number => Number.MAX_SAFE_INTEGER;
     const running = scrub({ paths, store, rate, signal: stop.signal, onError });
     await Promise.all([found.promise, failed.promise]);
     stop.abort();
@@ -93,7 +93,7 @@ suite('a store that cannot be written or read everywhere', () => {
     await scrub({
       paths,
       store,
-      rate: Number.MAX_SAFE_INTEGER,
+      rate: () => Number.MAX_SAFE_INTEGER,
       signal: stop.signal,
       onError: (error) => errors.push(systemCode(error) ?? error.message),
       wait: async (milliseconds) => {
@@ -124,7 +124,7 @@ suite('a store that cannot be written or read everywhere', () => {
       errors.push(error);
       setImmediate(() => stop.abort());
     };
-    await scrub({ paths, store, rate: 1, signal: stop.signal, onError });
+    await scrub({ paths, store, rate: () => 1, signal: stop.signal, onError });
     assert.equal(errors.length, 1);
   });
 

@@ -16,7 +16,8 @@ export interface Limits {
 }
 
 export interface BudgetOptions {
-  readonly limits: Limits;
+  /** Asked whenever they matter: they may be others than before. */
+  readonly limits: () => Limits;
   readonly ledger: Ledger;
   readonly index: BlobIndex;
   readonly evictor: Evictor;
@@ -117,13 +118,13 @@ export class Budget implements Room {
   #fits(bytes: number): boolean {
     const { limits, ledger } = this.#options;
     if (!this.#counted) return false;
-    return ledger.used + bytes <= limits.maxSize && this.#lacking(bytes) <= 0;
+    return ledger.used + bytes <= limits().maxSize && this.#lacking(bytes) <= 0;
   }
 
   /** Bytes that the disk has too few of, if so many more are to be stored. */
   #lacking(bytes: number): number {
     const { limits, ledger } = this.#options;
-    return limits.minFree + ledger.unwritten + bytes - this.#available;
+    return limits().minFree + ledger.unwritten + bytes - this.#available;
   }
 
   /** Why not even evicting everything would help. */
@@ -133,7 +134,7 @@ export class Budget implements Room {
     const { stored, used, leftovers } = ledger;
     const left = leftovers.values().reduce((sum, size) => sum + size, 0);
     const evictable = Math.max(0, stored.bytes - index.keptBytes) + left;
-    if (used - evictable + bytes > limits.maxSize) return 'larger than what the budget leaves';
+    if (used - evictable + bytes > limits().maxSize) return 'larger than what the budget leaves';
     if (this.#lacking(bytes) > evictable) return 'larger than what the disk leaves';
     return closed();
   }
@@ -156,17 +157,17 @@ export class Budget implements Room {
       await this.#measure();
       this.#grant();
     };
-    const low = limits.maxSize * limits.lowWater;
+    const low = (): number => limits().maxSize * limits().lowWater;
     const demand = (): number => this.#waiters.values().reduce((sum, { bytes }) => sum + bytes, 0);
     const excess = (): number => {
       const wanted = demand();
-      return ledger.used + wanted - (wanted > low ? limits.maxSize : low);
+      return ledger.used + wanted - (wanted > low() ? limits().maxSize : low());
     };
     const lacking = (): number => this.#lacking(demand());
     let removed: number;
     do {
       removed = 0;
-      if (ledger.used + demand() > limits.maxSize) {
+      if (ledger.used + demand() > limits().maxSize) {
         removed += await evictor.sweep({ reason: 'budget', excess, onProgress });
       }
       await onProgress();

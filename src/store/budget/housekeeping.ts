@@ -45,12 +45,14 @@ export class Housekeeping implements AsyncDisposable {
   readonly #meta: Meta;
   readonly #space: () => Promise<Space>;
   readonly #stop = new AbortController();
+  /** Ends the rest between two rounds. */
+  #pause = new AbortController();
   readonly #survey = new Survey(() => this.#surveyed);
   readonly #first = Promise.withResolvers<void>();
   #loop: Promise<void> | undefined;
 
   constructor(options: HousekeepingOptions) {
-    const { paths, limits, links } = options;
+    const { paths, rules, links } = options;
     this.#options = options;
     this.#space = options.space ?? (() => spaceOf(paths.root));
     const onError = (error: unknown): void =>
@@ -68,7 +70,7 @@ export class Housekeeping implements AsyncDisposable {
     this.clock = new StoreClock({ last: this.#meta.clock, ...options.clock });
     const now = (): number => this.clock.now();
     this.accesses = new Accesses({ now, write: (batch) => this.index.access(batch) });
-    this.pins = new Pins({ file: paths.pins, configured: options.pins });
+    this.pins = new Pins({ file: paths.pins, configured: () => rules().pins });
     this.keeper = new Keeper({
       database: this.database,
       index: this.index,
@@ -93,7 +95,7 @@ export class Housekeeping implements AsyncDisposable {
       onError,
     });
     this.room = new Budget({
-      limits,
+      limits: () => rules().limits,
       ledger: this.ledger,
       index: this.index,
       evictor: this.evictor,
@@ -136,7 +138,7 @@ export class Housekeeping implements AsyncDisposable {
 
   /** Why nothing may be evicted at the moment. */
   get closed(): string | undefined {
-    if (this.#options.network === 'offline') return 'nothing is evicted while offline';
+    if (this.#options.rules().network === 'offline') return 'nothing is evicted while offline';
     return this.#survey.known ? undefined : 'the store is being looked through';
   }
 
@@ -163,9 +165,13 @@ export class Housekeeping implements AsyncDisposable {
     await this.#survey.repositories();
   }
 
+  /** Other rules are in force: what follows from them is done soon, rather than in some seconds. */
+  hurry(): void {
+    this.#pause.abort();
+  }
+
   /** Does now what is done every few seconds. */
   async round(): Promise<void> {
-    const { maxAge, shares, limits } = this.#options;
     this.database.look();
     await this.accesses.flush();
     this.#meta.setClock(this.clock.state);
@@ -173,6 +179,7 @@ export class Housekeeping implements AsyncDisposable {
     if ((await this.pins.read()) === 'changed') await this.repin();
     if (!this.#survey.known) await this.#survey.repositories();
     if (this.closed !== undefined) return;
+    const { maxAge, shares, limits } = this.#options.rules();
     const before = this.clock.now() - maxAge;
     if (maxAge > 0) await this.evictor.sweep({ reason: 'age', before, excess: () => Infinity });
     for (const [host, share] of shares) {
@@ -209,7 +216,9 @@ export class Housekeeping implements AsyncDisposable {
     await look(() => this.#look());
     this.#first.resolve();
     while (!signal.aborted) {
-      await delay(PAUSE, undefined, { signal, ref: false }).catch(() => {});
+      const rest = AbortSignal.any([signal, this.#pause.signal]);
+      await delay(PAUSE, undefined, { signal: rest, ref: false }).catch(() => {});
+      this.#pause = new AbortController();
       if (!signal.aborted) await look(() => this.round());
     }
   }

@@ -7,8 +7,8 @@ import type { Limits } from './budget.ts';
 import type { HousekeepingEvent } from './event.ts';
 import type { Space } from './space.ts';
 
-export interface HousekeepingOptions {
-  readonly paths: Paths;
+/** Within what a store is kept. */
+export interface Rules {
   readonly limits: Limits;
   /** Milliseconds without anybody asking after which content goes; 0: never. */
   readonly maxAge: number;
@@ -18,6 +18,12 @@ export interface HousekeepingOptions {
   readonly pins: readonly string[];
   /** Offline nothing is evicted: it could not come back. */
   readonly network: 'online' | 'offline';
+}
+
+export interface HousekeepingOptions {
+  readonly paths: Paths;
+  /** Asked whenever they matter: they may be others than before. */
+  readonly rules: () => Rules;
   /** The store that all this is about; asked for only after `open`. */
   readonly content: () => ContentStore;
   readonly links: LinkStore;

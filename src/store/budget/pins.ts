@@ -15,8 +15,8 @@ export interface Pin {
 export interface PinsOptions {
   /** Where pins are kept that were not made in the configuration. */
   readonly file: string;
-  /** Patterns of the configuration, which have been checked. */
-  readonly configured: readonly string[];
+  /** Patterns of the configuration, which have been checked; they may be others than before. */
+  readonly configured: () => readonly string[];
 }
 
 /** What is never to be evicted, as people say it. The file may be replaced by others at any time. */
@@ -24,16 +24,28 @@ export class Pins {
   readonly #options: PinsOptions;
   #patterns: readonly ImagePattern[] = [];
   #own: readonly string[] = [];
+  #configured: readonly string[];
   #seen = '';
 
   constructor(options: PinsOptions) {
     this.#options = options;
-    this.#own = [];
+    this.#configured = options.configured();
     this.#parse();
   }
 
-  /** Reads the file if it is another one than before; tells whether it was. */
+  /** Looks at what the configuration and the file say by now; tells whether it is something else. */
   async read(): Promise<'changed' | 'same'> {
+    const own = await this.#read();
+    const configured = this.#options.configured();
+    const before = this.#configured;
+    if (own === 'same' && configured.join('\n') === before.join('\n')) return 'same';
+    this.#configured = configured;
+    this.#parse();
+    return 'changed';
+  }
+
+  /** Reads the file if it is another one than before. */
+  async #read(): Promise<'changed' | 'same'> {
     const found = await absent(stat(this.#options.file, { bigint: true }));
     const seen = found === undefined ? '' : `${found.ino} ${found.mtimeNs} ${found.size}`;
     if (seen === this.#seen) return 'same';
@@ -42,14 +54,12 @@ export class Pins {
     this.#seen = seen;
     if (own === undefined || own.join('\n') === this.#own.join('\n')) return 'same';
     this.#own = own;
-    this.#parse();
     return 'changed';
   }
 
   get list(): readonly Pin[] {
-    const { configured } = this.#options;
     return [
-      ...configured.map((pattern) => ({ pattern, from: 'configuration' as const })),
+      ...this.#configured.map((pattern) => ({ pattern, from: 'configuration' as const })),
       ...this.#own.map((pattern) => ({ pattern, from: 'command' as const })),
     ];
   }
@@ -81,7 +91,7 @@ export class Pins {
     if (this.#own.includes(pattern)) {
       return this.#write(this.#own.filter((own) => own !== pattern));
     }
-    if (this.#options.configured.includes(pattern)) {
+    if (this.#configured.includes(pattern)) {
       throw new RegistryError('DENIED', `${pattern} is pinned by the configuration (storage.pins)`);
     }
     throw new RegistryError('NAME_UNKNOWN', `${pattern} is not pinned`);
@@ -106,7 +116,7 @@ export class Pins {
   }
 
   #parse(): void {
-    this.#patterns = [...this.#options.configured, ...this.#own].flatMap(
+    this.#patterns = [...this.#configured, ...this.#own].flatMap(
       (text) => parseImagePattern(text) ?? [],
     );
   }

@@ -59,7 +59,7 @@ async function viewOf(
   database: IndexDatabase,
 ): Promise<OpenedView> {
   const index = new BlobIndex(database);
-  const patterns = new Pins({ file: paths.pins, configured: pins });
+  const patterns = new Pins({ file: paths.pins, configured: () => pins });
   await patterns.read();
   const keeper = new Keeper({
     database,
