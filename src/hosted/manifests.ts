@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { algorithmOf, digestOf, type Digest } from '../core/digest.ts';
 import { LARGEST_MANIFEST, type Manifest } from '../core/manifest.ts';
 import type { Repository } from '../core/reference.ts';
-import type { Blob } from '../core/source.ts';
+import { wholeOf } from '../core/whole.ts';
 import type { Link } from '../store/links.ts';
 import type { Records } from '../store/records.ts';
 import type { ContentStore } from '../store/store.ts';
@@ -42,7 +42,7 @@ export class Manifests {
     if (size > LARGEST_MANIFEST) return undefined;
     await using blob = await content.open(digest, { size });
     if (blob === undefined) return undefined;
-    const bytes = await collect(blob);
+    const bytes = await wholeOf(blob);
     if (digestOf(bytes, algorithmOf(digest)) !== digest) {
       await blob.setAside('digest');
       return undefined;
@@ -50,14 +50,4 @@ export class Manifests {
     this.#memory.set(digest, bytes);
     return bytes;
   }
-}
-
-async function collect(blob: Blob): Promise<Uint8Array> {
-  const bytes = Buffer.alloc(blob.size);
-  let length = 0;
-  for await (const chunk of blob.body) {
-    bytes.set(chunk, length);
-    length += chunk.length;
-  }
-  return bytes;
 }

@@ -4,7 +4,8 @@ import { manifestOf, LARGEST_MANIFEST, type Manifest, type Resolution } from '..
 import { formatReference, type Repository, type Tag } from '../core/reference.ts';
 import type { Served } from '../core/served.ts';
 import { SingleFlight } from '../core/single-flight.ts';
-import type { Blob, Source } from '../core/source.ts';
+import type { Source } from '../core/source.ts';
+import { wholeOf } from '../core/whole.ts';
 import type { Link, LinkStore } from '../store/links.ts';
 import type { ContentStore } from '../store/store.ts';
 import type { Background } from './background.ts';
@@ -167,7 +168,7 @@ export class Manifests {
     }
     await using blob = await store.open(digest);
     if (blob === undefined || blob.size > LARGEST_MANIFEST) return undefined;
-    const bytes = await collect(blob);
+    const bytes = await wholeOf(blob);
     if (digestOf(bytes, algorithmOf(digest)) !== digest) {
       await blob.setAside('digest');
       return undefined;
@@ -181,14 +182,4 @@ export class Manifests {
 
 function linkOf({ descriptor: { size, mediaType } }: Manifest): Link {
   return { size, mediaType };
-}
-
-async function collect(blob: Blob): Promise<Uint8Array> {
-  const bytes = Buffer.alloc(blob.size);
-  let length = 0;
-  for await (const chunk of blob.body) {
-    bytes.set(chunk, length);
-    length += chunk.length;
-  }
-  return bytes;
 }
