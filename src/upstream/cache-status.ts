@@ -1,4 +1,5 @@
 import type { Served, ServedResult } from '../core/served.ts';
+import { FieldCursor } from './field-cursor.ts';
 
 /** Parameters of one cache's entry, as structured fields have them (RFC 8941): bare ones are `true`. */
 type Parameters = ReadonlyMap<string, string | true>;
@@ -12,6 +13,9 @@ const LONGEST = 4_096;
 const SPACE = /[ \t]*/y;
 const QUOTED = /"((?:[^"\\]|\\["\\])*)"/y;
 const BARE = /[^\s,;="]+/y;
+const SEMICOLON = /[ \t]*;[ \t]*/y;
+const EQUALS = /[ \t]*=[ \t]*/y;
+const COMMA = /[ \t]*,[ \t]*/y;
 
 /**
  * How the cache that answered us came by it (`Cache-Status`, RFC 9211): a layover if there is one on
@@ -65,34 +69,22 @@ function textOf(value: string | true | undefined): string | undefined {
 /** Whatever is not as it should be ends the list there. */
 function entriesOf(text: string): readonly Entry[] {
   const entries: Entry[] = [];
-  let at = 0;
-  const take = (pattern: RegExp): string | undefined => {
-    pattern.lastIndex = at;
-    const match = pattern.exec(text);
-    if (match === null) return undefined;
-    at = pattern.lastIndex;
-    return match[1]?.replace(/\\(["\\])/g, '$1') ?? match[0];
-  };
-  const passes = (sign: string): boolean => {
-    take(SPACE);
-    if (text[at] !== sign) return false;
-    at += 1;
-    take(SPACE);
-    return true;
-  };
-  take(SPACE);
+  const field = new FieldCursor(text);
+  const passes = (sign: RegExp): boolean => field.take(sign) !== undefined;
+  const quoted = (): string | undefined => field.take(QUOTED)?.replaceAll(/\\(["\\])/g, '$1');
+  field.take(SPACE);
   do {
-    const cache = take(QUOTED) ?? take(BARE);
+    const cache = quoted() ?? field.take(BARE);
     if (cache === undefined) return entries;
     const parameters = new Map<string, string | true>();
-    while (passes(';')) {
-      const key = take(BARE);
+    while (passes(SEMICOLON)) {
+      const key = field.take(BARE);
       if (key === undefined) return entries;
-      const value = passes('=') ? (take(QUOTED) ?? take(BARE)) : true;
+      const value = passes(EQUALS) ? (quoted() ?? field.take(BARE)) : true;
       if (value === undefined) return entries;
       parameters.set(key, value);
     }
     entries.push({ cache, parameters });
-  } while (passes(','));
+  } while (passes(COMMA));
   return entries;
 }

@@ -1,3 +1,5 @@
+import { FieldCursor } from './field-cursor.ts';
+
 /** One challenge of a `WWW-Authenticate` header; scheme and parameter names in lower case. */
 export interface Challenge {
   readonly scheme: string;
@@ -23,28 +25,20 @@ export function parseChallenges(header: string | readonly string[] | undefined):
 
 function parseHeader(text: string): Challenge[] {
   const challenges: { scheme: string; parameters: Record<string, string> }[] = [];
-  let at = 0;
-  const take = (pattern: RegExp): string | undefined => {
-    pattern.lastIndex = at;
-    const match = pattern.exec(text);
-    if (match === null) return undefined;
-    at = pattern.lastIndex;
-    return match[1] ?? match[0];
-  };
-  const equals = (): boolean => take(/\s*=\s*/y) !== undefined;
+  const field = new FieldCursor(text);
+  const equals = (): boolean => field.take(/\s*=\s*/y) !== undefined;
   for (;;) {
-    take(GAP);
-    const name = take(TOKEN);
+    field.take(GAP);
+    const name = field.take(TOKEN);
     if (name === undefined) return challenges;
     const current = challenges.at(-1);
     if (equals()) {
-      const value = take(QUOTED)?.replaceAll(/\\([\s\S])/g, '$1') ?? take(BARE);
+      const value = field.take(QUOTED)?.replaceAll(/\\([\s\S])/g, '$1') ?? field.take(BARE);
       if (current === undefined || value === undefined) return challenges;
       current.parameters[name.toLowerCase()] ??= value;
     } else {
       challenges.push({ scheme: name.toLowerCase(), parameters: Object.create(null) });
-      const before = at;
-      if (take(/ +/y) !== undefined && take(TOKEN68) === undefined) at = before;
+      field.takeBoth(/ +/y, TOKEN68);
     }
   }
 }
