@@ -16,7 +16,7 @@ import {
 } from '../fixtures/layer-builder.ts';
 import { startRegistry } from '../fixtures/registry.ts';
 import { temporaryFolder } from '../fixtures/temporary.ts';
-import { here, type Here } from './here.ts';
+import { here, printing, type Here } from './here.ts';
 
 const BASE: readonly Item[] = [
   folder('etc'),
@@ -57,12 +57,7 @@ async function world() {
       return `${registry.host}/team/app:${tag}`;
     },
     asked,
-    /** What a line prints, and that it does so without a fault. */
-    prints: async (...line: readonly string[]): Promise<string> => {
-      const { code, out, error } = await asked(...line);
-      assert.equal(code, 0, error);
-      return out;
-    },
+    prints: printing(asked),
     async [Symbol.asyncDispose]() {
       await home[Symbol.asyncDispose]();
       await registry[Symbol.asyncDispose]();

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { Readable, Writable } from 'node:stream';
 import { terminalInput } from '../../src/cli/input.ts';
@@ -53,4 +54,13 @@ export async function here(line: readonly string[], options: HereOptions): Promi
   });
   const data = Buffer.concat(chunks);
   return { code, data, out: data.toString(), error };
+}
+
+/** What a line prints, and that it does so without a fault. */
+export function printing(asked: (...line: readonly string[]) => Promise<Here>) {
+  return async (...line: readonly string[]): Promise<string> => {
+    const { code, out, error } = await asked(...line);
+    assert.equal(code, 0, error);
+    return out;
+  };
 }

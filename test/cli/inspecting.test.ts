@@ -9,7 +9,7 @@ import { world as mirrorWorld } from '../fixtures/mirror-world.ts';
 import type { StoredManifest } from '../fixtures/registry-catalog.ts';
 import { startRegistry } from '../fixtures/registry.ts';
 import { temporaryFolder } from '../fixtures/temporary.ts';
-import { here, type Here } from './here.ts';
+import { here, printing, type Here } from './here.ts';
 
 const HISTORY = [
   { created: '2024-01-02T03:04:05Z', created_by: '/bin/sh -c #(nop)  ADD file:abc in /' },
@@ -59,12 +59,7 @@ async function world() {
     bill,
     approval,
     asked,
-    /** What a line prints, and that it does so without a fault. */
-    prints: async (...line: readonly string[]): Promise<string> => {
-      const { code, out, error } = await asked(...line);
-      assert.equal(code, 0, error);
-      return out;
-    },
+    prints: printing(asked),
     async [Symbol.asyncDispose]() {
       await folder[Symbol.asyncDispose]();
       await registry[Symbol.asyncDispose]();
