@@ -8,7 +8,8 @@ export interface LineOptions {
   readonly layers: 'told' | 'left out';
 }
 
-const LETTERS: Readonly<Record<FileType, string>> = {
+/** The first letter of a line, as `ls -l` has it and beyond. */
+export const TYPE_LETTERS: Readonly<Record<FileType, string>> = {
   file: '-',
   directory: 'd',
   symlink: 'l',
@@ -34,7 +35,7 @@ function attributes(entry: FileEntry): string {
   const owners = printableName(group) || `${gid}`;
   const extent = device === undefined ? `${size}` : `${device.major}, ${device.minor}`;
   return [
-    `${LETTERS[type]}${permissions(mode)}`,
+    `${TYPE_LETTERS[type]}${permissions(mode)}`,
     owner.padEnd(8),
     owners.padEnd(8),
     extent.padStart(10),

@@ -1,5 +1,6 @@
 import type { TarType } from '../../../layer/tar-entry.ts';
 import { printableName } from '../../../layer/name.ts';
+import { TYPE_LETTERS } from '../../file-line.ts';
 
 /** An entry of a layer as its archive has it, whiteouts being the files they are. */
 export interface Listed {
@@ -17,16 +18,6 @@ export interface Listed {
 
 export type Style = 'long' | 'simple';
 
-const LETTERS: Readonly<Record<TarType, string>> = {
-  file: '-',
-  directory: 'd',
-  symlink: 'l',
-  hardlink: 'h',
-  character: 'c',
-  block: 'b',
-  fifo: 'p',
-};
-
 const UNITS = ['B', 'KB', 'MB', 'GB'] as const;
 
 /** Bytes with one digit after the point, units of 1024. */
@@ -42,7 +33,9 @@ export function sizeText(bytes: number): string {
 /** Type and permissions, as `ls -l` has them. */
 export function modeText({ type, mode }: Pick<Listed, 'type' | 'mode'>): string {
   const bits = [0o400, 0o200, 0o100, 0o40, 0o20, 0o10, 0o4, 0o2, 0o1];
-  return LETTERS[type] + bits.map((bit, at) => (mode & bit ? ('rwx'[at % 3] ?? '') : '-')).join('');
+  return (
+    TYPE_LETTERS[type] + bits.map((bit, at) => (mode & bit ? ('rwx'[at % 3] ?? '') : '-')).join('')
+  );
 }
 
 /** Minutes, in UTC: the same everywhere. */
