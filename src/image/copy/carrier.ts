@@ -167,6 +167,6 @@ class Trip {
 }
 
 /** By its type: what the layer's own URLs lead to is never fetched. */
-function isForeign({ mediaType }: Descriptor): boolean {
+export function isForeign({ mediaType }: Descriptor): boolean {
   return /\.(?:nondistributable|foreign)\./.test(mediaType);
 }
