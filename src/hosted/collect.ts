@@ -9,6 +9,7 @@ import { DigestSet } from './digest-set.ts';
 import type { Manifests } from './manifests.ts';
 import { mark, type Keep, type Marks, type Pin, type Since } from './mark.ts';
 import type { Parts } from './parts.ts';
+import { referencesOf } from './references.ts';
 import { subjectsOf } from './subjects.ts';
 
 export interface CollectOptions extends Parts {
@@ -81,7 +82,7 @@ async function* sweep(
   };
   let { generation, marks } = await look();
   const reasons = reasonsOf(marks);
-  const candidates = garbage(marks);
+  const candidates = await parentsFirst(options, repository, marks);
   for (let start = 0; start < candidates.length; start += BATCH) {
     signal?.throwIfAborted();
     const batch = candidates.slice(start, start + BATCH);
@@ -106,8 +107,35 @@ async function* sweep(
   yield { type: 'kept', repository, reasons };
 }
 
-function garbage(marks: Marks): readonly Digest[] {
-  return [...marks].flatMap(([digest, { keep }]) => (keep === undefined ? [digest] : []));
+/**
+ * What is garbage, and nothing of it before a manifest that lists it: who is stopped half-way leaves
+ * none that lacks something. A list and no recursion, as in `mark`.
+ */
+async function parentsFirst(
+  { manifests }: CollectOptions,
+  repository: Repository,
+  marks: Marks,
+): Promise<readonly Digest[]> {
+  const isGarbage = (digest: Digest): boolean =>
+    marks.has(digest) && marks.get(digest)?.keep === undefined;
+  const childrenFirst: Digest[] = [];
+  const seen = new Set<Digest>();
+  for (const [root, { link }] of marks) {
+    const waiting: (Digest | { readonly through: Digest })[] = [];
+    if (isGarbage(root) && link.mediaType !== undefined) waiting.push(root);
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      if (typeof next === 'object') {
+        childrenFirst.push(next.through);
+      } else if (!seen.has(next) && isGarbage(next)) {
+        seen.add(next);
+        const manifest = await manifests.get(repository, next);
+        waiting.push({ through: next });
+        if (manifest !== undefined) waiting.push(...referencesOf(manifest).children);
+      }
+    }
+  }
+  const listed = childrenFirst.toReversed();
+  return [...listed, ...[...marks.keys()].filter((one) => isGarbage(one) && !seen.has(one))];
 }
 
 function reasonsOf(marks: Marks): ReadonlyMap<Keep, number> {
@@ -131,10 +159,12 @@ async function remove(
     const usedAt = await records.usedAt(repository, digest);
     if (link === undefined || usedAt === undefined) return false;
     if (usedAt >= (link.mediaType === undefined ? since.blobs : since.manifests)) return false;
-    for (const subject of await subjectsOf({ manifests, records }, repository, digest)) {
-      await records.forget(records.paths.referrer(repository, subject, digest));
-    }
-    await records.forget(records.paths.link(repository, digest));
+    const name = records.paths.link(repository, digest);
+    const subjects = await subjectsOf({ manifests, records }, repository, digest);
+    const entries = subjects.map((subject) => records.paths.referrer(repository, subject, digest));
+    // Together, as a referrer that is not listed, and a list that leads nowhere, are both wrong.
+    if (entries.length === 0) await records.forget(name);
+    else await records.change([...entries, name].map((one) => ({ name: one, text: undefined })));
     return true;
   });
 }

@@ -31,6 +31,8 @@ const image = imageBytes({
 });
 const unwanted = imageBytes({ config: described(config), layers: [], annotations: { no: 'more' } });
 
+const orphan = imageBytes({ config: described(config), layers: [], subject, orphan: true });
+
 /** Whether each part of what the step does can be seen. */
 type Seen = Readonly<Record<string, boolean>>;
 
@@ -96,6 +98,18 @@ async function unwantedSeen(world: World): Promise<Seen> {
   };
 }
 
+async function orphanSeen(world: World): Promise<Seen> {
+  const digest = digestOf(orphan);
+  const { items } = await world.hosted.referrers(apps, subject.digest);
+  return {
+    digest: await can(world.hosted.manifest(apps, digest)),
+    referrer: items.some((one) => one.digest === digest),
+  };
+}
+
+/** It may end at any point: what it takes goes piece by piece. */
+export const COLLECTION = 'a collection';
+
 /** In this order; all of them together are what a day brings. */
 export const STEPS: readonly Step[] = [
   {
@@ -149,5 +163,15 @@ export const STEPS: readonly Step[] = [
       await world.hosted.changes.deleteBlob(apps, digest);
     },
     seen: async (world) => not(await blobSeen(world, bytes('short-lived'))),
+  },
+  {
+    name: 'a referrer that no tag leads to',
+    run: (world) => put(world, apps, orphan),
+    seen: (world) => orphanSeen(world),
+  },
+  {
+    name: COLLECTION,
+    run: ({ hosted }) => Array.fromAsync(hosted.collect('collect')),
+    seen: async (world) => not(await orphanSeen(world)),
   },
 ];
