@@ -32,8 +32,11 @@ export interface Verified {
 export interface Lacking {
   readonly repository: string;
   readonly digest: Digest;
-  /** `missing-content`: linked, not stored. `missing-link`: not linked. `missing-referrer`: not listed as one. */
-  readonly outcome: 'missing-content' | 'missing-link' | 'missing-referrer';
+  /**
+   * `missing-content`: linked, not stored. `missing-link`: not linked. `missing-referrer`: not listed as
+   * one. `missing-subject`: listed as a referrer of what it does not refer to.
+   */
+  readonly outcome: 'missing-content' | 'missing-link' | 'missing-referrer' | 'missing-subject';
   /** The tag or manifest that leads to it. */
   readonly neededBy?: string;
 }

@@ -18,11 +18,14 @@ export interface CheckOptions {
 /** Something that a repository should have and has not. */
 export interface Missing {
   readonly repository: Repository;
-  /** What needs it: a tag, a manifest that lists it or refers to it, or the repository itself. */
+  /** What needs it: a tag, a manifest that lists it or is referred to by it, or the repository itself. */
   readonly neededBy: Tag | Digest | undefined;
   readonly digest: Digest;
-  /** `content`: it is linked and not stored. `link`: nothing links it. `referrer`: it is not listed as one. */
-  readonly lacks: 'content' | 'link' | 'referrer';
+  /**
+   * `content`: it is linked and not stored. `link`: nothing links it. `referrer`: it is not listed as
+   * one. `subject`: it is listed as a referrer of what it does not refer to.
+   */
+  readonly lacks: 'content' | 'link' | 'referrer' | 'subject';
 }
 
 /**
@@ -34,6 +37,7 @@ export async function* check(options: CheckOptions): AsyncGenerator<Missing> {
   for (const repository of await repositories(options.records.paths, HOSTED)) {
     yield* checkTags(options, repository);
     yield* checkLinks(options, repository);
+    yield* checkReferrers(options, repository);
   }
 }
 
@@ -83,4 +87,24 @@ async function* checkReferences(
   const listed = await records.referrers(repository, subject);
   if (listed.some(({ digest }) => digest === neededBy)) return;
   yield { repository, neededBy: subject, digest: neededBy, lacks: 'referrer' };
+}
+
+async function* checkReferrers(
+  options: CheckOptions,
+  repository: Repository,
+): AsyncGenerator<Missing> {
+  const { records } = options;
+  const manifests = new Manifests(options);
+  for await (const neededBy of records.subjects(repository)) {
+    for (const { digest } of await records.referrers(repository, neededBy)) {
+      const link = await records.link(repository, digest);
+      if (link?.mediaType === undefined) {
+        yield { repository, neededBy, digest, lacks: 'link' };
+        continue;
+      }
+      const manifest = await manifests.get(repository, digest);
+      if (manifest === undefined || referencesOf(manifest).subject === neededBy) continue;
+      yield { repository, neededBy, digest, lacks: 'subject' };
+    }
+  }
 }

@@ -16,7 +16,7 @@ export async function subjectsOf(
   digest: Digest,
 ): Promise<readonly Digest[]> {
   const manifest = await manifests.get(repository, digest);
-  if (manifest === undefined) return await Array.fromAsync(records.subjects(repository, digest));
+  if (manifest === undefined) return await Array.fromAsync(records.subjectsOf(repository, digest));
   const { subject } = referencesOf(manifest);
   return subject === undefined ? [] : [subject];
 }

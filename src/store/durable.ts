@@ -28,6 +28,12 @@ export function syncFolder(folder: string): Promise<void> {
   return current.next;
 }
 
+/** The same where the folder may be gone by now: then what is to be known of it stands in those above. */
+export async function syncNearest(folder: string): Promise<void> {
+  const synced = await absent(syncFolder(folder).then(() => true));
+  if (synced === undefined) await syncNearest(path.dirname(folder));
+}
+
 function startRound(folder: string): Promise<void> {
   const running = syncNow(folder).finally(() => {
     if (rounds.get(folder) === round && round.next === undefined) rounds.delete(folder);

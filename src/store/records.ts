@@ -4,7 +4,7 @@ import path from 'node:path';
 import { parseDescriptor, type Descriptor } from '../core/descriptor.ts';
 import { isDigest, type Digest } from '../core/digest.ts';
 import { isTag, type Repository, type Tag } from '../core/reference.ts';
-import { syncFolder } from './durable.ts';
+import { syncNearest } from './durable.ts';
 import { Journal, type Change } from './journal.ts';
 import { parseLink, type Link } from './links.ts';
 import type { Paths } from './paths.ts';
@@ -25,6 +25,8 @@ export class Records {
   readonly #tags = new LRUCache<string, TagRecord>({ max: REMEMBERED });
   /** Grows with every change: what was read before one must not be remembered after it. */
   #changes = 0;
+  /** Folders that have lost a file of which the disk need not know yet. */
+  readonly #unsettled = new Set<string>();
 
   constructor(paths: Paths) {
     this.paths = paths;
@@ -74,17 +76,23 @@ export class Records {
     return found;
   }
 
-  /** What the manifest is listed as a referrer of, told by the lists themselves: a look at all of them. */
-  async *subjects(repository: Repository, digest: Digest): AsyncGenerator<Digest> {
+  /** Everything that has a list of referrers, in no order. */
+  async *subjects(repository: Repository): AsyncGenerator<Digest> {
     const lists = path.join(this.paths.repository(repository), '_referrers');
     for (const algorithm of ['sha256', 'sha512']) {
       const folder = path.join(lists, algorithm);
       for await (const { name } of (await absent(opendir(folder))) ?? []) {
         const subject = `${algorithm}:${name}`;
-        if (!isDigest(subject)) continue;
-        const entry = stat(this.paths.referrer(repository, subject, digest));
-        if ((await absent(entry)) !== undefined) yield subject;
+        if (isDigest(subject)) yield subject;
       }
+    }
+  }
+
+  /** What the manifest is listed as a referrer of, told by the lists themselves: a look at all of them. */
+  async *subjectsOf(repository: Repository, digest: Digest): AsyncGenerator<Digest> {
+    for await (const subject of this.subjects(repository)) {
+      const entry = stat(this.paths.referrer(repository, subject, digest));
+      if ((await absent(entry)) !== undefined) yield subject;
     }
   }
 
@@ -115,16 +123,20 @@ export class Records {
   /** Removes a record without waiting for the disk; `settle` does. @throws Error of Node */
   async forget(name: string): Promise<void> {
     try {
+      this.#unsettled.add(path.dirname(name));
       await rm(name, { force: true });
     } finally {
       this.#forgotten([name]);
     }
   }
 
-  /** Settles when the disk has forgotten the links that were removed. */
+  /** Settles when the disk has forgotten what `forget` removed from the repository. @throws Error of Node */
   async settle(repository: Repository): Promise<void> {
-    for (const algorithm of ['sha256', 'sha512']) {
-      await absent(syncFolder(path.join(this.paths.links(repository), algorithm)));
+    const own = this.paths.repository(repository) + path.sep;
+    for (const folder of this.#unsettled) {
+      if (!folder.startsWith(own)) continue;
+      await syncNearest(folder);
+      this.#unsettled.delete(folder);
     }
   }
 
