@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { Config, ServerTls } from '../config/config.ts';
 import { nameForVia } from '../core/via.ts';
 import type { HostedRepositories } from '../hosted/repositories.ts';
-import { createApp } from '../http/app.ts';
+import { createApp, type Serving } from '../http/app.ts';
 import { createMetrics } from '../http/metrics.ts';
 import { startServer, type Tls } from '../http/server.ts';
 import type { MirrorEvent } from '../mirror/event.ts';
@@ -33,7 +33,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const log = openLog(config.log.level);
   const metrics = createMetrics({
     version,
-    upstreams: [...config.upstreams.keys()],
+    upstreams: new Set(config.upstreams.keys()),
     storage: async () => ({
       ...(await store.housekeeping.figures()),
       limitBytes: config.storage.maxSize,
@@ -90,7 +90,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     (event) => log.hosted(event),
   );
   [forget, residents] = [(digest) => source.forget(digest), hosted.repositories];
-  const app = createApp({
+  const serving: Serving = {
     source,
     ...(config.hosted.length > 0 && { hosted: hosted.repositories }),
     router: createRouter({
@@ -100,6 +100,9 @@ export async function serve(options: ServeOptions): Promise<void> {
     }),
     catalog: createCatalog({ paths: store.paths, edition: hosted.written }),
     whenRateLimited: config.whenRateLimited,
+  };
+  const app = createApp({
+    serving: () => serving,
     ready: () => store.ready(),
     via,
     metrics,

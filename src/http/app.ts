@@ -1,16 +1,22 @@
 import { getRequestListener } from '@hono/node-server';
 import { RegistryError } from '../core/errors.ts';
+import { Pulse } from '../core/pulse.ts';
 import { cameThrough, isCircle, namesInVia } from '../core/via.ts';
 import { forsake } from './body.ts';
 import { answerDistribution, type DistributionOptions } from './distribution.ts';
-import { fail } from './errors.ts';
+import { fail, type ErrorOptions } from './errors.ts';
 import { Exchange } from './exchange.ts';
 import type { Incoming, Outgoing } from './messages.ts';
 import { parseTarget, splitTarget, type Target } from './name.ts';
 import type { Observer, RequestRecord } from './observe.ts';
 import { createPages, PROBES, type PagesOptions } from './pages.ts';
 
-export interface AppOptions extends DistributionOptions, PagesOptions {
+/** What a request is answered by. */
+export interface Serving extends DistributionOptions, ErrorOptions {}
+
+export interface AppOptions extends PagesOptions {
+  /** Asked once a request, which goes by it to its end. */
+  readonly serving: () => Serving;
   readonly metrics: PagesOptions['metrics'] & Observer;
   /** The name that upstreams are told in `Via`: a request that comes with it leads in a circle. */
   readonly via?: string;
@@ -27,14 +33,21 @@ export interface App {
   cut(): number;
 }
 
+/** The app of a mirror. */
+export interface MirrorApp extends App {
+  /** Settles once every request that is being answered now has been. */
+  passed(): Promise<void>;
+}
+
 /**
  * The HTTP face. The distribution API answers through Node's own response: its bodies are written
  * from reused buffers, its grammar reads from the right, and `..` has to be seen to be refused.
  * Pages are hono's.
  */
-export function createApp(options: AppOptions): App {
+export function createApp(options: AppOptions): MirrorApp {
   let draining = false;
   const exchanges = new Set<Exchange>();
+  const ended = new Pulse();
   const ready = async (): Promise<string | undefined> =>
     draining ? 'shutting down' : options.ready();
   const pages = createPages({ ...options, ready });
@@ -61,8 +74,10 @@ export function createApp(options: AppOptions): App {
     exchanges.add(exchange);
     outgoing.on('close', () => {
       exchanges.delete(exchange);
+      ended.give();
       forsake(incoming);
     });
+    const serving = options.serving();
     let target: Target | undefined;
     try {
       refuseAmbiguous(incoming);
@@ -70,7 +85,7 @@ export function createApp(options: AppOptions): App {
     } catch (error) {
       if ('shouldKeepAlive' in outgoing) outgoing.shouldKeepAlive = false;
       metrics.started(exchange);
-      fail(exchange, error, options);
+      fail(exchange, error, serving);
       return;
     }
     if (target === undefined) {
@@ -81,8 +96,8 @@ export function createApp(options: AppOptions): App {
     }
     exchange.route = target.endpoint.type === 'upload' ? 'uploads' : target.endpoint.type;
     metrics.started(exchange);
-    answerFollowing(exchange, target, options).catch((error: unknown) => {
-      fail(exchange, error, options);
+    answerFollowing(exchange, target, serving, options.via).catch((error: unknown) => {
+      fail(exchange, error, serving);
     });
   };
 
@@ -90,6 +105,10 @@ export function createApp(options: AppOptions): App {
     handle,
     drain: () => {
       draining = true;
+    },
+    passed: async () => {
+      const running = [...exchanges];
+      while (running.some((exchange) => exchanges.has(exchange))) await ended.wait();
     },
     cut: () => {
       const { size } = exchanges;
@@ -100,12 +119,17 @@ export function createApp(options: AppOptions): App {
 }
 
 /** Answers for whoever asked in the end: mirrors on the way are told to those behind this one. */
-function answerFollowing(exchange: Exchange, target: Target, options: AppOptions): Promise<void> {
-  const answer = (): Promise<void> => answerDistribution(exchange, target, options);
+function answerFollowing(
+  exchange: Exchange,
+  target: Target,
+  serving: Serving,
+  via: string | undefined,
+): Promise<void> {
+  const answer = (): Promise<void> => answerDistribution(exchange, target, serving);
   const header = exchange.header('via');
   if (header === undefined) return answer();
   const names = namesInVia(header);
-  if (options.via === undefined || !isCircle(names, options.via)) return cameThrough(names, answer);
+  if (via === undefined || !isCircle(names, via)) return cameThrough(names, answer);
   return Promise.reject(new RegistryError('LOOP_DETECTED'));
 }
 

@@ -7,12 +7,15 @@ const HEADERS_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10
 export function upstreamMetrics(
   registry: Registry,
   isKnown: (upstream: string) => boolean,
-): (event: UpstreamEvent) => void {
+): {
+  readonly upstream: (event: UpstreamEvent) => void;
+  readonly forget: (upstream: string) => void;
+} {
   const traffic = trafficMetrics(registry);
   const state = stateMetrics(registry);
   const budget = budgetMetrics(registry);
 
-  return (event) => {
+  const observe = (event: UpstreamEvent): void => {
     const upstream = event.host;
     if (!isKnown(upstream)) return;
     switch (event.type) {
@@ -50,6 +53,14 @@ export function upstreamMetrics(
       case 'rate-limited':
         traffic.rateLimited.inc({ upstream });
     }
+  };
+  return {
+    upstream: observe,
+    forget: (upstream) => {
+      for (const gauge of [...Object.values(state), ...Object.values(budget)]) {
+        gauge.remove({ upstream });
+      }
+    },
   };
 }
 

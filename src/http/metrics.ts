@@ -3,6 +3,7 @@ import type { MirrorEvent } from '../mirror/event.ts';
 import type { HousekeepingEvent } from '../store/budget/event.ts';
 import type { UpstreamEvent } from '../upstream/event.ts';
 import { clientMetrics } from './metrics-clients.ts';
+import { configMetrics, type ReloadOutcome } from './metrics-config.ts';
 import { mirrorMetrics } from './metrics-mirror.ts';
 import { storageMetrics, type StorageFigures } from './metrics-storage.ts';
 import { upstreamMetrics } from './metrics-upstreams.ts';
@@ -12,8 +13,8 @@ export interface MetricsOptions {
   readonly version: string;
   /** The source revision, if it is known. */
   readonly revision?: string;
-  /** The configured names: nothing else ever becomes a value of the label `upstream`. */
-  readonly upstreams: readonly string[];
+  /** The names that were ever configured: nothing else ever becomes a value of the label `upstream`. */
+  readonly upstreams: Pick<ReadonlySet<string>, 'has'>;
   /** Asked at each scrape. */
   readonly storage: () => Promise<StorageFigures>;
 }
@@ -23,6 +24,10 @@ export interface Metrics extends Observer {
   upstream(event: UpstreamEvent): void;
   mirror(event: MirrorEvent): void;
   housekeeping(event: HousekeepingEvent): void;
+  /** The upstream is none any more, or another one: what was true of it says nothing now. */
+  forget(upstream: string): void;
+  /** The configuration was read again. */
+  reloaded(outcome: ReloadOutcome): void;
   /** The Content-Type of what `render` gives. */
   readonly contentType: string;
   render(): Promise<string>;
@@ -31,8 +36,7 @@ export interface Metrics extends Observer {
 /** A registry of its own, so that any number can live in one process. */
 export function createMetrics(options: MetricsOptions): Metrics {
   const registry = new Registry();
-  const known: ReadonlySet<string> = new Set(options.upstreams);
-  const isKnown = (upstream: string): boolean => known.has(upstream);
+  const isKnown = (upstream: string): boolean => options.upstreams.has(upstream);
   const toStorage = storageMetrics(registry, options.storage);
   const toMirror = mirrorMetrics(registry, isKnown);
   collectDefaultMetrics({ register: registry });
@@ -44,7 +48,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
   }).set({ version: options.version, revision: options.revision ?? '', node: process.version }, 1);
   return {
     ...clientMetrics(registry, isKnown),
-    upstream: upstreamMetrics(registry, isKnown),
+    ...upstreamMetrics(registry, isKnown),
+    reloaded: configMetrics(registry),
     mirror: (event) => {
       toMirror(event);
       toStorage.mirror(event);

@@ -1,10 +1,10 @@
 import { Hono } from 'hono';
 import { RegistryError } from '../core/errors.ts';
 import type { Fields } from './answer.ts';
-import { describeError, errorBody, type ErrorOptions } from './errors.ts';
+import { describeError, errorBody } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 
-export interface PagesOptions extends ErrorOptions {
+export interface PagesOptions {
   /** Why no traffic should come here at the moment; `undefined` when it may. */
   readonly ready: () => Promise<string | undefined>;
   readonly metrics: { readonly contentType: string; render(): Promise<string> };
@@ -14,6 +14,9 @@ export type Pages = Hono<{ Bindings: { readonly exchange: Exchange } }>;
 
 /** Paths that machines ask again and again: their requests are no news. */
 export const PROBES: ReadonlySet<string> = new Set(['/livez', '/readyz', '/metrics']);
+
+/** Pages ask no upstream, so none limits them. */
+const NO_UPSTREAM = { whenRateLimited: 429 } as const;
 
 /** Everything outside of the distribution API: for people, for probes and for Prometheus. */
 export function createPages(options: PagesOptions): Pages {
@@ -34,7 +37,7 @@ export function createPages(options: PagesOptions): Pages {
     throw new RegistryError('NOT_FOUND');
   });
   pages.onError((error, context) => {
-    const { told, failure, fields } = describeError(error, options);
+    const { told, failure, fields } = describeError(error, NO_UPSTREAM);
     context.env.exchange.failure = failure;
     const text = errorBody(told.code, told.message, told.detail);
     return answer(text, { status: told.status, fields });

@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import { createSecureServer, type Http2SecureServer, type Http2Session } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { SecureContextOptions } from 'node:tls';
 import type { App } from './app.ts';
 import { refuse } from './client-error.ts';
 import type { Incoming, Outgoing } from './messages.ts';
@@ -23,6 +24,12 @@ export interface ServerOptions {
 export interface RunningServer {
   readonly address: string;
   readonly port: number;
+  /**
+   * Shows this certificate from the next connection on; those that are open go on with the one they
+   * began with. Whether there is TLS, and whether clients need a certificate, stays as it was.
+   * @throws Error of Node, with its `code`, for a certificate that is unusable: nothing has changed then
+   */
+  secure(tls: Tls): void;
   /**
    * Accepts nothing more, lets running responses finish for at most `deadlineMs`, then breaks off
    * the rest. Tells how many those were. A second call waits for the first.
@@ -63,21 +70,32 @@ export async function startServer({ app, listen, tls }: ServerOptions): Promise<
   });
   const { address, port } = addressOf(server);
   let closing: Promise<{ readonly cut: number }> | undefined;
-  return { address, port, close: (deadlineMs) => (closing ??= drain(deadlineMs)) };
+  return {
+    address,
+    port,
+    secure: (renewed) => {
+      if (!('setSecureContext' in server)) throw new Error('the server speaks plain HTTP');
+      server.setSecureContext(certificateOf(renewed));
+    },
+    close: (deadlineMs) => (closing ??= drain(deadlineMs)),
+  };
 }
 
-function secureServer({ cert, key, clientCa }: Tls): Http2SecureServer {
+function secureServer(tls: Tls): Http2SecureServer {
   return createSecureServer({
     ...HTTP_OPTIONS,
     ...HTTP2_OPTIONS,
+    ...certificateOf(tls),
+    ...(tls.clientCa !== undefined && { requestCert: true, rejectUnauthorized: true }),
+  });
+}
+
+function certificateOf({ cert, key, clientCa }: Tls): SecureContextOptions {
+  return {
     cert: asPem(cert),
     key: asPem(key),
-    ...(clientCa !== undefined && {
-      ca: asPem(clientCa),
-      requestCert: true,
-      rejectUnauthorized: true,
-    }),
-  });
+    ...(clientCa !== undefined && { ca: asPem(clientCa) }),
+  };
 }
 
 function asPem(pem: string | Uint8Array): string | Buffer {

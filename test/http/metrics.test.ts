@@ -13,7 +13,7 @@ const DIGEST = digestOf(Buffer.from('x'));
 function metricsOf(options: Partial<MetricsOptions> = {}): Metrics {
   return createMetrics({
     version: '1.2.3',
-    upstreams: ['docker.io'],
+    upstreams: new Set(['docker.io']),
     storage: async () => ({
       usedBytes: 7,
       objects: 2,

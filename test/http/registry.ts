@@ -10,7 +10,7 @@ import {
   type HostedRules,
   type HostedRepositories,
 } from '../../src/hosted/repositories.ts';
-import type { AppOptions } from '../../src/http/app.ts';
+import type { AppOptions, Serving } from '../../src/http/app.ts';
 import type { Tls } from '../../src/http/server.ts';
 import { createRouter } from '../../src/mirror/route.ts';
 import { temporaryFolder } from '../fixtures/temporary.ts';
@@ -22,7 +22,7 @@ export interface TestRegistry extends Served {
 }
 
 export interface TestRegistryOptions {
-  readonly app?: Partial<AppOptions>;
+  readonly app?: Partial<AppOptions & Serving>;
   readonly hosted?: Partial<HostedOptions & HostedRules>;
   readonly tls?: Tls;
 }

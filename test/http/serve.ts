@@ -1,4 +1,4 @@
-import { createApp, type AppOptions } from '../../src/http/app.ts';
+import { createApp, type AppOptions, type MirrorApp, type Serving } from '../../src/http/app.ts';
 import { createMetrics, type Metrics } from '../../src/http/metrics.ts';
 import type { RequestRecord } from '../../src/http/observe.ts';
 import { startServer, type RunningServer, type Tls } from '../../src/http/server.ts';
@@ -7,6 +7,7 @@ import { MemorySource } from '../fixtures/memory-source.ts';
 
 export interface Served extends AsyncDisposable {
   readonly source: MemorySource;
+  readonly app: MirrorApp;
   readonly server: RunningServer;
   readonly metrics: Metrics;
   readonly url: string;
@@ -17,7 +18,10 @@ export interface Served extends AsyncDisposable {
 }
 
 /** The whole HTTP face on a free port of loopback, over a source in memory. */
-export async function serve(options: Partial<AppOptions> = {}, tls?: Tls): Promise<Served> {
+export async function serve(
+  options: Partial<AppOptions & Serving> = {},
+  tls?: Tls,
+): Promise<Served> {
   const source = new MemorySource();
   const upstreams = [
     { host: 'docker.io', aliases: [] },
@@ -25,7 +29,7 @@ export async function serve(options: Partial<AppOptions> = {}, tls?: Tls): Promi
   ];
   const metrics = createMetrics({
     version: '1.2.3',
-    upstreams: upstreams.map(({ host }) => host),
+    upstreams: new Set(upstreams.map(({ host }) => host)),
     storage: async () => ({
       usedBytes: 7,
       objects: 2,
@@ -38,11 +42,15 @@ export async function serve(options: Partial<AppOptions> = {}, tls?: Tls): Promi
   });
   const records: RequestRecord[] = [];
   const waiting = new Set<() => void>();
-  const app = createApp({
+  const serving: Serving = {
     source,
     router: createRouter({ upstreams, defaultUpstream: 'docker.io' }),
     catalog: async (upstream) => (upstream === undefined ? ['docker.io/a', 'quay.io/b'] : ['b']),
     whenRateLimited: 429,
+    ...options,
+  };
+  const app = createApp({
+    serving: () => serving,
     ready: async () => undefined,
     metrics,
     log: (record) => {
@@ -58,6 +66,7 @@ export async function serve(options: Partial<AppOptions> = {}, tls?: Tls): Promi
   });
   return {
     source,
+    app,
     server,
     metrics,
     records,
