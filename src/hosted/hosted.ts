@@ -25,11 +25,22 @@ export interface Piece {
   readonly from?: number | undefined;
   /** How many bytes the client announced (`Content-Range` or `Content-Length`); left out: unknown. */
   readonly size?: number | undefined;
+  /**
+   * Breaks off what the body comes over, so that reading it throws: somebody else goes on with the
+   * upload. Left out: whoever comes waits for the body to end.
+   */
+  readonly cut?: (() => void) | undefined;
 }
 
 /**
  * Uploads of blobs (distribution specification, "Pushing blobs"). Requests for one upload run one
- * after the other in the order they came, except that `status` and `cancel` wait for nobody.
+ * after the other in the order they came, except that `status` and `cancel` wait for nobody, and that
+ * nobody waits for a client that is most likely gone: while the body of one is being read,
+ * - a piece with a position goes on at once, and that one is cut, if it begins where the bytes end; if
+ *   it does not it is told so at once (RANGE_INVALID), and that one is left alone,
+ * - a `finish` without a piece goes on at once, and that one is cut, if the bytes are the blob already.
+ * What was written stays in either case, and what is written begins where that ends.
+ *
  * Unless said otherwise everything throws `RegistryError`
  * - BLOB_UPLOAD_UNKNOWN: there is no such upload in this repository (finished, cancelled, expired,
  *   another repository's, not a UUID),

@@ -9,6 +9,8 @@ export interface TakeOptions {
   readonly room: number;
   /** Whether somebody still wants it. */
   readonly open: () => boolean;
+  /** The body is not read any more, whatever becomes of its bytes. */
+  readonly onRead: () => void;
 }
 
 export type Taken = 'taken' | 'cancelled' | 'too-large';
@@ -17,7 +19,7 @@ export type Taken = 'taken' | 'cancelled' | 'too-large';
  * Writes what a client sends to its upload. However this ends, what came is kept.
  * @throws RegistryError SIZE_INVALID, STORAGE_UNAVAILABLE, or what reading the body threw
  */
-export async function take({ file, piece, room, open }: TakeOptions): Promise<Taken> {
+export async function take({ file, piece, room, open, onRead }: TakeOptions): Promise<Taken> {
   let received = 0;
   const announced = piece.size;
   try {
@@ -34,6 +36,7 @@ export async function take({ file, piece, room, open }: TakeOptions): Promise<Ta
       }
     }
   } finally {
+    onRead();
     await file.flush();
   }
   if (!open()) return 'cancelled';

@@ -25,6 +25,8 @@ export interface UploadsOptions extends Parts {
 interface Writer {
   readonly file: UploadFile;
   cancelled: boolean;
+  /** Ends the body that is being read. */
+  cut: (() => void) | undefined;
 }
 
 /** Hashes of uploads between two requests; one that is forgotten costs a second reading. */
@@ -64,6 +66,7 @@ export class DiskUploads implements Uploads {
 
   async append(repository: Repository, id: string, piece: Piece): Promise<UploadStatus> {
     const name = nameOf(repository, id);
+    this.#takeOver(name, piece.from);
     return this.#write(name, async (writer) => {
       const algorithm = this.#algorithms.get(name) ?? 'sha256';
       await this.#take(name, writer, piece, algorithm);
@@ -78,6 +81,7 @@ export class DiskUploads implements Uploads {
     piece?: Piece,
   ): Promise<{ readonly digest: Digest; readonly size: number }> {
     const name = nameOf(repository, id);
+    this.#takeOver(name, piece === undefined ? digest : piece.from);
     return this.#write(name, async (writer) => {
       if (piece !== undefined) await this.#take(name, writer, piece, algorithmOf(digest));
       return this.#publish(repository, name, writer, digest);
@@ -135,12 +139,25 @@ export class DiskUploads implements Uploads {
     return found === undefined || this.#isOver(found) ? undefined : found;
   }
 
+  /**
+   * Cuts whoever sends to the upload if the other one, who has just come, knows where that one stands:
+   * by the position or by the digest. It is the same client, whose connection was lost in silence.
+   * @throws RegistryError RANGE_INVALID for another position
+   */
+  #takeOver(name: string, stands: number | Digest | undefined): void {
+    const writer = this.#writers.get(name);
+    if (writer?.cut === undefined || stands === undefined) return;
+    const { length, hashed } = writer.file;
+    if (typeof stands === 'number' && stands !== length) throw elsewhere(length);
+    if (typeof stands === 'number' || hashed?.hasher.digest() === stands) writer.cut();
+  }
+
   /** Has the one who writes at a time do so. */
   #write<T>(name: string, task: (writer: Writer) => Promise<T>): Promise<T> {
     return this.#serial.run(name, async () => {
       await using file = await onDisk(() => this.#options.uploads.open(name));
       if (file === undefined) throw unknown();
-      const writer: Writer = { file, cancelled: false };
+      const writer: Writer = { file, cancelled: false, cut: undefined };
       this.#writers.set(name, writer);
       try {
         // Whoever took it away while it was being opened saw no writer to tell.
@@ -157,15 +174,18 @@ export class DiskUploads implements Uploads {
   async #take(name: string, writer: Writer, piece: Piece, algorithm: Algorithm): Promise<void> {
     const { file } = writer;
     const { maxSize } = this.#options.rules();
-    if (piece.from !== undefined && piece.from !== file.length) {
-      throw new RegistryError('RANGE_INVALID', `the upload goes on at byte ${file.length}`, {
-        detail: { offset: file.length },
-      });
-    }
+    if (piece.from !== undefined && piece.from !== file.length) throw elsewhere(file.length);
     if (file.length + (piece.size ?? 0) > maxSize) await this.#refuse(name, writer);
     await onDisk(() => file.hash(algorithm, this.#earlier(name)));
     const room = maxSize - file.length;
-    const outcome = await take({ file, piece, room, open: () => !writer.cancelled });
+    writer.cut = piece.cut;
+    const outcome = await take({
+      file,
+      piece,
+      room,
+      open: () => !writer.cancelled,
+      onRead: () => (writer.cut = undefined),
+    });
     switch (outcome) {
       case 'taken':
         return;
@@ -238,6 +258,11 @@ export class DiskUploads implements Uploads {
     this.#hashed.delete(name);
     this.#algorithms.delete(name);
   }
+}
+
+function elsewhere(offset: number): RegistryError {
+  const detail = { offset };
+  return new RegistryError('RANGE_INVALID', `the upload goes on at byte ${offset}`, { detail });
 }
 
 function unknown(): RegistryError {

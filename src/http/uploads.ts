@@ -96,9 +96,10 @@ async function mount({ hosted, repository, query, locate }: Writing): Promise<Di
 function pieceOf(exchange: Exchange, { silence }: Writing): Piece | undefined {
   if (!hasBody(exchange.incoming)) return undefined;
   const body = bodyOf(exchange, silence);
+  const cut = (): void => exchange.cut();
   const length = announced(exchange);
   const header = exchange.header('content-range');
-  if (header === undefined) return { body, size: length };
+  if (header === undefined) return { body, size: length, cut };
   const { from, to } = CONTENT_RANGE.exec(header)?.groups ?? {};
   const size = Number(to) - Number(from) + 1;
   if (Number.isNaN(size) || size < 1) {
@@ -113,7 +114,7 @@ function pieceOf(exchange: Exchange, { silence }: Writing): Piece | undefined {
       `Content-Range has ${size} bytes, Content-Length ${length}`,
     );
   }
-  return { body, from: Number(from), size };
+  return { body, from: Number(from), size, cut };
 }
 
 /** @throws RegistryError DIGEST_INVALID */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, utimes } from 'node:fs/promises';
 import path from 'node:path';
 import { suite, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { digestOf } from '../../src/core/digest.ts';
 import { Paths } from '../../src/store/paths.ts';
 import { UploadStore } from '../../src/store/uploads.ts';
@@ -20,6 +21,7 @@ import {
   read,
   repository,
   temporary,
+  type World,
 } from './world.ts';
 
 const apps = repository('apps/api');
@@ -51,6 +53,11 @@ class SlowToOpen extends UploadStore {
     await this.go.opened;
     return upload;
   }
+}
+
+/** Settles once the upload has so many bytes. */
+async function reached({ hosted }: World, id: string, size: number): Promise<void> {
+  while ((await hosted.uploads.status(apps, id)).offset < size) await turn();
 }
 
 suite('uploads', () => {
@@ -198,6 +205,128 @@ suite('uploads', () => {
     await world.hosted.uploads.finish(apps, id, digestOf(bytes('abcdef')));
     const again = world.hosted.uploads.finish(apps, id, digestOf(bytes('abcdef')));
     await assert.rejects(again, code('BLOB_UPLOAD_UNKNOWN'));
+  });
+
+  /** What a client sends whose connection then says nothing, until it is cut. */
+  const silent = (content: Uint8Array) => {
+    const [sent, lost] = [gate(), gate()];
+    const body = async function* () {
+      yield content;
+      sent.open();
+      await lost.opened;
+      throw new Error('cut');
+    };
+    return { sent: sent.opened, piece: { body: body(), cut: () => lost.open() } };
+  };
+
+  test('whoever goes on where a silent client stands takes over, and what that one wrote stays', async (t) => {
+    const world = await openWorld(await temporary(t));
+    const { uploads } = world.hosted;
+    const { id } = await uploads.start(apps);
+    const lost = silent(bytes('abc'));
+    const first = assert.rejects(
+      uploads.append(apps, id, { ...lost.piece, from: 0 }),
+      /^Error: cut/,
+    );
+    await lost.sent;
+    await reached(world, id, 3);
+    assert.equal((await uploads.append(apps, id, piece(bytes('def'), 3))).offset, 6);
+    await first;
+    await uploads.finish(apps, id, digestOf(bytes('abcdef')));
+  });
+
+  test('whoever begins elsewhere is told at once where it stands, and takes nothing over', async (t) => {
+    const world = await openWorld(await temporary(t));
+    const { uploads } = world.hosted;
+    const { id } = await uploads.start(apps);
+    const [begun, open] = [gate(), gate()];
+    const slow = async function* () {
+      yield bytes('abc');
+      begun.open();
+      await open.opened;
+      yield bytes('def');
+    };
+    const cut = () => assert.fail('it was cut');
+    const writing = uploads.append(apps, id, { body: slow(), from: 0, cut });
+    await begun.opened;
+    await reached(world, id, 3);
+    const told = (error: unknown) => {
+      assert.deepEqual((error as { detail: unknown }).detail, { offset: 3 });
+      return code('RANGE_INVALID', 416)(error);
+    };
+    for (const from of [0, 2, 4, 6]) {
+      await assert.rejects(uploads.append(apps, id, piece(bytes('xyz'), from)), told);
+      const digest = digestOf(bytes('xyz'));
+      await assert.rejects(uploads.finish(apps, id, digest, piece(bytes('xyz'), from)), told);
+    }
+    open.open();
+    assert.equal((await writing).offset, 6);
+    await uploads.finish(apps, id, digestOf(bytes('abcdef')));
+  });
+
+  test('whoever closes takes over what is complete, and waits for what is not', async (t) => {
+    const world = await openWorld(await temporary(t));
+    const { uploads } = world.hosted;
+    for (const [content, closing] of [
+      ['abc', 'abc'],
+      ['abcdef', 'ab'],
+    ] as const) {
+      const { id } = await uploads.start(apps);
+      const lost = silent(bytes(closing));
+      const [rest, open] = [gate(), gate()];
+      const more = async function* () {
+        yield bytes('ab');
+        rest.open();
+        await open.opened;
+        yield bytes('cdef');
+      };
+      const complete = content === closing;
+      const first = complete
+        ? assert.rejects(uploads.append(apps, id, lost.piece), /^Error: cut/)
+        : uploads.append(apps, id, { body: more(), cut: () => assert.fail('it was cut') });
+      await (complete ? lost.sent : rest.opened);
+      await reached(world, id, closing.length);
+      const closed = uploads.finish(apps, id, digestOf(bytes(content)));
+      open.open();
+      await Promise.all([first, closed]);
+      assert.equal((await read(world, apps, digestOf(bytes(content)))).toString(), content);
+    }
+  });
+
+  test('many that all go on wherever it stands never mix their bytes', async (t) => {
+    const world = await openWorld(await temporary(t));
+    const { uploads } = world.hosted;
+    const content = pattern(64 * 1024 + 5);
+    const { id } = await uploads.start(apps);
+    let takeovers = 0;
+    const client = async (step: number): Promise<void> => {
+      for (let round = 0; ; round += 1) {
+        for (let wait = (step * round) % 23; wait > 0; wait -= 1) await turn();
+        const { offset } = await uploads.status(apps, id);
+        if (offset === content.length) return;
+        const stop = new AbortController();
+        const body = async function* () {
+          for (let at = offset; at < Math.min(content.length, offset + 20 * step); at += step) {
+            yield content.subarray(at, Math.min(at + step, content.length));
+            await turn();
+            stop.signal.throwIfAborted();
+          }
+        };
+        const cut = () => {
+          takeovers += 1;
+          stop.abort(new Error('cut'));
+        };
+        await uploads
+          .append(apps, id, { body: body(), from: offset, cut })
+          .catch((error: Error) => {
+            if (error.message !== 'cut') assert.ok(code('RANGE_INVALID')(error), String(error));
+          });
+      }
+    };
+    await Promise.all([11, 97, 128, 301, 512, 777].map((step) => client(step)));
+    assert.ok(takeovers > 0);
+    await uploads.finish(apps, id, digestOf(content));
+    assert.ok((await read(world, apps, digestOf(content))).equals(content));
   });
 
   test('cancelled in the middle: the writer fails, and nothing stays', async (t) => {

@@ -124,6 +124,33 @@ suite('an upload whose client', () => {
     assert.equal(record?.outcome, 'cut');
   });
 
+  test('falls silent is cut at once when another connection goes on where it stands', async () => {
+    await using here = await registry();
+    const path = await started(here);
+    const socket = await dial(here.server.port);
+    await begin(socket, 'PATCH', path);
+    await write(socket, BYTES.subarray(0, 1000));
+    while ((await rangeOf(here, path)) !== '0-999');
+    const send = (from: number) =>
+      fetch(here.url + path, {
+        method: 'PATCH',
+        body: new Uint8Array(BYTES.subarray(from)),
+        headers: { 'content-range': `${from}-${BYTES.length - 1}` },
+      });
+    const refused = await send(500);
+    assert.deepEqual([refused.status, refused.headers.get('range')], [416, '0-999']);
+    const ended = untilClosed(socket);
+    assert.equal((await send(1000)).status, 202);
+    assert.equal(await ended, '');
+    const done = await fetch(`${here.url}${path}?digest=${DIGEST}`, { method: 'PUT' });
+    assert.equal(done.status, 201);
+    const cut = (await here.recorded(4)).filter(({ outcome }) => outcome === 'cut');
+    assert.deepEqual(
+      cut.map(({ method, path: at }) => [method, at]),
+      [['PATCH', path]],
+    );
+  });
+
   test('is slow, but sends, is waited for', async () => {
     await using here = await registry({ app: { silence: 400 } });
     const path = await started(here);
