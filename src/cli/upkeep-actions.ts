@@ -18,6 +18,7 @@ export interface PruneChoices extends Choices {
   readonly olderThan?: string | undefined;
   readonly unusedFor?: string | undefined;
   readonly gone: 'spare' | 'include';
+  readonly imported?: 'spare' | 'include' | undefined;
 }
 
 export interface Pruned extends Removal {

@@ -14,13 +14,13 @@ import { Paths } from '../store/paths.ts';
 import { diskReferrers, type ReferrersStore } from '../store/referrers.ts';
 import { Records } from '../store/records.ts';
 import { scrub } from '../store/scrub.ts';
-import type { ContentStore } from '../store/store.ts';
+import type { IntakeStore } from '../store/store.ts';
 import { diskTags, type TagStore } from '../store/tags.ts';
 import { UploadStore } from '../store/uploads.ts';
 
 export interface OpenStore extends AsyncDisposable {
   readonly paths: Paths;
-  readonly content: ContentStore;
+  readonly content: IntakeStore;
   readonly links: LinkStore;
   readonly tags: TagStore;
   readonly referrers: ReferrersStore;
@@ -66,7 +66,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
     links: recorded,
     tags: disk,
   });
-  const content: ContentStore = await diskStore({
+  const content: IntakeStore = await diskStore({
     paths,
     room: housekeeping.room,
     uses: housekeeping.uses,

@@ -145,11 +145,12 @@ function noStore({ root }: Paths): RegistryError {
 
 function queryOf(
   config: Config,
-  { patterns, olderThan, unusedFor, gone }: PruneChoices,
+  { patterns, olderThan, unusedFor, gone, imported }: PruneChoices,
 ): PruneQuery {
   return {
     patterns: patterns.map((text) => pattern(config, text).text),
     gone,
+    imported,
     ...(olderThan !== undefined && { olderThan: durationOf(olderThan) }),
     ...(unusedFor !== undefined && { unusedFor: durationOf(unusedFor) }),
   };

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { algorithmOf, digestOf, type Digest } from '../core/digest.ts';
 import { RegistryError, systemCode } from '../core/errors.ts';
+import { isHosted } from '../core/hosted.ts';
 import { LARGEST_MANIFEST, manifestOf, type Manifest } from '../core/manifest.ts';
 import {
   atDigest,
@@ -16,6 +17,7 @@ import { Buffers } from '../store/buffers.ts';
 import { repositories } from '../store/catalog.ts';
 import { diskLinks, type Link } from '../store/links.ts';
 import { Paths } from '../store/paths.ts';
+import { Records } from '../store/records.ts';
 import { diskReferrers } from '../store/referrers.ts';
 import { diskTags } from '../store/tags.ts';
 import { blobOf, bytesOf, damaged, type Content } from './archive/content.ts';
@@ -28,7 +30,7 @@ import type { Opened } from './opened.ts';
  * @throws RegistryError NAME_UNKNOWN if the folder is no store
  */
 export async function openStore(folder: string, { repository, at }: Reference): Promise<Opened> {
-  const paths = await pathsOf(folder);
+  const paths = await storePaths(folder);
   return { source: storeSource(paths), repository, at, [Symbol.asyncDispose]: async () => {} };
 }
 
@@ -37,10 +39,11 @@ export async function openStore(folder: string, { repository, at }: Reference): 
  * @throws RegistryError NAME_UNKNOWN if the folder is no store
  */
 export async function storedRepositories(folder: string): Promise<readonly Repository[]> {
-  return repositories(await pathsOf(folder));
+  return repositories(await storePaths(folder));
 }
 
-async function pathsOf(folder: string): Promise<Paths> {
+/** Where things are in the store. @throws RegistryError NAME_UNKNOWN if the folder is no store */
+export async function storePaths(folder: string): Promise<Paths> {
   const paths = new Paths(folder);
   if (await isFolder(paths.blobs)) return paths;
   throw new RegistryError('NAME_UNKNOWN', `${folder} is no store of a mirror: it has no blobs`);
@@ -52,6 +55,7 @@ async function pathsOf(folder: string): Promise<Paths> {
  */
 export function storeSource(paths: Paths): Source {
   const [tags, links, referrers] = [diskTags(paths), diskLinks(paths), diskReferrers(paths)];
+  const records = new Records(paths);
   const buffers = new Buffers();
 
   const opened = async (repository: Repository, digest: Digest): Promise<Content | undefined> => {
@@ -108,6 +112,7 @@ export function storeSource(paths: Paths): Source {
       throw await unknown(paths, repository);
     },
     async referrers(repository, digest) {
+      if (isHosted(repository)) return { items: await records.referrers(repository, digest) };
       return { items: (await referrers.get(repository, digest))?.items ?? [] };
     },
   };

@@ -11,7 +11,14 @@ import { DiskIngest } from './disk-ingest.ts';
 import type { Paths } from './paths.ts';
 import { SharedFile } from './shared-file.ts';
 import { absent } from './small-file.ts';
-import type { ContentStore, DamageReason, Ingest, OpenOptions, StoredBlob } from './store.ts';
+import type {
+  ContentStore,
+  DamageReason,
+  Ingest,
+  IntakeStore,
+  OpenOptions,
+  StoredBlob,
+} from './store.ts';
 import { streamed } from './streamed.ts';
 
 export interface DiskStoreOptions {
@@ -35,7 +42,7 @@ export interface DiskStoreOptions {
  * Content in the files of an OCI image layout: `blobs/<algorithm>/<hex>`, read-only, each appearing
  * by one rename. Makes the folders it needs.
  */
-export async function diskStore(options: DiskStoreOptions): Promise<ContentStore> {
+export async function diskStore(options: DiskStoreOptions): Promise<IntakeStore> {
   const { paths } = options;
   for (const folder of [
     path.join(paths.blobs, 'sha256'),
@@ -57,7 +64,7 @@ export async function existingStore(options: DiskStoreOptions): Promise<ContentS
   return found?.isDirectory() === true ? new DiskStore(options) : undefined;
 }
 
-class DiskStore implements ContentStore {
+class DiskStore implements IntakeStore {
   readonly #options: DiskStoreOptions;
   readonly #paths: Paths;
   readonly #buffers: Buffers;
@@ -93,19 +100,40 @@ class DiskStore implements ContentStore {
     return (await absent(stat(this.#paths.blob(digest))))?.size;
   }
 
-  async ingest(digest: Digest): Promise<Ingest> {
+  ingest(digest: Digest): Promise<Ingest> {
     // Two writers of one file could undo what one of them has verified: the second gets a file of its own.
-    const alone = !this.#ingesting.has(digest);
-    if (alone) this.#ingesting.add(digest);
-    else this.#others += 1;
-    const name = this.#paths.ingest(digest);
+    if (this.#ingesting.has(digest)) return this.ingestApart(digest);
+    this.#ingesting.add(digest);
+    return this.#ingest(digest, this.#paths.ingest(digest), 'resumable', this.#options.room, () =>
+      this.#ingesting.delete(digest),
+    );
+  }
+
+  ingestApart(digest: Digest, room = this.#options.room): Promise<Ingest> {
+    this.#others += 1;
+    const name = `${this.#paths.ingest(digest)}.${this.#others}`;
+    return this.#ingest(digest, name, 'removed', room, () => {});
+  }
+
+  async remove(digest: Digest): Promise<void> {
+    const size = await this.size(digest);
+    if (size === undefined) return;
+    const gone = await absent(rm(this.#paths.blob(digest)).then(() => true));
+    if (gone === true) this.#options.onRemoved?.(digest, size);
+  }
+
+  async #ingest(
+    digest: Digest,
+    growing: string,
+    leftover: 'resumable' | 'removed',
+    room: Room = boundless,
+    onClosed: () => void,
+  ): Promise<Ingest> {
     const use = this.#uses.begin(digest);
     await this.#uses.removal(digest);
-    const { room = boundless } = this.#options;
-    const leftover = alone ? 'resumable' : 'removed';
     return DiskIngest.open({
       digest,
-      growing: alone ? name : `${name}.${this.#others}`,
+      growing,
       final: this.#paths.blob(digest),
       leftover,
       use,
@@ -114,17 +142,8 @@ class DiskStore implements ContentStore {
       onError: (operation, error) => this.#options.onError?.(operation, error),
       onStored: (size) => this.#options.onStored?.(digest, size),
       onCommitted: (seconds) => this.#options.onCommitted?.(seconds),
-      onClosed: () => {
-        if (alone) this.#ingesting.delete(digest);
-      },
+      onClosed,
     });
-  }
-
-  async remove(digest: Digest): Promise<void> {
-    const size = await this.size(digest);
-    if (size === undefined) return;
-    const gone = await absent(rm(this.#paths.blob(digest)).then(() => true));
-    if (gone === true) this.#options.onRemoved?.(digest, size);
   }
 
   /** The file is open still, so no other can have its number. */

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import type { Digest } from '../core/digest.ts';
 import { formatRepository, type Repository } from '../core/reference.ts';
 import { isCount, isRecord } from '../core/shape.ts';
+import { replaceDurably } from './durable.ts';
 import type { Paths } from './paths.ts';
 import { readRecord, replaceFile } from './small-file.ts';
 
@@ -19,7 +20,13 @@ export interface Link {
 /** What each repository may serve: content is shared by all, the right to read it is not. */
 export interface LinkStore {
   get(repository: Repository, digest: Digest): Promise<Link | undefined>;
-  set(repository: Repository, digest: Digest, link: Link): Promise<void>;
+  /** `durable`: settles when the disk has it. Otherwise a loss of power may take it back. */
+  set(
+    repository: Repository,
+    digest: Digest,
+    link: Link,
+    safety?: 'durable' | undefined,
+  ): Promise<void>;
   remove(repository: Repository, digest: Digest): Promise<void>;
 }
 
@@ -39,9 +46,10 @@ export function diskLinks(paths: Paths): LinkStore {
       if (link !== undefined) remembered.set(key, link);
       return link;
     },
-    async set(repository, digest, link) {
+    async set(repository, digest, link, safety) {
       remembered.set(keyOf(repository, digest), link);
-      await replaceFile(paths.link(repository, digest), JSON.stringify(link));
+      const replace = safety === 'durable' ? replaceDurably : replaceFile;
+      await replace(paths.link(repository, digest), JSON.stringify(link));
     },
     async remove(repository, digest) {
       remembered.delete(keyOf(repository, digest));

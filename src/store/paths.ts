@@ -62,6 +62,15 @@ export class Paths {
     return path.join(this.links(repository), algorithmOf(digest), hexOf(digest));
   }
 
+  /** That a manifest was imported, and so never leaves by itself. */
+  imports(repository: Repository): string {
+    return path.join(this.repository(repository), '_imports');
+  }
+
+  import(repository: Repository, digest: Digest): string {
+    return path.join(this.imports(repository), algorithmOf(digest), hexOf(digest));
+  }
+
   referrers(repository: Repository, digest: Digest): string {
     return path.join(this.repository(repository), '_referrers', algorithmOf(digest), hexOf(digest));
   }

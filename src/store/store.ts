@@ -1,6 +1,7 @@
 import type { Digest, Hasher } from '../core/digest.ts';
 import type { Range } from '../core/range.ts';
 import type { Blob } from '../core/source.ts';
+import type { Room } from './budget/room.ts';
 
 export interface OpenOptions {
   readonly range?: Range | undefined;
@@ -23,6 +24,15 @@ export interface ContentStore {
    */
   ingest(digest: Digest): Promise<Ingest>;
   remove(digest: Digest): Promise<void>;
+}
+
+/** A store that also takes in what comes once and cannot be asked for again. */
+export interface IntakeStore extends ContentStore {
+  /**
+   * As `ingest`, in a file of its own, with nothing to go on from and nothing left of it uncommitted;
+   * `room` has been set aside by whoever calls.
+   */
+  ingestApart(digest: Digest, room?: Room): Promise<Ingest>;
 }
 
 /** What was there when it was opened; under its digest there may be other content by now. */

@@ -128,19 +128,24 @@ function textOf(value: unknown): string {
 }
 
 function queryOf(body: Readonly<Record<string, unknown>>): PruneQuery {
-  const { patterns = [], olderThan, unusedFor, gone = 'spare' } = body;
+  const { patterns = [], olderThan, unusedFor, gone = 'spare', imported } = body;
   const right =
     Array.isArray(patterns) &&
     patterns.every((pattern: unknown) => typeof pattern === 'string') &&
     (olderThan === undefined || isCount(olderThan)) &&
     (unusedFor === undefined || isCount(unusedFor)) &&
-    (gone === 'spare' || gone === 'include');
+    (gone === 'spare' || gone === 'include') &&
+    (imported === undefined || imported === 'spare' || imported === 'include');
   if (!right) {
-    throw new RegistryError('REQUEST_INVALID', 'patterns, olderThan, unusedFor (ms), gone');
+    throw new RegistryError(
+      'REQUEST_INVALID',
+      'patterns, olderThan, unusedFor (ms), gone, imported',
+    );
   }
   return {
     patterns,
     gone,
+    ...(imported !== undefined && { imported }),
     ...(olderThan !== undefined && { olderThan }),
     ...(unusedFor !== undefined && { unusedFor }),
   };

@@ -80,6 +80,13 @@ export class Budget implements Room {
     return undefined;
   }
 
+  /** Why so many bytes could not be stored whatever else went; `undefined` where they could. */
+  async refusal(bytes: number): Promise<string | undefined> {
+    if (!this.#counted) await before(this.#options.counted, COUNTED_WITHIN);
+    await this.#measure();
+    return this.#fits(bytes) ? undefined : this.#hopeless(bytes);
+  }
+
   /** Evicts whatever has to go by now, without anybody waiting. */
   async tidy(): Promise<void> {
     await this.#measure();

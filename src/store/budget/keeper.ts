@@ -9,7 +9,7 @@ import type { Pins } from './pins.ts';
 import { partsOf } from './references.ts';
 
 /** Why content is never evicted. */
-export type KeepReason = 'pinned' | 'gone' | 'hosted';
+export type KeepReason = 'pinned' | 'imported' | 'gone' | 'hosted';
 
 export interface KeeperOptions {
   readonly database: IndexDatabase;
@@ -55,6 +55,13 @@ export class Keeper {
     this.#keep(formatReference(repository, digest), 'pinned', digest);
   }
 
+  /** The manifest was imported: it stays with everything it lists until it is dropped. */
+  imported(repository: Repository, digest: Digest, state: 'kept' | 'dropped'): void {
+    const name = importRoot(repository, digest);
+    if (state === 'kept') this.#keep(name, 'imported', digest);
+    else this.#drop(name);
+  }
+
   /** Content has come into the store: if it is a manifest of something kept, so is what it lists. */
   stored(digest: Digest): void {
     const sql = 'SELECT root FROM kept WHERE digest = ? AND open = 1';
@@ -80,11 +87,11 @@ export class Keeper {
     if (changes !== 0) this.#unmark(digest);
   }
 
-  /** Why the content is kept; `undefined` if it is not. */
+  /** Why the content is kept, what people have said first; `undefined` if it is not. */
   why(digest: Digest): { readonly reason: string; readonly name: string } | undefined {
     if (this.#unwritten.has(digest)) return { reason: 'not written down', name: '' };
     const row = this.#options.database.get(
-      'SELECT r.reason AS reason, r.name AS name FROM kept k JOIN roots r ON r.id = k.root WHERE k.digest = ? LIMIT 1',
+      'SELECT r.reason AS reason, r.name AS name FROM kept k JOIN roots r ON r.id = k.root WHERE k.digest = ? ORDER BY r.reason DESC LIMIT 1',
       packed(digest),
     );
     return row && { reason: textIn(row, 'reason'), name: textIn(row, 'name') };
@@ -207,4 +214,9 @@ export class Keeper {
         this.#add(root, part.digest, part.kind === 'manifest' ? 1 : 0);
     });
   }
+}
+
+/** What an imported manifest is kept under: apart from tags and pins, which come and go. */
+export function importRoot(repository: Repository, digest: Digest): string {
+  return `imported ${formatReference(repository, digest)}`;
 }

@@ -110,6 +110,7 @@ export async function scanRepositories(options: ScanOptions): Promise<void> {
     }
     await scanLinks(repository, options);
     await scanTags(repository, options);
+    await scanImports(repository, options);
   }
   await keeper.endRound();
 }
@@ -132,9 +133,13 @@ async function scanLinks(
 }
 
 /** Every digest that the repository has a link to, in no order. */
-export async function* linkedDigests(paths: Paths, repository: Repository): AsyncGenerator<Digest> {
+export function linkedDigests(paths: Paths, repository: Repository): AsyncGenerator<Digest> {
+  return digestsIn(paths.links(repository));
+}
+
+async function* digestsIn(top: string): AsyncGenerator<Digest> {
   for (const algorithm of ['sha256', 'sha512']) {
-    const folder = path.join(paths.repository(repository), '_links', algorithm);
+    const folder = path.join(top, algorithm);
     const opened = await absent(opendir(folder, { bufferSize: BATCH }));
     for await (const { name } of opened ?? []) {
       const digest = `${algorithm}:${name}`;
@@ -161,6 +166,16 @@ async function scanTags(
   for (const tag of await tags.list(repository)) {
     if (signal.aborted) return;
     keeper.tagged(repository, tag, await tags.get(repository, tag));
+  }
+}
+
+async function scanImports(
+  repository: Repository,
+  { paths, keeper, signal }: ScanOptions,
+): Promise<void> {
+  for await (const digest of digestsIn(paths.imports(repository))) {
+    if (signal.aborted) return;
+    keeper.imported(repository, digest, 'kept');
   }
 }
 

@@ -15,11 +15,11 @@ interface Watchers {
 export function watchedLinks(links: LinkStore, { index, keeper }: Watchers): LinkStore {
   return {
     get: (repository, digest) => links.get(repository, digest),
-    async set(repository, digest, link) {
+    async set(repository, digest, link, safety) {
       const kind = link.mediaType === undefined ? 'blob' : 'manifest';
       index.link(repository, digest, kind);
       if (kind === 'manifest') keeper.linked(repository, digest);
-      await links.set(repository, digest, link);
+      await links.set(repository, digest, link, safety);
       if (kind === 'manifest') keeper.linked(repository, digest);
     },
     async remove(repository, digest) {

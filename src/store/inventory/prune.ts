@@ -1,8 +1,10 @@
 import type { Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
 import { parseImagePattern, type ImagePattern } from '../../core/image-pattern.ts';
-import { formatReference } from '../../core/reference.ts';
+import { formatReference, same } from '../../core/reference.ts';
 import type { Evictor } from '../budget/evictor.ts';
+import { importRoot } from '../budget/keeper.ts';
+import { importMarks, removeImport } from '../imports.ts';
 import { cachedImages, type CachedImage } from './images.ts';
 import type { StoreView } from './view.ts';
 
@@ -16,6 +18,8 @@ export interface PruneQuery {
   readonly unusedFor?: number;
   /** What becomes of images that their upstream no longer has: they cannot come back. */
   readonly gone: 'spare' | 'include';
+  /** What becomes of images that were imported: they have been carried here by somebody. */
+  readonly imported?: 'spare' | 'include' | undefined;
 }
 
 export interface PrunePlan {
@@ -39,6 +43,18 @@ export async function planPrune(view: StoreView, query: PruneQuery): Promise<Pru
   }
   if (images.length === 0) return { images, content };
   const names = new Set(images.map(nameOf));
+  const companions = await companionsOf(view, images);
+  for await (const image of cachedImages(view)) {
+    if (names.has(nameOf(image))) continue;
+    if (image.tag === undefined && companions.has(nameOf(image))) {
+      images.push(image);
+      for (const [digest, size] of image.parts) content.set(digest, size);
+    }
+  }
+  for (const image of images) {
+    names.add(nameOf(image));
+    names.add(importRoot(image.repository, image.digest));
+  }
   for await (const image of cachedImages(view)) {
     if (names.has(nameOf(image))) continue;
     for (const digest of image.parts.keys()) content.delete(digest);
@@ -56,8 +72,12 @@ export async function prune(
   evictor: Evictor,
   plan: PrunePlan,
 ): Promise<{ readonly blobs: number; readonly bytes: number }> {
-  for (const { repository, tag } of plan.images) {
+  for (const { repository, tag, digest } of plan.images) {
     if (tag !== undefined) await view.tags.remove(repository, tag);
+    // Another tag may mean the same, and stay.
+    if (!plan.content.has(digest)) continue;
+    await removeImport(view.paths, repository, digest);
+    view.keeper.imported(repository, digest, 'dropped');
   }
   await view.keeper.settled();
   let [blobs, bytes] = [0, 0];
@@ -72,17 +92,45 @@ export async function prune(
 
 function chooser(query: PruneQuery, now: number): (image: CachedImage) => boolean {
   const patterns = query.patterns.map(patternOf);
-  const { olderThan, unusedFor, gone } = query;
+  const { olderThan, unusedFor } = query;
   if (patterns.length === 0 && olderThan === undefined && unusedFor === undefined) {
     throw new RegistryError('REQUEST_INVALID', 'say which images: by pattern, age or last use');
   }
   return (image) => {
     const { kept, firstPulled = now, lastPulled = firstPulled } = image;
-    if (kept !== undefined && !(kept === 'gone' && gone === 'include')) return false;
+    if (kept !== undefined && !includes(query, kept)) return false;
     if (olderThan !== undefined && now - firstPulled < olderThan) return false;
     if (unusedFor !== undefined && now - lastPulled < unusedFor) return false;
     return patterns.length === 0 || patterns.some((pattern) => fits(pattern, image));
   };
+}
+
+/** Imported manifests that came with the images, and with no image that stays. */
+async function companionsOf(
+  { paths }: StoreView,
+  images: readonly CachedImage[],
+): Promise<ReadonlySet<string>> {
+  const found = new Set<string>();
+  for (const { repository } of images) {
+    const going = new Set(
+      images.flatMap((one) => (same(one.repository, repository) ? one.digest : [])),
+    );
+    const marks = await importMarks(paths, repository);
+    const staying = new Set(
+      marks.flatMap((mark) => (going.has(mark.digest) ? [] : mark.referrers)),
+    );
+    for (const { digest, referrers } of marks) {
+      if (!going.has(digest)) continue;
+      for (const one of referrers)
+        if (!staying.has(one)) found.add(formatReference(repository, one));
+    }
+  }
+  return found;
+}
+
+/** Whether what is kept for that reason may go all the same. */
+function includes(query: PruneQuery, kept: string): boolean {
+  return (kept === 'gone' || kept === 'imported') && query[kept] === 'include';
 }
 
 function fits(pattern: ImagePattern, { repository, tag, digest }: CachedImage): boolean {
