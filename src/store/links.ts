@@ -25,7 +25,7 @@ export interface LinkStore {
     repository: Repository,
     digest: Digest,
     link: Link,
-    safety?: 'durable' | undefined,
+    safety?: 'durable',
   ): Promise<void>;
   remove(repository: Repository, digest: Digest): Promise<void>;
 }
