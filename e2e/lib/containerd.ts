@@ -8,6 +8,8 @@ import type { Present } from './tool.ts';
 export interface Containerd extends AsyncDisposable {
   /** Runs `ctr` against it. */
   ctr(...args: string[]): Promise<string>;
+  /** `ctr` up to its own verbs, for what is to go on in the background. */
+  readonly command: readonly [string, ...string[]];
   /** Where it keeps blobs by digest. */
   readonly blobs: string;
 }
@@ -40,8 +42,10 @@ export async function containerd(options: ContainerdOptions): Promise<Containerd
   const process = await start(command, [...first, '--config', config], { env });
   await process.until(/containerd successfully booted/);
   const [ctr, ...arguments_] = tool.command('ctr', folder);
+  const client = [ctr, ...arguments_, '--address', socket] as const;
   return {
-    ctr: (...args) => run(ctr, [...arguments_, '--address', socket, ...args], { env }),
+    ctr: (...args) => run(client[0], [...client.slice(1), ...args], { env }),
+    command: [...client],
     blobs: join(folder, 'root/io.containerd.content.v1.content/blobs/sha256'),
     [Symbol.asyncDispose]: async () => {
       await process.stop('SIGTERM');

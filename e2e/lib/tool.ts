@@ -75,13 +75,21 @@ export async function tools(program: string): Promise<readonly Tool[]> {
   return found;
 }
 
+/** Where a kit has been unpacked. */
+export const kitFolder = (name: string): string => join(CACHE, name);
+
+/** Why a kit cannot be had; `undefined` where it is there. */
+export function missingKit(name: string): string | undefined {
+  const root = kitFolder(name);
+  if (existsSync(join(root, '.complete'))) return undefined;
+  const note = `${root}.missing`;
+  return existsSync(note) ? readFileSync(note, 'utf8').trim() : 'run e2e/install first';
+}
+
 async function fromKit(program: string, kit: Kit): Promise<Tool> {
-  const root = join(CACHE, kit.name);
-  if (!existsSync(join(root, '.complete'))) {
-    const note = `${root}.missing`;
-    const missing = existsSync(note) ? readFileSync(note, 'utf8').trim() : 'run e2e/install first';
-    return { label: `${program} (${kit.name})`, missing };
-  }
+  const root = kitFolder(kit.name);
+  const missing = missingKit(kit.name);
+  if (missing !== undefined) return { label: `${program} (${kit.name})`, missing };
   const bin = join(root, 'usr/bin');
   return labelled(program, {
     command: (name, folder) =>
