@@ -1,5 +1,6 @@
+import { pourBlob } from '../core/pour.ts';
 import type { Span } from '../core/range.ts';
-import type { Blob, Write } from '../core/source.ts';
+import type { Blob } from '../core/source.ts';
 import type { Exchange } from './exchange.ts';
 import { ClientGone } from './messages.ts';
 
@@ -13,8 +14,7 @@ export function contentRange({ span, size }: { span: Span; size: number }): stri
  * without waiting for whatever the blob waits for.
  */
 export async function send(exchange: Exchange, blob: Blob): Promise<void> {
-  const flow =
-    blob.pour === undefined ? each(blob.body, exchange.write) : blob.pour(exchange.write);
+  const flow = pourBlob(blob, exchange.write);
   try {
     await Promise.race([flow, exchange.gone]);
   } catch (error) {
@@ -23,8 +23,4 @@ export async function send(exchange: Exchange, blob: Blob): Promise<void> {
     if (exchange.closed) throw new ClientGone(error);
     throw error;
   }
-}
-
-async function each(body: AsyncIterable<Uint8Array>, write: Write): Promise<void> {
-  for await (const chunk of body) await write(chunk);
 }

@@ -1,5 +1,6 @@
 import type { Digest } from '../core/digest.ts';
 import { RegistryError } from '../core/errors.ts';
+import { pourBlob } from '../core/pour.ts';
 import type { Range } from '../core/range.ts';
 import type { Repository } from '../core/reference.ts';
 import { rewrap } from '../core/rewrap.ts';
@@ -89,8 +90,7 @@ class Resumed {
     for (;;) {
       try {
         const blob = await this.#opened();
-        if (blob.pour !== undefined) await blob.pour(take);
-        else for await (const chunk of blob.body) await take(chunk);
+        await pourBlob(blob, take);
         return;
       } catch (error) {
         if (refused) throw error;

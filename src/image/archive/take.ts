@@ -1,6 +1,7 @@
 import type { Descriptor } from '../../core/descriptor.ts';
 import { algorithmOf, Hasher } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
+import { pourBlob } from '../../core/pour.ts';
 import type { Content } from '../../core/sink.ts';
 
 export interface TakeOptions {
@@ -41,8 +42,7 @@ export async function take(
     await write(chunk, at);
     progress?.(chunk.length);
   };
-  if (blob.pour !== undefined) await blob.pour(next);
-  else for await (const chunk of blob.body) await next(chunk);
+  await pourBlob(blob, next);
   if (position !== size) {
     throw new RegistryError('SIZE_INVALID', `${digest} ended after ${position} of ${size} bytes`);
   }
