@@ -1,11 +1,14 @@
 import type { Digest } from '../core/digest.ts';
-import { asError, RegistryError } from '../core/errors.ts';
+import { asError } from '../core/errors.ts';
+import { pourBlob } from '../core/pour.ts';
 import type { Range } from '../core/range.ts';
 import { rewrap } from '../core/rewrap.ts';
-import { formatRepository, type Repository } from '../core/reference.ts';
+import type { Repository } from '../core/reference.ts';
 import type { Served } from '../core/served.ts';
 import type { Blob } from '../core/source.ts';
+import { Audience } from './audience.ts';
 import type { ContentStore, Ingest } from './store.ts';
+import { abandoned, isOurs, isRangeInvalid, resized, somethingElse } from './download-failure.ts';
 import { Origins, type Origin } from './origins.ts';
 import { Persistence } from './persistence.ts';
 
@@ -33,18 +36,26 @@ export class Download {
   readonly #opened = Promise.withResolvers<Ingest>();
   readonly #stop = new AbortController();
   readonly #origins: Origins;
+  readonly #audience: Audience;
   #ingest: Ingest | undefined;
   #source: Blob | undefined;
-  #readers = 0;
   #begun = false;
   #over = false;
   #local = 0;
   #served: Served | undefined;
-  #loneliness: NodeJS.Timeout | undefined;
 
   constructor(options: DownloadOptions) {
     this.#options = options;
     this.#origins = new Origins(options.origin);
+    this.#audience = new Audience({
+      patience: options.abandonAfter,
+      onGone: () => this.stop(),
+      // What goes nowhere but to readers has no use without them.
+      onAlone: () => {
+        if (this.#ingest?.storing === false) this.stop();
+      },
+      onChange: options.onReaders,
+    });
     this.digest = options.digest;
     this.#opened.promise.catch(() => {});
   }
@@ -94,27 +105,26 @@ export class Download {
    * @throws RegistryError what ended it; what has come stays resumable unless it was wrong
    */
   async run(): Promise<boolean> {
-    this.#watch();
+    this.#audience.watch();
     try {
       await using ingest = await this.#options.store.ingest(this.digest);
       this.#ingest = ingest;
       try {
         const size = await this.#fill(ingest);
-        const { stored } = await commit(ingest, this.#options);
+        const { stored } = await this.#commit(ingest);
         await this.#options.onDone(size, stored);
         return stored;
       } catch (error) {
-        const reason = this.#stop.signal.aborted ? abandoned(this.#options) : error;
+        const reason = this.#stop.signal.aborted ? abandoned(this.repository, this.digest) : error;
         ingest.fail(asError(reason));
         throw reason;
       }
     } catch (error) {
-      this.#over = true;
+      this.#end();
       this.#opened.reject(error);
       throw error;
     } finally {
-      this.#over = true;
-      clearTimeout(this.#loneliness);
+      this.#end();
       await this.#source?.[Symbol.asyncDispose]();
     }
   }
@@ -130,17 +140,7 @@ export class Download {
    * @throws RegistryError RANGE_INVALID, or what kept the download from starting
    */
   async read(range?: Range): Promise<Blob> {
-    this.#readers += 1;
-    this.#options.onReaders?.(1);
-    this.#watch();
-    let reading = true;
-    const leave = (): void => {
-      if (!reading) return;
-      reading = false;
-      this.#readers -= 1;
-      this.#options.onReaders?.(-1);
-      this.#watch();
-    };
+    const leave = this.#audience.join();
     try {
       const blob = (await this.#opened.promise).read(range);
       return rewrap(blob, {
@@ -166,11 +166,11 @@ export class Download {
         await using source = this.#source ?? (await this.#request(position, size));
         this.#source = source;
         this.#stop.signal.throwIfAborted();
-        await pour(source, async (chunk) => {
+        await pourBlob(source, async (chunk) => {
           await ingest.write(chunk);
           position += chunk.length;
           persistence.progress();
-          if (this.#readers === 0 && !ingest.storing) this.stop();
+          if (this.#audience.empty && !ingest.storing) this.stop();
         });
       } catch (error) {
         if (this.#stop.signal.aborted) throw error;
@@ -226,57 +226,25 @@ export class Download {
     return size;
   }
 
+  async #commit(ingest: Ingest): Promise<{ readonly stored: boolean }> {
+    try {
+      return await ingest.commit();
+    } catch (cause) {
+      throw somethingElse(this.repository, this.digest, cause);
+    }
+  }
+
   async #request(position: number, size: number): Promise<Blob> {
     const { digest } = this.#options;
     const { repository, upstream } = this.#origins.asked;
     const source = await upstream.blob(repository, digest, { from: position });
     if (source.size === size && source.span.start === position) return source;
     await source[Symbol.asyncDispose]();
-    throw new RegistryError(
-      'UPSTREAM_INVALID',
-      `${repository.host} says that ${digest} has ${source.size} bytes, having said ${size}`,
-    );
+    throw resized(repository, digest, { said: size, says: source.size });
   }
 
-  #watch(): void {
-    clearTimeout(this.#loneliness);
-    if (this.#over || this.#readers > 0) return;
-    if (this.#ingest?.storing === false) this.stop();
-    this.#loneliness = setTimeout(() => this.stop(), this.#options.abandonAfter);
+  #end(): void {
+    this.#over = true;
+    this.#audience.dismiss();
   }
-}
-
-/** The chunks of a blob, by its own reused buffers where it has them. */
-async function pour(blob: Blob, write: (chunk: Uint8Array) => Promise<void>): Promise<void> {
-  if (blob.pour !== undefined) return blob.pour(write);
-  for await (const chunk of blob.body) await write(chunk);
-}
-
-async function commit(ingest: Ingest, { origin: { repository }, digest }: DownloadOptions) {
-  try {
-    return await ingest.commit();
-  } catch (cause) {
-    throw new RegistryError(
-      'UPSTREAM_INVALID',
-      `${repository.host} sent something else under ${digest}; it was thrown away`,
-      { cause },
-    );
-  }
-}
-
-/** What kept the bytes from being taken, rather than from being sent: no other origin mends that. */
-function isOurs(error: unknown): boolean {
-  const { code } = error instanceof RegistryError ? error : { code: undefined };
-  return code === undefined || code === 'SIZE_INVALID' || code === 'STORAGE_UNAVAILABLE';
-}
-
-function isRangeInvalid(error: unknown): boolean {
-  return error instanceof RegistryError && error.code === 'RANGE_INVALID';
-}
-
-function abandoned({ origin: { repository }, digest }: DownloadOptions): RegistryError {
-  return new RegistryError(
-    'UPSTREAM_UNAVAILABLE',
-    `the download of ${digest} from ${formatRepository(repository)} was stopped; it goes on when it is asked for again`,
-  );
 }
