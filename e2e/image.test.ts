@@ -126,10 +126,19 @@ suite('the image of the Dockerfile', { skip: missing ?? false }, () => {
       'podman',
       [
         ...own.podman,
-        ...['run', '--rm', '--name', name, '--network=host', '--read-only'],
-        ...['--cap-drop=all', '--security-opt=no-new-privileges'],
+        'run',
+        '--rm',
+        '--name',
+        name,
+        '--network=host',
+        '--read-only',
+        '--cap-drop=all',
+        '--security-opt=no-new-privileges',
         `--volume=${here.folder}:/etc/layover:ro`,
-        ...[IMAGE, 'serve', '--config', '/etc/layover/layover.yaml'],
+        IMAGE,
+        'serve',
+        '--config',
+        '/etc/layover/layover.yaml',
       ],
       { env: own.env },
     );
@@ -150,7 +159,7 @@ suite('the image of the Dockerfile', { skip: missing ?? false }, () => {
     const name = 'layover-e2e-health';
     await using running = await start(
       'podman',
-      [...own.podman, ...['run', '--rm', '--name', name, '--network=none', '--read-only', IMAGE]],
+      [...own.podman, 'run', '--rm', '--name', name, '--network=none', '--read-only', IMAGE],
       { env: own.env },
     );
     await running.until(/"msg":"serving"/);
@@ -174,12 +183,25 @@ suite('the image of the Dockerfile', { skip: missing ?? false }, () => {
         const runc = (await run('sh', ['-c', 'command -v runc'])).trim();
         await using running = await start(daemon.command[0], [
           ...daemon.command.slice(1),
-          ...['run', '--rm', '--net-host', '--read-only', '--snapshotter', 'native'],
-          ...['--runc-binary', runc],
-          ...['--mount', `type=bind,src=${here.folder},dst=/etc/layover,options=rbind:ro`],
-          ...['--mount', `type=bind,src=${data},dst=/data,options=rbind:rw`],
-          ...[IMAGE, 'layover', '/nodejs/bin/node', '/app/dist/main.js'],
-          ...['serve', '--config', '/etc/layover/layover.yaml'],
+          'run',
+          '--rm',
+          '--net-host',
+          '--read-only',
+          '--snapshotter',
+          'native',
+          '--runc-binary',
+          runc,
+          '--mount',
+          `type=bind,src=${here.folder},dst=/etc/layover,options=rbind:ro`,
+          '--mount',
+          `type=bind,src=${data},dst=/data,options=rbind:rw`,
+          IMAGE,
+          'layover',
+          '/nodejs/bin/node',
+          '/app/dist/main.js',
+          'serve',
+          '--config',
+          '/etc/layover/layover.yaml',
         ]);
         const [, port] = await running.until(/"pid":1,.*"port":(\d+).*"msg":"serving"/);
         await drains(here, Number(port), async () => {
