@@ -16,23 +16,47 @@ export interface Request {
 export interface ReadConfig extends Loaded {
   /** The file that was read; `undefined`: there was none. */
   readonly file: string | undefined;
+  /** What was in it. */
+  readonly text: string;
+}
+
+/** The file that `readConfig` reads, there or not. */
+export function fileOf({ file, defaultFile, environment }: Request): string {
+  return file ?? (environment[FILE_VARIABLE] || defaultFile);
 }
 
 /**
  * Reads the configuration file and makes the configuration of it, the environment and the flags.
+ * Where there was something `before`, a file that is gone or empty, as a full disk or an editor in
+ * mid-work leave it, is a fault: it must not be taken for "everything has its default".
  * @throws ConfigError with every fault there is, a named file that cannot be read among them
  */
-export async function readConfig({
-  file,
-  defaultFile,
-  environment,
-  overrides,
-}: Request): Promise<ReadConfig> {
-  const variable = environment[FILE_VARIABLE] || undefined;
-  const name = file ?? variable ?? defaultFile;
-  const text = await textOf(name, originOf(file, variable));
+export async function readConfig(
+  request: Request,
+  before?: Pick<ReadConfig, 'text'>,
+): Promise<ReadConfig> {
+  const { environment, overrides } = request;
+  const name = fileOf(request);
+  const text = await textOf(name, originOf(request));
+  if (isBlank(text) && !isBlank(before?.text)) throw blank(name, text);
   const source = text === undefined ? undefined : { name, text };
-  return { ...load({ file: source, environment, overrides }), file: source?.name };
+  return {
+    ...load({ file: source, environment, overrides }),
+    file: source?.name,
+    text: source?.text ?? '',
+  };
+}
+
+function isBlank(text: string | undefined): boolean {
+  return text === undefined || text.trim() === '';
+}
+
+function blank(file: string, text: string | undefined): ConfigError {
+  const message =
+    text === undefined
+      ? 'there is no such file any more'
+      : 'it is empty, which it was not; {} says that everything has its default';
+  return new ConfigError([{ origin: { kind: 'default' }, key: file, message }]);
 }
 
 /**
@@ -48,9 +72,9 @@ export async function checkConfig(request: Request): Promise<readonly string[]> 
   }
 }
 
-function originOf(file: string | undefined, variable: string | undefined): Origin {
+function originOf({ file, environment }: Request): Origin {
   if (file !== undefined) return { kind: 'flag', flag: '--config' };
-  if (variable !== undefined) return { kind: 'environment', variable: FILE_VARIABLE };
+  if (environment[FILE_VARIABLE]) return { kind: 'environment', variable: FILE_VARIABLE };
   return { kind: 'default' };
 }
 

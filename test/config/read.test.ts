@@ -62,3 +62,26 @@ test('faults name the file as it was given', async () => {
   const [fault] = await checkConfig(request({ file }));
   assert.ok(fault?.startsWith(`${file}:1:8 drain: "soon" is not a duration`), fault);
 });
+
+test('read again, a file that is gone or empty is a fault, where there was something before', async () => {
+  await using place = await folder();
+  const defaultFile = join(place.path, 'layover.yaml');
+  const asked = request({ defaultFile });
+  const nothing = await readConfig(asked);
+  await writeFile(defaultFile, 'drain: 1s\n');
+  const before = await readConfig(asked, nothing);
+  assert.equal(before.config.drain, 1000);
+  for (const [text, reason] of [
+    [undefined, /there is no such file any more/],
+    ['', /it is empty/],
+    [' \n', /it is empty/],
+  ] as const) {
+    await rm(defaultFile);
+    if (text !== undefined) await writeFile(defaultFile, text);
+    await assert.rejects(readConfig(asked, before), { name: 'ConfigError', message: reason });
+    assert.equal((await readConfig(asked, nothing)).config.drain, 30_000);
+    await writeFile(defaultFile, text ?? '');
+  }
+  await writeFile(defaultFile, '{}\n');
+  assert.equal((await readConfig(asked, before)).config.drain, 30_000);
+});
