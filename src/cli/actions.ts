@@ -1,4 +1,5 @@
 import type { Digest } from '../core/digest.ts';
+import type { Clients } from './client-actions.ts';
 import type { Upkeep } from './upkeep-actions.ts';
 
 /** A setting from the command line: the flag as it was typed, the path of the configuration's key, the value. */
@@ -57,4 +58,6 @@ export interface Actions {
   show(choices: Choices): Promise<string>;
   /** What looks after what is cached. */
   readonly upkeep: Upkeep;
+  /** What looks after the clients of a mirror; loaded when it is asked for. */
+  readonly clients: () => Promise<Clients>;
 }

@@ -76,6 +76,12 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('./gc.ts')).addGc,
   },
   {
+    name: 'setup',
+    group: 'Mirror:',
+    summary: 'point a client at a mirror',
+    load: async () => (await import('./setup.ts')).addSetup,
+  },
+  {
     name: 'settings',
     group: 'Mirror:',
     summary: 'check and show the configuration',

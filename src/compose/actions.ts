@@ -27,6 +27,7 @@ export function actionsFor({ version, environment }: ActionsOptions): Actions {
   const requestOf = ({ config, overrides }: Choices): Request => {
     return { file: config, defaultFile, environment, overrides };
   };
+  const configOf = async (choices: Choices) => (await readConfig(requestOf(choices))).config;
   return {
     async serve(choices) {
       const { config, file } = await readConfig(requestOf(choices));
@@ -37,7 +38,8 @@ export function actionsFor({ version, environment }: ActionsOptions): Actions {
     check: (choices) => checkConfig(requestOf(choices)),
     schema: jsonSchema,
     show: async (choices) => showSettings(await readConfig(requestOf(choices))),
-    upkeep: upkeepOf(async (choices) => (await readConfig(requestOf(choices))).config),
+    upkeep: upkeepOf(configOf),
+    clients: async () => (await import('./clients.ts')).clientsOf(configOf),
   };
 }
 

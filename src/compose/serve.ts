@@ -104,6 +104,11 @@ export async function serve(options: ServeOptions): Promise<void> {
   const app = createApp({
     serving: () => serving,
     ready: () => store.ready(),
+    known: () => ({
+      version,
+      defaultUpstream: config.defaultUpstream,
+      upstreams: [...config.upstreams.values()].map(({ host, aliases }) => ({ host, aliases })),
+    }),
     via,
     metrics,
     log: (record) => log.request(record),

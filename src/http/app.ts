@@ -10,6 +10,7 @@ import type { Incoming, Outgoing } from './messages.ts';
 import { parseTarget, splitTarget, type Target } from './name.ts';
 import type { Observer, RequestRecord } from './observe.ts';
 import { createPages, PROBES, type PagesOptions } from './pages.ts';
+import { Probes } from './probes.ts';
 
 /** What a request is answered by. */
 export interface Serving extends DistributionOptions, ErrorOptions {}
@@ -50,7 +51,8 @@ export function createApp(options: AppOptions): MirrorApp {
   const ended = new Pulse();
   const ready = async (): Promise<string | undefined> =>
     draining ? 'shutting down' : options.ready();
-  const pages = createPages({ ...options, ready });
+  const probes = new Probes();
+  const pages = createPages({ ...options, ready, probes });
   const { metrics, log } = options;
   const observer: Observer = {
     started: (running) => metrics.started(running),
@@ -96,6 +98,12 @@ export function createApp(options: AppOptions): MirrorApp {
     }
     exchange.route = target.endpoint.type === 'upload' ? 'uploads' : target.endpoint.type;
     metrics.started(exchange);
+    try {
+      probes.refuse(exchange, target, serving.router);
+    } catch (error) {
+      fail(exchange, error, serving);
+      return;
+    }
     answerFollowing(exchange, target, serving, options.via).catch((error: unknown) => {
       fail(exchange, error, serving);
     });

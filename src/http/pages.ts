@@ -3,8 +3,19 @@ import { RegistryError } from '../core/errors.ts';
 import type { Fields } from './answer.ts';
 import { describeError, errorBody } from './errors.ts';
 import type { Exchange } from './exchange.ts';
+import type { Probes } from './probes.ts';
+
+/** What the mirror says of itself to whoever sets up clients. No addresses and no credentials. */
+export interface Known {
+  readonly version: string;
+  /** Where names go that say no registry. */
+  readonly defaultUpstream: string | undefined;
+  readonly upstreams: readonly { readonly host: string; readonly aliases: readonly string[] }[];
+}
 
 export interface PagesOptions {
+  /** Asked once a request. Left out: nothing is said. */
+  readonly known?: () => Known;
   /** Why no traffic should come here at the moment; `undefined` when it may. */
   readonly ready: () => Promise<string | undefined>;
   readonly metrics: { readonly contentType: string; render(): Promise<string> };
@@ -18,9 +29,11 @@ export const PROBES: ReadonlySet<string> = new Set(['/livez', '/readyz', '/metri
 /** Pages ask no upstream, so none limits them. */
 const NO_UPSTREAM = { whenRateLimited: 429 } as const;
 
+const JSON_TYPE = { contentType: 'application/json' } as const;
+
 /** Everything outside of the distribution API: for people, for probes and for Prometheus. */
-export function createPages(options: PagesOptions): Pages {
-  const { ready, metrics } = options;
+export function createPages(options: PagesOptions & { readonly probes: Probes }): Pages {
+  const { ready, metrics, probes, known } = options;
   const pages: Pages = new Hono();
   pages.get('/', () =>
     answer('Layover, a caching mirror of container registries. Its API is below /v2/.\n'),
@@ -32,6 +45,13 @@ export function createPages(options: PagesOptions): Pages {
   });
   pages.get('/metrics', async () =>
     answer(await metrics.render(), { contentType: metrics.contentType }),
+  );
+  pages.get('/api/v1/upstreams', () => {
+    if (known === undefined) throw new RegistryError('NOT_FOUND');
+    return answer(JSON.stringify(known()), JSON_TYPE);
+  });
+  pages.get('/api/v1/probes/:id', (context) =>
+    answer(JSON.stringify({ seen: probes.sightings(context.req.param('id')) }), JSON_TYPE),
   );
   pages.notFound(() => {
     throw new RegistryError('NOT_FOUND');

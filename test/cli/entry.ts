@@ -45,5 +45,6 @@ process.exitCode = await run(process.argv.slice(2), {
     schema: jsonSchema,
     show: async (choices) => showSettings(await readConfig(request(choices))),
     upkeep: noUpkeep,
+    clients: () => Promise.reject(new Error('clients')),
   }),
 });
