@@ -29,10 +29,7 @@ export function actionsFor({ version, environment }: ActionsOptions): Actions {
   };
   const configOf = async (choices: Choices) => (await readConfig(requestOf(choices))).config;
   return {
-    async serve(choices) {
-      const { config, file } = await readConfig(requestOf(choices));
-      await serve({ config, file, environment, version });
-    },
+    serve: (choices) => serve({ request: requestOf(choices), version }),
     health: async (choices) => health((await readConfig(requestOf(choices))).config),
     verify: (choices) => verifyStore(requestOf(choices), choices.pace),
     check: (choices) => checkConfig(requestOf(choices)),

@@ -11,6 +11,8 @@ import { Lines } from './lines.ts';
 
 export interface Log {
   readonly logger: Logger;
+  /** Writes lines from this level on. */
+  level(level: LogLevel): void;
   request(record: RequestRecord): void;
   mirror(event: MirrorEvent): void;
   upstream(event: UpstreamEvent): void;
@@ -28,6 +30,9 @@ export function openLog(level: LogLevel): Log {
   const logger = pino({ ...base, formatters: { level: (label) => ({ level: label }) } }, out);
   return {
     logger,
+    level: (level) => {
+      logger.level = level;
+    },
     request: (record) => {
       const { failure, status, route } = record;
       const level = status >= 500 ? 'error' : route === 'probe' ? 'debug' : 'info';

@@ -1,9 +1,11 @@
-import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { Config, ServerTls } from '../config/config.ts';
+import { readPem, type PemFiles } from '../config/pem.ts';
+import { readConfig, type Request } from '../config/read.ts';
+import { FileWatch } from '../config/watch.ts';
 import { nameForVia } from '../core/via.ts';
 import type { HostedRepositories } from '../hosted/repositories.ts';
-import { createApp, type Serving } from '../http/app.ts';
+import { createApp } from '../http/app.ts';
 import { createMetrics } from '../http/metrics.ts';
 import { startServer, type Tls } from '../http/server.ts';
 import type { MirrorEvent } from '../mirror/event.ts';
@@ -17,26 +19,38 @@ import { openHosted } from './hosted.ts';
 import { openLog } from './log.ts';
 import { housekeepingOf } from './housekeeping.ts';
 import { openStore } from './store.ts';
-import { openUpstreams } from './upstreams.ts';
+import { reloadLog } from './reload-log.ts';
+import { Reloads } from './reloads.ts';
+import { ending, Hangups } from './signals.ts';
+import { UpstreamPool, type Upstreams } from './upstreams.ts';
+import { Worlds, type World } from './worlds.ts';
 
 export interface ServeOptions {
-  readonly config: Config;
-  /** The file it came from, for the log. */
-  readonly file: string | undefined;
-  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Where the configuration comes from, at the start and at each reload. */
+  readonly request: Request;
   readonly version: string;
 }
 
-/** Serves until SIGTERM or SIGINT, then lets running downloads and responses finish for `drain`. */
+/**
+ * Serves until SIGTERM or SIGINT, then lets running downloads and responses finish for `drain`. The
+ * configuration is reloaded on SIGHUP, and when its files change.
+ * @throws ConfigError with every fault of the configuration
+ */
 export async function serve(options: ServeOptions): Promise<void> {
-  const { config, environment, version } = options;
+  const { request, version } = options;
+  using hangups = new Hangups();
+  const read = await readConfig(request);
+  const pem = await readPem(read, request.environment);
+  const { config } = read;
+  const worlds = new Worlds(config);
   const log = openLog(config.log.level);
+  const known = new Set<string>();
   const metrics = createMetrics({
     version,
-    upstreams: new Set(config.upstreams.keys()),
+    upstreams: known,
     storage: async () => ({
       ...(await store.housekeeping.figures()),
-      limitBytes: config.storage.maxSize,
+      limitBytes: worlds.config.storage.maxSize,
     }),
   });
   const observe = (event: MirrorEvent): void => {
@@ -51,10 +65,10 @@ export async function serve(options: ServeOptions): Promise<void> {
   let residents: HostedRepositories | undefined;
   await using store = await openStore({
     path: config.storage.path,
-    verifyRate: () => config.storage.verifyRate,
+    verifyRate: () => worlds.config.storage.verifyRate,
     admin: admin.address,
     observe,
-    housekeeping: housekeepingOf(() => config, {
+    housekeeping: housekeepingOf(() => worlds.config, {
       observe: (event) => {
         log.housekeeping(event);
         metrics.housekeeping(event);
@@ -65,8 +79,11 @@ export async function serve(options: ServeOptions): Promise<void> {
     }),
   });
   const via = nameForVia();
-  await using upstreams = await openUpstreams(config, environment, {
+  await using pool = new UpstreamPool({
+    environment: request.environment,
     via,
+    onLeft: (host) => metrics.forget(host),
+    onClosed: (upstream) => log.logger.info({ upstream }, 'upstream closed'),
     observe: (event) => {
       log.upstream(event);
       metrics.upstream(event);
@@ -75,46 +92,68 @@ export async function serve(options: ServeOptions): Promise<void> {
   const source = mirror({
     ...store,
     store: store.content,
-    upstream: upstreams.of,
-    policy: policies(config),
-    downloads: () => config.downloads,
+    upstream: (host) => worlds.here.upstreams.of(host),
+    policy: (host) => policyOf(worlds.here.config, host),
+    downloads: () => worlds.here.config.downloads,
     observe: (event) => {
       observe(event);
       const wrong = event.type === 'download-ended' && event.result === 'mismatch';
-      if (wrong) upstreams.distrust(event.host, event.digest);
+      if (wrong) worlds.here.upstreams.distrust(event.host, event.digest);
     },
   });
   await using hosted = openHosted(
-    () => config,
+    () => worlds.config,
     store,
     (event) => log.hosted(event),
   );
   [forget, residents] = [(digest) => source.forget(digest), hosted.repositories];
-  const serving: Serving = {
-    source,
-    ...(config.hosted.length > 0 && { hosted: hosted.repositories }),
-    router: createRouter({
-      upstreams: [...config.upstreams.values()],
-      defaultUpstream: config.defaultUpstream,
-      hosted: config.hosted,
-    }),
-    catalog: createCatalog({ paths: store.paths, edition: hosted.written }),
-    whenRateLimited: config.whenRateLimited,
+  const catalog = createCatalog({ paths: store.paths, edition: hosted.written });
+  const worldOf = (config: Config, upstreams: Upstreams): World => {
+    const world: World = {
+      config,
+      upstreams,
+      serving: {
+        source: worlds.bound(() => world, source),
+        ...(config.hosted.length > 0 && { hosted: hosted.repositories }),
+        router: createRouter({ ...config, upstreams: [...config.upstreams.values()] }),
+        catalog,
+        whenRateLimited: config.whenRateLimited,
+      },
+    };
+    return world;
   };
   const app = createApp({
-    serving: () => serving,
+    serving: () => worlds.now.serving,
     ready: () => store.ready(),
     known: () => ({
       version,
-      defaultUpstream: config.defaultUpstream,
-      upstreams: [...config.upstreams.values()].map(({ host, aliases }) => ({ host, aliases })),
+      defaultUpstream: worlds.config.defaultUpstream,
+      upstreams: [...worlds.config.upstreams.values()].map(({ host, aliases }) => ({
+        host,
+        aliases,
+      })),
     }),
     via,
     metrics,
     log: (record) => log.request(record),
   });
+  let tls: Tls | undefined;
+  const begin = (config: Config, pem: PemFiles, secure?: (tls: Tls) => void): void => {
+    const prepared = pool.prepare(config, pem);
+    const renewed = tlsOf(config.tls, pem);
+    if (renewed !== undefined && !isDeepStrictEqual(renewed, tls)) secure?.(renewed);
+    tls = renewed;
+    // Nothing fails from here on: either all of it is in effect or, above, nothing.
+    for (const host of config.upstreams.keys()) known.add(host);
+    worlds.begin(worldOf(config, prepared.upstreams));
+    prepared.enter(async () => void (await Promise.all([app.passed(), source.passed()])));
+  };
+  begin(config, pem);
+  worlds.follow((config) => {
+    log.level(config.log.level);
+    store.housekeeping.hurry();
+  });
   admin.open(administrationOf(store, hosted));
-  const tls = await tlsOf(config.tls);
   const { host = '::', port } = config.listen;
   const server = await startServer({ app, listen: { host, port }, ...(tls && { tls }) });
   const where = { address: server.address, port: server.port, tls: tls !== undefined };
@@ -125,7 +164,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       ...where,
       admin: admin.address,
       storage: store.paths.root,
-      config: options.file,
+      config: read.file,
       upstreams: [...config.upstreams.keys()],
       hosted: config.hosted.map(({ text }) => text),
       offline: config.offline,
@@ -134,40 +173,55 @@ export async function serve(options: ServeOptions): Promise<void> {
   );
   log.flush();
 
-  const signal = await signalled();
-  log.logger.info({ signal, drain: config.drain }, 'draining');
-  const [{ cut }] = await Promise.all([server.close(config.drain), source.close(config.drain)]);
+  const reloads = new Reloads({
+    request,
+    read,
+    pem,
+    apply: (change, pem) => begin(change.config, pem, (renewed) => server.secure(renewed)),
+    observe: reloadLog(log.logger, metrics),
+  });
+  const signal = await reloading(reloads, hangups, (folder, error) =>
+    log.logger.warn({ folder, error: error.message }, 'cannot be watched: looked at now and then'),
+  );
+  const { drain } = worlds.config;
+  log.logger.info({ signal, drain }, 'draining');
+  const [{ cut }] = await Promise.all([server.close(drain), source.close(drain)]);
   log.logger.info({ cut }, 'stopped');
   log.flush();
 }
 
-/** The first signal asks to end; a second one does not wait for anything. */
-async function signalled(): Promise<string> {
-  const signals = ['SIGTERM', 'SIGINT'] as const;
-  const signal = await Promise.race(
-    signals.map(async (name) => {
-      await once(process, name);
-      return name;
-    }),
-  );
-  for (const name of signals) process.once(name, () => process.exit(1));
-  return signal;
+/** Until the process is asked to end: the signal that asks it. */
+async function reloading(
+  reloads: Reloads,
+  hangups: Hangups,
+  onPoll: (folder: string, error: Error) => void,
+): Promise<string> {
+  await using _watch = new FileWatch({
+    files: () => reloads.files,
+    onChange: () => reloads.look(),
+    onPoll,
+  });
+  hangups.listen(() => void reloads.reload('signal'));
+  try {
+    return await ending();
+  } finally {
+    hangups.listen(undefined);
+  }
 }
 
-function policies({ upstreams, offline, tags }: Config): (host: string) => TagPolicy {
-  return (host) => {
-    const policy = upstreams.get(host)?.tags ?? tags;
-    // Nobody is asked, so nothing gets stale.
-    return offline ? { ...policy, freshFor: Infinity } : policy;
-  };
+function policyOf({ upstreams, offline, tags }: Config, host: string): TagPolicy {
+  const policy = upstreams.get(host)?.tags ?? tags;
+  // Nobody is asked, so nothing gets stale.
+  return offline ? { ...policy, freshFor: Infinity } : policy;
 }
 
-async function tlsOf(tls: ServerTls | undefined): Promise<Tls | undefined> {
+function tlsOf(tls: ServerTls | undefined, pem: PemFiles): Tls | undefined {
   if (tls === undefined) return undefined;
-  const { cert, key, clientCa } = tls;
+  const text = (file: string): string => pem.get(file) ?? '';
+  const { clientCa } = tls;
   return {
-    cert: await readFile(cert),
-    key: await readFile(key),
-    ...(clientCa !== undefined && { clientCa: await readFile(clientCa) }),
+    cert: text(tls.cert),
+    key: text(tls.key),
+    ...(clientCa !== undefined && { clientCa: text(clientCa) }),
   };
 }

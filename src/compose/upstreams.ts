@@ -1,141 +1,138 @@
-import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import path from 'node:path';
-import type { Config, Upstream as UpstreamConfig } from '../config/config.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { Config } from '../config/config.ts';
+import type { PemFiles } from '../config/pem.ts';
 import type { Digest } from '../core/digest.ts';
 import { RegistryError } from '../core/errors.ts';
 import type { Source } from '../core/source.ts';
 import { offlineSource } from '../mirror/offline.ts';
-import { helperCredentials } from '../upstream/credential-helper.ts';
-import {
-  fileCredentials,
-  givenCredentials,
-  type CredentialSource,
-} from '../upstream/credentials.ts';
-import type { ProxyOptions, TlsOptions } from '../upstream/dispatcher.ts';
-import { dockerCredentials } from '../upstream/docker-config.ts';
 import type { UpstreamEvent } from '../upstream/event.ts';
-import { upstream, type Upstream } from '../upstream/upstream.ts';
+import { Connected } from './connected.ts';
+import { connect, credentialsOf, recipeOf, type Recipe } from './recipe.ts';
 
-/** Attempts after the first one until there are headers; a body that breaks has `downloads.retries`. */
-const REQUEST_RETRIES = 2;
-
-/** The configured upstreams, ready to be asked. */
-export interface Upstreams extends AsyncDisposable {
+/** The upstreams of one configuration, ready to be asked. */
+export interface Upstreams {
   /** @throws RegistryError NAME_UNKNOWN for a host that is not configured */
   readonly of: (host: string) => Source;
   /** What came under the digest was wrong: whichever address it came from is passed over for a while. */
   distrust(host: string, digest: Digest): void;
 }
 
-/** Who is told what: upstreams the name of this mirror, the observer what becomes of requests. */
-interface Told {
+export interface UpstreamPoolOptions {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The name of this mirror. */
   readonly via: string;
   readonly observe: (event: UpstreamEvent) => void;
+  /** An upstream is none any more, or made anew. */
+  readonly onLeft?: (host: string) => void;
+  /** Nobody has used it since, and its connections are gone. */
+  readonly onClosed?: (host: string) => void;
+  /** Milliseconds without use after which one that left is closed; ten seconds. */
+  readonly linger?: number;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
+/** Upstreams that are not in use yet. */
+export interface Prepared {
+  readonly upstreams: Upstreams;
+  /**
+   * They are in use from now on. Those that take no part leave: they are closed when all that was
+   * begun by now has passed, and nobody uses them any more.
+   */
+  enter(passed: () => Promise<void>): void;
+}
 
-export async function openUpstreams(
-  config: Config,
-  environment: Environment,
-  told: Told,
-): Promise<Upstreams> {
-  const opened = new Map<string, Upstream>();
-  const sources = new Map<string, Source>();
-  for (const [host, settings] of config.upstreams) {
-    if (config.offline) {
-      sources.set(host, offlineSource(host));
-      continue;
-    }
-    const made = await open(settings, environment, told);
-    opened.set(host, made);
-    sources.set(host, made);
+interface Member {
+  readonly recipe: Recipe;
+  readonly connected: Connected;
+  /** What it states of itself is of interest; once it has left, only what it counts is. */
+  readonly state: { current: boolean };
+}
+
+const LINGER = 10_000;
+
+/**
+ * The connections to upstreams, with all that is known of them: tokens, circuits, limits. What stays
+ * as it was in another configuration keeps them.
+ */
+export class UpstreamPool implements AsyncDisposable {
+  readonly #options: UpstreamPoolOptions;
+  readonly #leaving = new Set<Connected>();
+  readonly #stop = new AbortController();
+  #members: ReadonlyMap<string, Member> = new Map();
+
+  constructor(options: UpstreamPoolOptions) {
+    this.#options = options;
   }
-  return {
-    of: (host) => {
-      const source = sources.get(host);
-      if (source === undefined)
-        throw new RegistryError('NAME_UNKNOWN', `${host} is not configured`);
-      return source;
-    },
-    distrust: (host, digest) => opened.get(host)?.distrust(digest),
-    [Symbol.asyncDispose]: async () => {
-      await Promise.all([...opened.values()].map((one) => one[Symbol.asyncDispose]()));
-    },
-  };
-}
 
-async function open(
-  settings: UpstreamConfig,
-  environment: Environment,
-  { via, observe }: Told,
-): Promise<Upstream> {
-  const { host, url, mirrors, headers, allowPrivate, maxConnections, timeouts } = settings;
-  const credentials = credentialsOf(settings, environment);
-  const proxy = settings.proxy ?? proxyOf(environment);
-  const tls = await tlsOf(settings);
-  return upstream({
-    host,
-    url,
-    mirrors,
-    headers,
-    allowPrivate,
-    maxConnections,
-    timeouts,
-    via,
-    observe,
-    ...(credentials && { credentials }),
-    ...(tls && { tls }),
-    ...(proxy !== undefined && { proxy }),
-    retries: REQUEST_RETRIES,
-  });
-}
-
-/** Files are read at the start: a certificate that is missing should not be found out by a client. */
-async function tlsOf({ tls }: UpstreamConfig): Promise<TlsOptions | undefined> {
-  const { ca, cert, key, insecureSkipVerify } = tls;
-  if (ca === undefined && cert === undefined && !insecureSkipVerify) return undefined;
-  return {
-    ...(ca !== undefined && { ca: await readFile(ca, 'utf8') }),
-    ...(cert !== undefined && { cert: await readFile(cert, 'utf8') }),
-    ...(key !== undefined && { key: await readFile(key, 'utf8') }),
-    insecureSkipVerify,
-  };
-}
-
-function credentialsOf(
-  { host, credentials }: UpstreamConfig,
-  environment: Environment,
-): CredentialSource | undefined {
-  const helpers = { environment };
-  switch (credentials?.kind) {
-    case undefined: {
-      // Only where somebody asked for it: a developer's own logins are not everybody's business.
-      const folder = environment['DOCKER_CONFIG'];
-      if (folder === undefined || folder === '') return undefined;
-      return dockerCredentials(path.join(folder.replace(/^~/, homedir()), 'config.json'), helpers);
+  /** Nothing has changed if this throws: an Error of Node, for a certificate that cannot be used. */
+  prepare(config: Config, pem: PemFiles): Prepared {
+    const members = new Map<string, Member>();
+    for (const settings of config.offline ? [] : config.upstreams.values()) {
+      const recipe = recipeOf(settings, this.#options.environment, pem);
+      const known = this.#members.get(settings.host);
+      const same = known !== undefined && isDeepStrictEqual(known.recipe, recipe);
+      members.set(settings.host, same ? known : this.#open(recipe));
     }
-    case 'password':
-      return givenCredentials(credentials.username, credentials.password);
-    case 'file':
-      return fileCredentials(credentials.username, credentials.passwordFile);
-    case 'environment': {
-      const password = environment[credentials.passwordEnv];
-      if (password !== undefined) return givenCredentials(credentials.username, password);
-      throw new RegistryError(
-        'UNAUTHORIZED',
-        `upstreams.${host}.credentials.passwordEnv: the environment has no ${credentials.passwordEnv}`,
-      );
+    return {
+      upstreams: {
+        of: (host) => {
+          const member = members.get(host);
+          if (member !== undefined) return member.connected.source;
+          if (config.upstreams.has(host)) return offlineSource(host);
+          throw new RegistryError('NAME_UNKNOWN', `${host} is not configured`);
+        },
+        distrust: (host, digest) => members.get(host)?.connected.upstream.distrust(digest),
+      },
+      enter: (passed) => {
+        const before = this.#members;
+        this.#members = members;
+        for (const [host, member] of before) {
+          if (members.get(host) !== member) void this.#leave(host, member, passed);
+        }
+      },
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    const current = [...this.#members.values()].map(({ connected }) => connected);
+    await Promise.all([...current, ...this.#leaving].map((one) => one[Symbol.asyncDispose]()));
+  }
+
+  #open(recipe: Recipe): Member {
+    const { environment, via, observe } = this.#options;
+    const state = { current: true };
+    const made = connect(recipe, credentialsOf(recipe, environment), {
+      via,
+      observe: (event) => {
+        if (state.current || !isStatement(event)) observe(event);
+      },
+    });
+    return { recipe, state, connected: new Connected(made) };
+  }
+
+  async #leave(
+    host: string,
+    { state, connected }: Member,
+    passed: () => Promise<void>,
+  ): Promise<void> {
+    const { onLeft, onClosed, linger = LINGER } = this.#options;
+    state.current = false;
+    this.#leaving.add(connected);
+    onLeft?.(host);
+    try {
+      await passed();
+      await connected.unused(linger, this.#stop.signal);
+    } catch {
+      // The end has come first.
+      return;
     }
-    case 'helper':
-      return helperCredentials(credentials.helper, helpers);
+    await connected[Symbol.asyncDispose]();
+    this.#leaving.delete(connected);
+    onClosed?.(host);
   }
 }
 
-function proxyOf(environment: Environment): ProxyOptions | undefined {
-  const get = (name: string) => environment[name.toLowerCase()] ?? environment[name];
-  const [http, https, none] = [get('HTTP_PROXY'), get('HTTPS_PROXY'), get('NO_PROXY')];
-  if (!http && !https) return undefined;
-  return { ...(http && { http }), ...(https && { https }), ...(none && { none }) };
+/** How it is, rather than what has happened: of two under one name only the present one can tell. */
+function isStatement({ type }: UpstreamEvent): boolean {
+  return type === 'load' || type === 'circuit' || type === 'budget';
 }

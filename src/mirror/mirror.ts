@@ -39,6 +39,8 @@ export interface MirrorOptions {
 export interface Mirror extends Source {
   /** Lets running downloads finish for so many milliseconds, stops the rest, and settles all writes. */
   close(milliseconds: number): Promise<void>;
+  /** Settles once everything that is under way now is over: downloads, and what is written down behind answers. */
+  passed(): Promise<void>;
   /** Content is here no more, and not to be served from memory either. */
   forget(digest: Digest): void;
   /** Has content stored that nobody asks for at the moment. */
@@ -78,6 +80,7 @@ export function mirror(options: MirrorOptions): Mirror {
     tags: (repository) => listings.tags(repository),
     referrers: (repository, digest) => listings.referrers(repository, digest),
     forget: (digest) => manifests.forget(digest),
+    passed: async () => void (await Promise.all([fills.passed(), background.passed()])),
     async close(milliseconds) {
       await downloads.close(milliseconds);
       await background.settle();

@@ -1,0 +1,38 @@
+import { once } from 'node:events';
+
+/** The first signal asks to end; a second one does not wait for anything. */
+export async function ending(): Promise<string> {
+  const signals = ['SIGTERM', 'SIGINT'] as const;
+  const signal = await Promise.race(
+    signals.map(async (name) => {
+      await once(process, name);
+      return name;
+    }),
+  );
+  for (const name of signals) process.once(name, () => process.exit(1));
+  return signal;
+}
+
+/** SIGHUP, which no longer ends the process. One that comes before anybody listens is not lost. */
+export class Hangups implements Disposable {
+  #asked = false;
+  #listener: (() => void) | undefined;
+  readonly #onSignal = (): void => {
+    this.#asked = true;
+    this.#listener?.();
+  };
+
+  constructor() {
+    process.on('SIGHUP', this.#onSignal);
+  }
+
+  /** Calls the function at each from now on, and at once if there was one; `undefined`: they are nothing. */
+  listen(listener: (() => void) | undefined): void {
+    this.#listener = listener;
+    if (this.#asked) listener?.();
+  }
+
+  [Symbol.dispose](): void {
+    process.off('SIGHUP', this.#onSignal);
+  }
+}
