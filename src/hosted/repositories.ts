@@ -1,5 +1,6 @@
 import type { Digest } from '../core/digest.ts';
 import type { Repository } from '../core/reference.ts';
+import { onDisk } from '../store/on-disk.ts';
 import type { LinkStore } from '../store/links.ts';
 import type { Records } from '../store/records.ts';
 import type { ContentStore } from '../store/store.ts';
@@ -7,6 +8,7 @@ import type { UploadStore } from '../store/uploads.ts';
 import { DiskChanges } from './changes.ts';
 import { collect, type Collected } from './collect.ts';
 import type { Hosted } from './hosted.ts';
+import { linkBlob } from './link-blob.ts';
 import { Manifests } from './manifests.ts';
 import type { Pin } from './mark.ts';
 import { DiskMounts } from './mounts.ts';
@@ -55,6 +57,8 @@ export interface HostedRepositories extends Hosted {
   collect(mode: 'collect' | 'report', signal?: AbortSignal): AsyncGenerator<Collected>;
   /** Throws away uploads that nobody has touched for too long; tells how many. @throws Error of Node */
   expire(): Promise<number>;
+  /** Has the repository hold a blob that is stored, as a push would. @throws RegistryError STORAGE_UNAVAILABLE */
+  adopt(repository: Repository, digest: Digest, size: number): Promise<void>;
   /** Runs the task while nothing else changes what holds the content: for whoever evicts. */
   exclusively<T>(digest: Digest, task: () => Promise<T>): Promise<T>;
 }
@@ -81,6 +85,8 @@ export function hostedRepositories(options: HostedOptions): HostedRepositories {
       collect({ ...options, ...rules(), ...parts, manifests, mode, ...(signal && { signal }) }),
     ),
     expire: () => uploads.expire(),
+    adopt: (repository, digest, size) =>
+      onDisk(() => locks.digest(digest, () => linkBlob(parts, repository, digest, size))),
     exclusively: (digest, task) => locks.digest(digest, task),
   };
 }

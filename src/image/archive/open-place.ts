@@ -68,7 +68,8 @@ async function archiveFiles(file: string, options: UnpackOptions): Promise<Files
   return tarFiles(await plain(content, file, options), file);
 }
 
-async function held(files: Files): Promise<Held> {
+/** What the files amount to. @throws RegistryError MANIFEST_INVALID if that is nothing */
+export async function held(files: Files): Promise<Held> {
   await checkLayoutVersion(files);
   const layout = await ociLayout(files);
   if (layout !== undefined) return dockerNames(files, layout);

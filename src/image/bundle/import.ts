@@ -1,0 +1,207 @@
+import type { Descriptor } from '../../core/descriptor.ts';
+import type { Digest } from '../../core/digest.ts';
+import { RegistryError } from '../../core/errors.ts';
+import { isHosted } from '../../core/hosted.ts';
+import type { Platform } from '../../core/platform.ts';
+import { atDigest, formatReference, type Reference } from '../../core/reference.ts';
+import { closureOf, type Closure, type Missing } from './closure.ts';
+import { checkLock, contentsOf, subjectOf, type Contents } from './contents.ts';
+import { describe } from './export.ts';
+import { Intake } from './intake.ts';
+import type { Lock } from './lock.ts';
+import { nameImages, type NamedImage } from './naming.ts';
+import { placeImages, type Whole } from './place.ts';
+import type { Shelf } from './shelf.ts';
+
+export interface ImportOptions {
+  readonly shelf: Shelf;
+  /** What people call the archive. */
+  readonly name: string;
+  /** What it has to be, to the digest. */
+  readonly lock?: Lock | undefined;
+  /** What the image is to be called, of an archive that holds one. */
+  readonly as?: Reference | undefined;
+  /** Of an index only the images for these; all that are there when left out. */
+  readonly platforms?: readonly Platform[] | undefined;
+  /** What becomes of a tag that is there and means something else. */
+  readonly tags: 'keep' | 'overwrite';
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+export interface ImportedImage {
+  readonly name: string;
+  readonly digest: Digest;
+  /** `same`: it was here under that name. `moved`: the name meant something else. */
+  readonly outcome: 'new' | 'same' | 'moved';
+}
+
+export interface Imported {
+  readonly images: readonly ImportedImage[];
+  /** What was not stored before. */
+  readonly blobs: number;
+  readonly bytes: number;
+}
+
+/**
+ * Imports the images of an archive, read once from its beginning to its end: a bundle, any OCI layout in
+ * a tar, what docker saves; plain, gzip or zstd. Everything is verified before anything of it is visible.
+ * @throws RegistryError saying what is wrong; nothing of the archive is visible then
+ */
+export async function importBundle(
+  bytes: AsyncIterable<Uint8Array>,
+  options: ImportOptions,
+): Promise<Imported> {
+  const { shelf, name, signal } = options;
+  await using intake = new Intake(options);
+  await intake.read(bytes);
+  const contents = await contentsOf(intake, shelf, name);
+  const { lock } = intake;
+  const images = nameImages({
+    name,
+    contents,
+    lock,
+    as: options.as,
+    place: (reference, lives) => shelf.place(reference, lives),
+  });
+  const verified = await verify(images, contents, intake, options);
+  const whole = await chosen(verified, contents, options);
+  refuseMoves(whole, options);
+  refuseSparse(whole, shelf);
+  await hold(whole, intake, shelf);
+  const content = new Map(whole.flatMap(({ closure }) => [...closure.content]));
+  // Before the images are kept, which would keep this as well.
+  await intake.drop((digest) => content.has(digest));
+  signal?.throwIfAborted();
+  await placeImages(whole, {
+    shelf,
+    manifest: (digest) => contents.source.manifest(digest),
+    subject: subjectOf,
+    now: options.now ?? Date.now,
+  });
+  const fresh = [...content.values()].filter(({ descriptor }) => intake.settle(descriptor.digest));
+  return {
+    images: whole.map(({ reference: { repository, at }, root, before }) => ({
+      name: formatReference(repository, at),
+      digest: root.digest,
+      outcome: before === undefined ? 'new' : before === root.digest ? 'same' : 'moved',
+    })),
+    blobs: fresh.length,
+    bytes: fresh.reduce((sum, { descriptor }) => sum + descriptor.size, 0),
+  };
+}
+
+interface Verified extends NamedImage {
+  readonly closure: Closure;
+}
+
+/** Everything that the archive says it holds has to be there. */
+async function verify(
+  images: readonly NamedImage[],
+  contents: Contents,
+  intake: Intake,
+  { name }: ImportOptions,
+): Promise<readonly Verified[]> {
+  const { lock } = intake;
+  const verified: Verified[] = [];
+  const missing = new Map<Digest, Missing>();
+  const found = new Map<Digest, Descriptor>();
+  for (const image of images) {
+    const { reference, root, locked } = image;
+    const text = formatReference(reference.repository, reference.at);
+    const closure = await closureOf(text, root, contents.source, {
+      platforms: lock === undefined ? 'stored' : 'all',
+      referrers: 'all',
+    });
+    const left = new Set(locked?.leftOut.map(({ digest }) => digest));
+    for (const one of closure.missing) if (!left.has(one.digest)) missing.set(one.digest, one);
+    for (const { descriptor } of closure.content.values()) found.set(descriptor.digest, descriptor);
+    verified.push({ ...image, closure });
+  }
+  for (const { digest, size, mediaType, in: place } of lock?.content ?? []) {
+    if (place === 'base' || intake.has(digest) || missing.has(digest)) continue;
+    missing.set(digest, { digest, size, mediaType, neededBy: 'the lock' });
+  }
+  refuseMissing(name, [...missing.values()], lock);
+  if (lock !== undefined) checkLock(name, lock, found);
+  return verified;
+}
+
+/** @throws RegistryError BLOB_UNKNOWN, with everything that is missing */
+function refuseMissing(name: string, missing: readonly Missing[], lock: Lock | undefined): void {
+  if (missing.length === 0) return;
+  const base = new Set(lock?.content.flatMap((one) => (one.in === 'base' ? [one.digest] : [])));
+  const lines = missing.map((one) => {
+    const where = base.has(one.digest) ? ' (of the bundle that this one goes on from)' : '';
+    return `  ${describe(one)}${where}`;
+  });
+  throw new RegistryError('BLOB_UNKNOWN', `${name} lacks content\n${lines.join('\n')}`, {
+    detail: { missing },
+  });
+}
+
+async function chosen(
+  images: readonly Verified[],
+  { source }: Contents,
+  { platforms, shelf }: ImportOptions,
+): Promise<readonly Whole[]> {
+  const whole: Whole[] = [];
+  for (const { reference, root, closure } of images) {
+    const { repository, at } = reference;
+    const text = formatReference(repository, at);
+    const wanted =
+      platforms === undefined
+        ? closure
+        : await closureOf(text, root, source, { platforms, referrers: 'stored' });
+    const record = atDigest(at)
+      ? undefined
+      : isHosted(repository)
+        ? await shelf.hosted.tag(repository, at)
+        : (await shelf.tags.get(repository, at))?.descriptor;
+    whole.push({ reference, root, closure: wanted, before: record?.digest });
+  }
+  return whole;
+}
+
+/** @throws RegistryError DENIED, with every tag that would mean something else from now on */
+function refuseMoves(whole: readonly Whole[], { name, tags }: ImportOptions): void {
+  const moving = whole.filter(({ before, root }) => before !== undefined && before !== root.digest);
+  if (tags === 'overwrite' || moving.length === 0) return;
+  const lines = moving.map(({ reference: { repository, at }, root, before }) => {
+    return `  ${formatReference(repository, at)} means ${before}, there ${root.digest}`;
+  });
+  throw new RegistryError(
+    'DENIED',
+    `nothing of ${name} was imported: tags that are here mean something else, and only --overwrite moves them\n${lines.join('\n')}`,
+  );
+}
+
+/** What lives here obeys the rules of a push, which are asked before anything is visible. */
+function refuseSparse(whole: readonly Whole[], { hosted }: Shelf): void {
+  if (hosted.sparse() !== 'none') return;
+  const partly = whole.filter(
+    ({ reference, closure }) =>
+      isHosted(reference.repository) && closure.leftOut.length + closure.missing.length > 0,
+  );
+  if (partly.length === 0) return;
+  const names = partly.map(({ reference: { repository, at } }) => formatReference(repository, at));
+  throw new RegistryError(
+    'MANIFEST_BLOB_UNKNOWN',
+    `nothing was imported: ${names.join(', ')} would live here without all of their platforms, which uploads.sparse does not allow`,
+  );
+}
+
+/** From here on nothing of it may leave; and all of it has to be there still. */
+async function hold(whole: readonly Whole[], intake: Intake, { content }: Shelf): Promise<void> {
+  for (const { closure } of whole) {
+    for (const { descriptor } of closure.content.values()) {
+      await intake.hold(descriptor.digest);
+      if ((await content.size(descriptor.digest)) === descriptor.size) continue;
+      throw new RegistryError(
+        'STORAGE_UNAVAILABLE',
+        `${descriptor.digest} has left the store while it was being imported`,
+      );
+    }
+  }
+}

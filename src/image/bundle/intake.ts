@@ -1,0 +1,242 @@
+import { randomUUID } from 'node:crypto';
+import { algorithmOf, Hasher, type Digest } from '../../core/digest.ts';
+import { RegistryError } from '../../core/errors.ts';
+import { decompress } from '../../layer/decompress.ts';
+import type { TarEntry } from '../../layer/tar-entry.ts';
+import { walkTar } from '../../layer/tar.ts';
+import { onDisk } from '../../store/on-disk.ts';
+import { damaged, type Files } from '../archive/content.ts';
+import { openFile } from '../archive/folder-files.ts';
+import { notAnArchive } from '../archive/tar-files.ts';
+import { Commits } from './commits.ts';
+import { LOCK_NAME, parseLock, type Lock } from './lock.ts';
+import { isSmall, Members, quoted } from './members.ts';
+import { Reservation } from './reservation.ts';
+import type { Shelf } from './shelf.ts';
+
+export interface IntakeOptions {
+  readonly shelf: Shelf;
+  /** What people call the archive. */
+  readonly name: string;
+  /** What the archive has to hold, when that is known beforehand. */
+  readonly lock?: Lock | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Takes an archive in, in one pass and in any order of its files: content goes into the store, where
+ * nothing leads to it yet and nobody may remove it until this is disposed. What is new by then and was
+ * not settled is removed again.
+ */
+export class Intake implements AsyncDisposable {
+  readonly #options: IntakeOptions;
+  readonly #reservation: Reservation;
+  readonly #commits = new Commits();
+  readonly #members: Members;
+  /** Content of the archive, with its bytes. */
+  readonly #taken = new Map<Digest, number>();
+  readonly #fresh = new Set<Digest>();
+  readonly #uses = new Map<Digest, Disposable>();
+  #lock: Lock | undefined;
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+    this.#reservation = new Reservation(options.shelf, options.name);
+    this.#members = new Members(options.name);
+  }
+
+  /** What the archive states, or was stated of it beforehand. */
+  get lock(): Lock | undefined {
+    return this.#lock ?? this.#options.lock;
+  }
+
+  /**
+   * Reads all of it.
+   * @throws RegistryError MANIFEST_INVALID for what is no archive, DIGEST_INVALID for damaged content,
+   *   STORAGE_UNAVAILABLE for want of room
+   */
+  async read(bytes: AsyncIterable<Uint8Array>): Promise<void> {
+    const { name, lock, signal } = this.#options;
+    if (lock !== undefined) await this.#reservation.make(lock);
+    try {
+      await using input = await decompress(bytes);
+      for await (const entry of walkTar(input.bytes)) {
+        signal?.throwIfAborted();
+        await this.#entry(entry);
+      }
+      await input.drain();
+    } catch (cause) {
+      if (!(cause instanceof RegistryError) || cause.code !== 'LAYER_INVALID') throw cause;
+      throw notAnArchive(name, cause.message, cause);
+    }
+    await this.#commits.settled();
+    if (this.#members.count === 0) throw notAnArchive(name, 'it is empty');
+  }
+
+  has(digest: Digest): boolean {
+    return this.#taken.has(digest);
+  }
+
+  /** What the archive holds besides content, and what its list of images calls content. */
+  get files(): Files {
+    return {
+      name: this.#options.name,
+      open: (asked) =>
+        this.#members.open(asked, async (digest) =>
+          this.has(digest) ? openFile(this.#options.shelf.paths.blob(digest)) : undefined,
+        ),
+      [Symbol.asyncDispose]: async () => {},
+    };
+  }
+
+  /** Takes in what was made, such as the manifest of an image that came without. */
+  async put(bytes: Uint8Array, digest: Digest): Promise<void> {
+    if (this.#taken.has(digest)) return;
+    await this.#content(digest, bytes.length, [bytes]);
+    await this.#commits.settled();
+  }
+
+  /** Content that was here before, and has to stay. */
+  async hold(digest: Digest): Promise<void> {
+    if (this.#uses.has(digest)) return;
+    const { uses } = this.#options.shelf;
+    this.#uses.set(digest, uses.begin(digest));
+    await uses.removal(digest);
+  }
+
+  /** The content is led to from now on. Tells whether it came with the archive. */
+  settle(digest: Digest): boolean {
+    return this.#fresh.delete(digest);
+  }
+
+  /** Removes what came with the archive and is not wanted. */
+  async drop(isWanted: (digest: Digest) => boolean): Promise<void> {
+    for (const digest of this.#fresh) {
+      if (isWanted(digest)) continue;
+      this.#uses.get(digest)?.[Symbol.dispose]();
+      this.#uses.delete(digest);
+      this.#fresh.delete(digest);
+      await this.#options.shelf.discard(digest);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#commits[Symbol.asyncDispose]();
+    this.#reservation[Symbol.dispose]();
+    await this.drop(() => false);
+    for (const use of this.#uses.values()) use[Symbol.dispose]();
+  }
+
+  async #entry(entry: TarEntry): Promise<void> {
+    const name = this.#members.next(entry.name);
+    if (entry.type === 'directory') return;
+    if (entry.type === 'symlink' || entry.type === 'hardlink') {
+      this.#members.link(name, entry);
+      return;
+    }
+    if (entry.type !== 'file') {
+      throw notAnArchive(this.#options.name, `${quoted(entry.name)} is neither file nor link`);
+    }
+    const digest = this.#members.digestIn(name);
+    if (digest !== undefined) {
+      this.#checkLocked(digest, entry.size);
+      await this.#content(digest, entry.size, entry.content());
+    } else if (isSmall(name, entry.size)) {
+      const bytes = await this.#members.keep(name, entry);
+      if (name === LOCK_NAME) await this.#learnLock(bytes);
+    } else await this.#learn(name, entry);
+  }
+
+  /** What a lock does not list has no business in the archive: said before it is read. */
+  #checkLocked(digest: Digest, size: number): void {
+    const { lock } = this;
+    const listed = lock && this.#reservation.listed(lock, digest);
+    if (lock === undefined || listed?.size === size) return;
+    throw new RegistryError(
+      'MANIFEST_INVALID',
+      listed === undefined
+        ? `${this.#options.name} does not match the lock, which does not list ${digest}`
+        : `${this.#options.name} does not match the lock: ${digest} has ${size} bytes, not ${listed.size}`,
+    );
+  }
+
+  async #content(
+    digest: Digest,
+    size: number,
+    bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  ): Promise<void> {
+    const { content } = this.#options.shelf;
+    await this.hold(digest);
+    if (this.#fresh.has(digest)) await this.#commits.settled();
+    if ((await content.size(digest)) === size) {
+      this.#taken.set(digest, size);
+      return this.#check(digest, bytes);
+    }
+    const ingest = await content.ingestApart(digest, this.#reservation.room);
+    this.#fresh.add(digest);
+    try {
+      await ingest.expect(size);
+      if (!ingest.storing) throw this.#reservation.noRoom(digest, size);
+      for await (const chunk of bytes) await ingest.write(chunk);
+    } catch (error) {
+      await ingest[Symbol.asyncDispose]();
+      throw error;
+    }
+    this.#taken.set(digest, size);
+    await this.#commits.add(async () => {
+      await using _ = ingest;
+      const { stored } = await ingest.commit().catch((cause: unknown) => {
+        throw wrong(this.#options.name, digest, cause);
+      });
+      if (!stored) throw this.#reservation.noRoom(digest, size);
+    });
+  }
+
+  /** Stored already: what the archive has is read all the same, or it would pass for sound. */
+  async #check(
+    digest: Digest,
+    bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  ): Promise<void> {
+    const hasher = new Hasher(algorithmOf(digest));
+    for await (const chunk of bytes) hasher.update(chunk);
+    if (hasher.digest() !== digest) throw damaged(this.#options.name, digest);
+  }
+
+  async #learnLock(bytes: Buffer): Promise<void> {
+    const { name, lock: stated } = this.#options;
+    const lock = parseLock(bytes, `${name}, ${LOCK_NAME}`);
+    if (stated !== undefined && JSON.stringify(stated) !== JSON.stringify(lock)) {
+      throw new RegistryError('MANIFEST_INVALID', `${name} was made with another lock`);
+    }
+    this.#lock = lock;
+    if (stated === undefined) await this.#reservation.make(lock);
+  }
+
+  /** A file whose name says no digest, such as a layer that docker saved: hashed while it is stored. */
+  async #learn(name: string, entry: TarEntry): Promise<void> {
+    const { uploads, content } = this.#options.shelf;
+    using _ = await this.#reservation.unnamed(entry.name, entry.size);
+    const upload = `${randomUUID()}.import`;
+    try {
+      await onDisk(async () => {
+        await using file = await uploads.create(upload);
+        const { hasher } = await file.hash('sha256');
+        for await (const chunk of entry.content()) await file.write(chunk);
+        await file.flush();
+        const digest = hasher.digest();
+        await this.hold(digest);
+        if ((await content.size(digest)) === undefined) this.#fresh.add(digest);
+        await uploads.publish(file, digest);
+        this.#taken.set(digest, entry.size);
+        this.#members.learnt(name, digest);
+      });
+    } finally {
+      await uploads.remove(upload);
+    }
+  }
+}
+
+function wrong(place: string, digest: Digest, cause: unknown): unknown {
+  const is = cause instanceof RegistryError && cause.code === 'DIGEST_INVALID';
+  return is ? damaged(place, digest) : cause;
+}

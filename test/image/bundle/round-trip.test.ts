@@ -1,0 +1,242 @@
+import assert from 'node:assert/strict';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { suite, test } from 'node:test';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { parsePlatform } from '../../../src/core/platform.ts';
+import { parseTag } from '../../../src/core/reference.ts';
+import { readLock } from '../../../src/image/bundle/base.ts';
+import { formatLock } from '../../../src/image/bundle/lock.ts';
+import { storeSource } from '../../../src/image/store-source.ts';
+import { importMarks } from '../../../src/store/imports.ts';
+import { failsWith } from '../archive/source-contract.ts';
+import {
+  APP,
+  exported,
+  filled,
+  flipped,
+  keep,
+  openWorld,
+  seen,
+  tag,
+  manyPlatforms,
+} from './world.ts';
+
+const LATEST = parseTag('latest');
+
+suite('a bundle from one store into another', () => {
+  test('brings the image to the byte, under its name, with what refers to it', async () => {
+    await using here = await openWorld();
+    await using there = await openWorld();
+    const image = await filled(here);
+    const { bytes, lock } = await exported(here, ['docker.io/library/app:latest']);
+    assert.equal(lock.content.length, 11);
+    const imported = await there.import(bytes);
+    assert.deepEqual(imported.images, [
+      {
+        name: 'docker.io/library/app:latest',
+        digest: image.index.descriptor.digest,
+        outcome: 'new',
+      },
+    ]);
+    assert.equal(imported.blobs, 11);
+    const source = storeSource(there.store.paths);
+    assert.deepEqual((await source.manifest(APP, LATEST)).bytes, image.index.bytes);
+    for (const { digest, mediaType, size } of lock.content) {
+      const link = await there.store.links.get(APP, digest);
+      const manifest = /manifest|index/.test(mediaType);
+      assert.deepEqual(link, manifest ? { size, mediaType } : { size });
+      assert.deepEqual(
+        await readFile(there.store.paths.blob(digest)),
+        await readFile(here.store.paths.blob(digest)),
+      );
+    }
+    const { items } = await source.referrers(APP, image.index.descriptor.digest);
+    assert.deepEqual(
+      items.map(({ digest, artifactType }) => [digest, artifactType]),
+      [[image.signed.descriptor.digest, 'application/vnd.test.signature']],
+    );
+    assert.deepEqual(there.renewed, [image.index.descriptor.digest]);
+  });
+
+  test('is the same to the byte whenever it is made', async () => {
+    await using here = await openWorld();
+    await filled(here);
+    const first = await exported(here, ['docker.io/library/app:latest']);
+    const second = await exported(here, ['docker.io/**']);
+    assert.ok(first.bytes.equals(second.bytes));
+    assert.deepEqual(await readFile(`${first.file}.lock.json`), formatLock(first.lock));
+    assert.deepEqual(await readLock(first.file), first.lock);
+    assert.deepEqual(await readLock(`${first.file}.lock.json`), first.lock);
+  });
+
+  for (const [name, pack] of Object.entries({ gzip: gzipSync, zstd: zstdCompressSync })) {
+    test(`may be compressed: ${name}`, async () => {
+      await using here = await openWorld();
+      await using there = await openWorld();
+      await filled(here);
+      const { bytes } = await exported(here, ['docker.io/**']);
+      assert.equal((await there.import(pack(bytes))).images.length, 1);
+    });
+  }
+
+  test('a second time nothing is written', async () => {
+    await using here = await openWorld();
+    await using there = await openWorld();
+    await filled(here);
+    const { bytes } = await exported(here, ['docker.io/**']);
+    await there.import(bytes);
+    const before = await seen(there.folder);
+    const again = await there.import(bytes);
+    assert.deepEqual(
+      again.images.map(({ outcome }) => outcome),
+      ['same'],
+    );
+    assert.deepEqual([again.blobs, again.bytes], [0, 0]);
+    assert.deepEqual(await seen(there.folder), before);
+  });
+
+  test('one platform of two: the index goes along as it is', async () => {
+    await using here = await openWorld();
+    await using there = await openWorld();
+    const image = await filled(here);
+    const { bytes, lock } = await exported(here, ['docker.io/**'], {
+      platforms: [parsePlatform('linux/arm64')],
+      referrers: 'none',
+    });
+    assert.equal(lock.content.length, 5);
+    const [locked] = lock.images;
+    assert.deepEqual(locked?.platforms, ['linux/arm64']);
+    assert.deepEqual(
+      locked?.leftOut.map(({ digest, platform, why }) => [digest, platform, why]),
+      [[image.first.manifest.descriptor.digest, 'linux/amd64', 'platform']],
+    );
+    await there.import(bytes);
+    const source = storeSource(there.store.paths);
+    assert.deepEqual((await source.manifest(APP, LATEST)).bytes, image.index.bytes);
+    await source.manifest(APP, image.second.manifest.descriptor.digest);
+  });
+
+  test('only some of a bundle: a platform', async () => {
+    await using here = await openWorld();
+    await using there = await openWorld();
+    const image = await filled(here);
+    const { bytes } = await exported(here, ['docker.io/**']);
+    await there.import(bytes, { platforms: [parsePlatform('amd64')] });
+    const content = await seen(there.folder);
+    const { digest } = image.second.manifest.descriptor;
+    assert.ok(
+      !content.some((name) => name.includes(digest.slice(7))),
+      'what was not chosen is gone',
+    );
+    assert.ok(content.some((name) => name.includes(image.first.config.digest.slice(7))));
+  });
+
+  test('what goes on from another bundle has only what is new', async () => {
+    await using here = await openWorld();
+    await using there = await openWorld();
+    await filled(here);
+    const first = await exported(here, ['docker.io/**']);
+    const newer = manyPlatforms('newer');
+    await keep(here.store, newer, [newer.parts.index, ...newer.parts.first, ...newer.parts.second]);
+    await tag(here.store, APP, 'newer', newer.index.descriptor);
+    const whole = await exported(here, ['docker.io/**']);
+    const rest = await exported(here, ['docker.io/**'], { since: first.lock });
+    assert.ok(rest.bytes.length < whole.bytes.length);
+    assert.equal(rest.lock.content.filter((one) => one.in === 'base').length, 11);
+    await assert.rejects(there.import(rest.bytes), failsWith('BLOB_UNKNOWN', /goes on from/));
+    assert.deepEqual(await seen(there.folder), []);
+    await there.import(first.bytes);
+    const { images } = await there.import(rest.bytes);
+    assert.deepEqual(
+      images.map(({ name, outcome }) => [name, outcome]),
+      [
+        ['docker.io/library/app:latest', 'same'],
+        ['docker.io/library/app:newer', 'new'],
+      ],
+    );
+  });
+});
+
+suite('what was imported', () => {
+  test('stays when its tag moves on, when the index is lost, and when room is needed', async () => {
+    await using here = await openWorld();
+    const image = await filled(here);
+    const { bytes } = await exported(here, ['docker.io/**']);
+    const folder = path.join(here.folder, '..', 'other');
+    {
+      await using there = await openWorld({ folder });
+      await there.import(bytes);
+      const newer = manyPlatforms('newer');
+      await keep(there.store, newer, [newer.parts.index]);
+      await tag(there.store, APP, 'latest', newer.index.descriptor);
+    }
+    await writeFile(path.join(folder, 'index', 'blobs.db'), 'nothing of the kind');
+    await using there = await openWorld({ folder });
+    const { evictor } = there.store.housekeeping;
+    await evictor.sweep({ reason: 'request', excess: () => Infinity });
+    for (const { digest } of [
+      image.index.descriptor,
+      ...image.parts.first,
+      ...image.parts.signature,
+    ]) {
+      assert.notEqual(await there.store.content.size(digest), undefined);
+    }
+    const marks = await importMarks(there.store.paths, APP);
+    assert.equal(marks.length, 2);
+  });
+
+  test('a tag that is there is not moved, unless that is said', async () => {
+    await using here = await openWorld();
+    await using there = await openWorld();
+    const image = await filled(here);
+    const other = await filled(there, 'other');
+    const { bytes } = await exported(here, ['docker.io/**']);
+    const before = await seen(there.folder);
+    await assert.rejects(
+      there.import(bytes),
+      failsWith('DENIED', /docker\.io\/library\/app:latest.*--overwrite|--overwrite/s),
+    );
+    assert.deepEqual(await seen(there.folder), before);
+    const { images } = await there.import(bytes, { tags: 'overwrite' });
+    assert.equal(images[0]?.outcome, 'moved');
+    const record = await there.store.tags.get(APP, LATEST);
+    assert.equal(record?.descriptor.digest, image.index.descriptor.digest);
+    assert.equal(record.history[0]?.digest, other.index.descriptor.digest);
+  });
+});
+
+suite('what cannot be exported', () => {
+  test('everything that lacks is said at once, and where to get it', async () => {
+    await using here = await openWorld();
+    const image = manyPlatforms();
+    await keep(here.store, image, [image.parts.index, image.first.manifest.descriptor]);
+    await tag(here.store, APP, 'latest', image.index.descriptor);
+    const lacking = [...image.first.layers, image.first.config].map(({ digest }) => digest);
+    await assert.rejects(exported(here, ['docker.io/**']), (error: Error) => {
+      for (const digest of lacking) assert.match(error.message, new RegExp(digest));
+      assert.match(error.message, /layover prefetch docker\.io\/library\/app:latest/);
+      return true;
+    });
+    await assert.rejects(
+      exported(here, ['docker.io/library/app:latest', 'quay.io/no/such:1', 'quay.io/nor/*:2']),
+      failsWith('MANIFEST_UNKNOWN', /quay\.io\/no\/such:1 quay\.io\/nor\/\*:2/),
+    );
+    await assert.rejects(
+      exported(here, ['docker.io/**'], { platforms: [parsePlatform('linux/s390x')] }),
+      failsWith('MANIFEST_UNKNOWN', /not for linux\/s390x; it is for .*linux\/amd64/),
+    );
+  });
+
+  test('damaged content is no bundle', async () => {
+    await using here = await openWorld();
+    const image = await filled(here);
+    const [layer] = image.first.layers;
+    assert.ok(layer);
+    const name = here.store.paths.blob(layer.digest);
+    await chmod(name, 0o600);
+    await writeFile(name, flipped(await readFile(name), 20));
+    await assert.rejects(exported(here, ['docker.io/**']), failsWith('DIGEST_INVALID', /damaged/));
+    await assert.rejects(readFile(path.join(here.folder, '..', 'bundle.tar')), { code: 'ENOENT' });
+  });
+});
