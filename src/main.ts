@@ -1,15 +1,16 @@
-import { readFileSync } from 'node:fs';
-
 const { version } = JSON.parse(
-  readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+  process
+    .getBuiltinModule('node:fs')
+    .readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
 ) as { version: string };
-const { argv, env: environment, stdin, stdout, stderr } = process;
+const { argv, env: environment } = process;
 const line = argv.slice(2);
 
 if (line.length === 1 && line[0] === '--version') {
   // Asked by scripts all the time: not worth loading a program for.
-  stdout.write(`layover ${version}\n`);
+  process.stdout.write(`layover ${version}\n`);
 } else {
+  const { stdin, stdout, stderr } = process;
   const { toolFor } = await import('./cli/compat/tools.ts');
   // Called by the name of a tool whose command line is spoken, the launcher puts that name in front.
   const tool = toolFor(line[0]);

@@ -1,5 +1,6 @@
-import { createInterface, type Interface } from 'node:readline';
-import { Writable, type Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
+import { lazily } from '../core/lazily.ts';
+import type { Lines } from './lines.ts';
 
 /** What a verb is told by whoever runs it. Disposed, it leaves the terminal as it was. */
 export interface Input extends Disposable {
@@ -29,7 +30,12 @@ export interface InputOptions {
 export function terminalInput(options: InputOptions): Input {
   const { stdin } = options;
   const watched = stdin.isTTY === true ? 'yes' : 'no';
-  let lines: Lines | undefined;
+  let opened: Lines | undefined;
+  const lines = lazily(async () => {
+    const { Lines } = await import('./lines.ts');
+    opened = new Lines(options);
+    return opened;
+  });
   return {
     watched,
     async text() {
@@ -38,72 +44,10 @@ export function terminalInput(options: InputOptions): Input {
       return Buffer.concat(chunks).toString('utf8');
     },
     async line(prompt, typed = 'shown') {
-      lines ??= new Lines(options);
-      return await lines.next(prompt, watched === 'yes' ? typed : 'shown');
+      return await (await lines()).next(prompt, watched === 'yes' ? typed : 'shown');
     },
     [Symbol.dispose]() {
-      lines?.close();
+      opened?.close();
     },
   };
-}
-
-/** Lines as they come, also those that come faster than they are asked for. */
-class Lines {
-  readonly #options: InputOptions;
-  readonly #interface: Interface;
-  readonly #queue: string[] = [];
-  #muted = false;
-  #ended = false;
-  #wake: (() => void) | undefined;
-
-  constructor(options: InputOptions) {
-    this.#options = options;
-    const shown = new Writable({
-      write: (chunk: Buffer, _encoding, done) => {
-        if (this.#muted) done();
-        else options.prompts.write(chunk, () => done());
-      },
-    });
-    this.#interface = createInterface({
-      input: options.stdin,
-      output: shown,
-      terminal: options.stdin.isTTY === true,
-      historySize: 0,
-    });
-    this.#interface.on('line', (line) => {
-      this.#queue.push(line);
-      this.#wake?.();
-    });
-    this.#interface.on('close', () => {
-      this.#ended = true;
-      this.#wake?.();
-    });
-    this.#interface.on('SIGINT', options.interrupt);
-  }
-
-  async next(prompt: string, typed: 'shown' | 'hidden'): Promise<string | undefined> {
-    const signal = this.#options.signal();
-    signal.throwIfAborted();
-    this.#interface.setPrompt(prompt);
-    if (!this.#ended) this.#interface.prompt();
-    this.#muted = typed === 'hidden';
-    const wake = () => this.#wake?.();
-    signal.addEventListener('abort', wake);
-    try {
-      while (this.#queue.length === 0 && !this.#ended && !signal.aborted) {
-        await new Promise<void>((resolve) => (this.#wake = resolve));
-      }
-    } finally {
-      signal.removeEventListener('abort', wake);
-      if (this.#muted) this.#options.prompts.write('\n');
-      this.#muted = false;
-    }
-    signal.throwIfAborted();
-    return this.#queue.shift();
-  }
-
-  close(): void {
-    this.#interface.close();
-    this.#options.stdin.destroy();
-  }
 }

@@ -1,6 +1,5 @@
 import path from 'node:path';
 import type { ConnectOptions } from '../cli/context.ts';
-import { parseSize } from '../config/size.ts';
 import { RegistryError } from '../core/errors.ts';
 import type { Caching } from '../image/cache/cached.ts';
 import { client, type Client } from '../image/client.ts';
@@ -57,12 +56,13 @@ async function cacheOf(
   const { contentCache } = await import('../image/cache/cached.ts');
   return contentCache({
     folder: cache === true ? cacheFolder(environment) : cache,
-    maxSize: cacheSize === undefined ? CACHE_SIZE : sizeOf(cacheSize),
+    maxSize: cacheSize === undefined ? CACHE_SIZE : await sizeOf(cacheSize),
     ...(cacheEvents && { observe: cacheEvents }),
   });
 }
 
-function sizeOf(text: string): number {
+async function sizeOf(text: string): Promise<number> {
+  const { parseSize } = await import('../config/size.ts');
   const size = parseSize(text);
   if (size !== undefined) return size;
   throw new RegistryError(

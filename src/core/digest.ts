@@ -1,4 +1,4 @@
-import { createHash, type Hash } from 'node:crypto';
+import type { Hash } from 'node:crypto';
 import { RegistryError } from './errors.ts';
 
 declare const brand: unique symbol;
@@ -34,12 +34,17 @@ export function hexOf(digest: Digest): string {
   return digest.slice(digest.indexOf(':') + 1);
 }
 
+/** Loaded when something is hashed: a list of tags is read without. */
+function newHash(algorithm: Algorithm): Hash {
+  return process.getBuiltinModule('node:crypto').createHash(algorithm);
+}
+
 /** A running hash; `copy` lets several readers go on from the same position. */
 export class Hasher {
   readonly algorithm: Algorithm;
   #hash: Hash;
 
-  constructor(algorithm: Algorithm, hash: Hash = createHash(algorithm)) {
+  constructor(algorithm: Algorithm, hash: Hash = newHash(algorithm)) {
     this.algorithm = algorithm;
     this.#hash = hash;
   }

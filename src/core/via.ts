@@ -1,5 +1,4 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { randomBytes } from 'node:crypto';
 
 /**
  * Mirrors in front of mirrors may lead in a circle. Each tells its name in the `Via` header (RFC 9110
@@ -15,6 +14,7 @@ const came = new AsyncLocalStorage<readonly string[]>();
 
 /** A name that no other running mirror has, and that says nothing of this one. */
 export function nameForVia(): string {
+  const { randomBytes } = process.getBuiltinModule('node:crypto');
   return `layover-${randomBytes(8).toString('hex')}`;
 }
 

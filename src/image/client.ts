@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { createSecureContext } from 'node:tls';
 import { RegistryError } from '../core/errors.ts';
 import type { Source } from '../core/source.ts';
 import type { Clock } from '../upstream/clock.ts';
@@ -167,7 +166,7 @@ async function readTls(options: ClientOptions): Promise<TlsOptions | undefined> 
     ...(key !== undefined && { key: await readPem('--key', key) }),
   };
   try {
-    createSecureContext(files);
+    process.getBuiltinModule('node:tls').createSecureContext(files);
   } catch (cause) {
     const message =
       'the files of --cacert, --cert and --key are damaged, or do not belong together';

@@ -1,6 +1,5 @@
 import { lookup, type LookupAddress, type LookupAllOptions } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
-import { createSecureContext, getCACertificates } from 'node:tls';
 import type { buildConnector as connectors, Dispatcher } from 'undici';
 import { PartedDispatcher } from './parted-dispatcher.ts';
 import { portOf, unbracketed, type AddressRule } from './private-address.ts';
@@ -120,6 +119,8 @@ type Identity = 'with-identity' | 'without-identity';
 
 function secureOptions(tls: TlsOptions | undefined, identity: Identity) {
   if (tls === undefined) return {};
+  // An import would have every root certificate read for those who speak plain HTTP, too.
+  const { createSecureContext, getCACertificates } = process.getBuiltinModule('node:tls');
   const { ca, cert, key } = tls;
   const shown =
     identity === 'with-identity' && cert !== undefined && key !== undefined ? { cert, key } : {};

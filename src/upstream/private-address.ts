@@ -76,7 +76,10 @@ export interface AddressRule {
  * @param allowed `allowPrivate`: names, `name:port`, addresses and CIDR ranges
  */
 export function addressRule(trusted: readonly string[], allowed: readonly string[]): AddressRule {
-  const isRange = (entry: string): boolean => isIP(unbracketed(entry.split('/', 1)[0] ?? '')) !== 0;
+  const isRange = (entry: string): boolean => {
+    const [address = '', prefix] = entry.split('/');
+    return (prefix !== undefined && address.includes(':')) || isIP(unbracketed(address)) !== 0;
+  };
   const ranges = rangesOf(allowed.filter(isRange).map(unbracketed));
   const configured = new Set(trusted.map(normal));
   const names = new Set([...configured, ...allowed.filter((entry) => !isRange(entry)).map(normal)]);
@@ -125,7 +128,8 @@ function rangesOf(entries: readonly string[]): Ranges {
   const ranges: Ranges = { ipv4: new BlockList(), ipv6: new BlockList() };
   for (const entry of entries) {
     const [address = '', prefix] = entry.split('/');
-    const family = familyOf(address);
+    // By the colon: these are addresses, and Node's check of IPv6 takes milliseconds the first time.
+    const family = address.includes(':') ? 'ipv6' : 'ipv4';
     if (prefix === undefined) ranges[family].addAddress(address, family);
     else ranges[family].addSubnet(address, Number(prefix), family);
   }

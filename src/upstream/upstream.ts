@@ -20,8 +20,8 @@ import { listReferrers } from './referrers.ts';
 import type { Eraser } from './removal.ts';
 import { NO_SCOPE } from './scope.ts';
 import { TagLists } from './tags.ts';
-import { trace, type Hop, type Visit } from './trace.ts';
-import { writing } from './writing.ts';
+import type { Hop, Visit } from './trace.ts';
+import { writingWhenAsked } from './writing-when-asked.ts';
 
 export interface UpstreamOptions {
   /** The configured name (`docker.io`): what messages and events call it, and what credentials are asked by. */
@@ -124,7 +124,14 @@ export function upstream(options: UpstreamOptions): Upstream {
     resolve: ({ path }, at) => brief((...where) => resolveManifest(...where, path, at)),
     manifest: ({ path }, at) => brief((...where) => fetchManifest(...where, path, at)),
     stat: ({ path }, digest) => brief((...where) => statBlob(...where, path, digest)),
-    ...writing({ host, ...failover.writable, clock, budget: BUDGET, chunk: options.chunk, enter }),
+    ...writingWhenAsked({
+      host,
+      ...failover.writable,
+      clock,
+      budget: BUDGET,
+      chunk: options.chunk,
+      enter,
+    }),
     async check() {
       const ask = { method: 'GET', kind: 'manifest', repository: '', path: '/v2/' } as const;
       await brief((endpoint, effort) =>
@@ -139,6 +146,7 @@ export function upstream(options: UpstreamOptions): Upstream {
       return { items: await failover.run(new Deadline(clock, LISTING), list) };
     },
     async trace({ path }, what, at) {
+      const { trace } = await import('./trace.ts');
       const deadline = new Deadline(clock, BUDGET);
       using _place = await enter('small', deadline);
       return await trace(fresh, { deadline, retries: options.retries }, path, what, at);

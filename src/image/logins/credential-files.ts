@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import path from 'node:path';
-import { firstCredentials, type CredentialSource } from '../../upstream/credentials.ts';
-import { dockerCredentials } from '../../upstream/docker-config.ts';
+import { lazily } from '../../core/lazily.ts';
+import type { CredentialSource } from '../../upstream/credentials.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -44,6 +44,12 @@ export function credentialFiles(environment: Environment): readonly string[] {
 
 /** What `docker login`, `podman login` and `crpy login` left behind. */
 export function storedCredentials(environment: Environment): CredentialSource {
-  const files = credentialFiles(environment);
-  return firstCredentials(...files.map((file) => dockerCredentials(file, { environment })));
+  // Registries that ask nobody who they are need none of it.
+  const loaded = lazily(async () => {
+    const { dockerCredentials } = await import('../../upstream/docker-config.ts');
+    const { firstCredentials } = await import('../../upstream/credentials.ts');
+    const files = credentialFiles(environment);
+    return firstCredentials(...files.map((file) => dockerCredentials(file, { environment })));
+  });
+  return async (...asked) => (await loaded())(...asked);
 }
