@@ -86,8 +86,8 @@ suite('the image of the Dockerfile', { skip: missing ?? false }, () => {
   });
 
   test('has no shell, no package manager, nothing of development, and only the volume is theirs', async () => {
-    const { run: layover } = commandIn(folder.path);
-    const listed = await layover('layover', 'ls', '--json', `docker-archive:${own.archive}`);
+    const program = commandIn(folder.path);
+    const listed = await program.run('layover', 'ls', '--json', `docker-archive:${own.archive}`);
     const entries = JSON.parse(listed) as readonly { path: string; uid: number }[];
     const paths = entries.map(({ path }) => `/${path}`);
     assert.ok(paths.includes('/app/dist/main.js'), paths.slice(0, 20).join(' '));

@@ -47,6 +47,7 @@ const KITS: Readonly<Record<string, readonly Kit[]>> = {
   oras: [{ name: 'oras', way: 'direct' }],
   helm: [{ name: 'helm', way: 'direct' }],
   cosign: [{ name: 'cosign', way: 'direct' }],
+  kubeconform: [{ name: 'kubeconform', way: 'direct' }],
   conformance: [{ name: 'conformance', way: 'direct' }],
 };
 
@@ -102,7 +103,8 @@ async function labelled(
   program: string,
   tool: Pick<Present, 'command' | 'path'>,
 ): Promise<Present> {
-  const argument = VERSION_VERBS.has(program) ? 'version' : '--version';
+  const argument =
+    program === 'kubeconform' ? '-v' : VERSION_VERBS.has(program) ? 'version' : '--version';
   const [command, ...args] = tool.command(program, '/tmp');
   // Started, the suite would run.
   const { stdout } =
