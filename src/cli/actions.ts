@@ -1,5 +1,6 @@
 import type { Digest } from '../core/digest.ts';
 import type { Clients } from './client-actions.ts';
+import type { Prefetch } from './prefetch-actions.ts';
 import type { Upkeep } from './upkeep-actions.ts';
 
 /** A setting from the command line: the flag as it was typed, the path of the configuration's key, the value. */
@@ -58,6 +59,8 @@ export interface Actions {
   show(choices: Choices): Promise<string>;
   /** What looks after what is cached. */
   readonly upkeep: Upkeep;
+  /** Fetches images before anybody asks for them. */
+  readonly prefetch: Prefetch;
   /** What looks after the clients of a mirror; loaded when it is asked for. */
   readonly clients: () => Promise<Clients>;
 }

@@ -34,6 +34,12 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('./verify.ts')).addVerify,
   },
   {
+    name: 'prefetch',
+    group: 'Mirror:',
+    summary: 'fetch images before anybody asks for them',
+    load: async () => (await import('./prefetch.ts')).addPrefetch,
+  },
+  {
     name: 'usage',
     group: 'Mirror:',
     summary: 'tell where the bytes of the store are',

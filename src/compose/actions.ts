@@ -12,6 +12,7 @@ import { Records } from '../store/records.ts';
 import { pacer } from '../store/scrub.ts';
 import { verify } from '../store/verify.ts';
 import { health } from './health.ts';
+import { prefetchOf } from './prefetch.ts';
 import { serve } from './serve.ts';
 import { upkeepOf } from './upkeep.ts';
 
@@ -36,6 +37,7 @@ export function actionsFor({ version, environment }: ActionsOptions): Actions {
     schema: jsonSchema,
     show: async (choices) => showSettings(await readConfig(requestOf(choices))),
     upkeep: upkeepOf(configOf),
+    prefetch: prefetchOf((choices) => readConfig(requestOf(choices)), environment),
     clients: async () => (await import('./clients.ts')).clientsOf(configOf),
   };
 }

@@ -8,13 +8,26 @@ import type { Paths } from '../store/paths.ts';
 
 type Changes = Pick<Administration, 'evict' | 'prune' | 'collect' | 'pin' | 'unpin'>;
 
-/** The administration of the server that runs on the store; `undefined` where none answers. */
-export async function runningServer(paths: Paths): Promise<Changes | undefined> {
+/** Where administration is asked, and for which store. */
+export interface Server {
+  readonly url: string;
+  readonly store: string;
+}
+
+/** The server that runs on the store; `undefined` where none answers. */
+export async function serverOn(paths: Paths): Promise<Server | undefined> {
   const address = lastHolder(paths)?.admin;
   if (address === undefined || address === '') return undefined;
-  const ask = asker(`http://${address}`, paths.root);
+  const server = { url: `http://${address}`, store: paths.root };
   // Who locked the store last may have ended long ago, and another server have the address by now.
-  if ((await ask('GET', '/api/v1/pins')) === undefined) return undefined;
+  return (await asker(server)('GET', '/api/v1/pins')) === undefined ? undefined : server;
+}
+
+/** The administration of the server that runs on the store; `undefined` where none answers. */
+export async function runningServer(paths: Paths): Promise<Changes | undefined> {
+  const server = await serverOn(paths);
+  if (server === undefined) return undefined;
+  const ask = asker(server);
   const post = async (path: string, body: object): Promise<Readonly<Record<string, unknown>>> =>
     (await ask('POST', path, body)) ?? {};
   return {
@@ -37,22 +50,16 @@ type Ask = (
 ) => Promise<Readonly<Record<string, unknown>> | undefined>;
 
 /** `undefined`: nobody is there, or somebody else. @throws RegistryError what the server said */
-function asker(url: string, store: string): Ask {
+function asker(server: Server): Ask {
   return async (method, path, body) => {
     let response: Response;
     try {
-      response = await fetch(new URL(path, url), {
-        method,
-        headers: {
-          'Content-Type': 'application/json',
-          [STORE_HEADER]: encodeURIComponent(store),
-        },
-        ...(body !== undefined && { body: JSON.stringify(body) }),
-      });
+      response = await request(server, { method, path, ...(body && { body }) });
     } catch (error) {
       const cause = error instanceof Error ? error.cause : undefined;
       if (systemCode(cause) === 'ECONNREFUSED') return undefined;
-      throw new RegistryError('STORAGE_UNAVAILABLE', `no administration at ${url}`, { cause });
+      const message = `no administration at ${server.url}`;
+      throw new RegistryError('STORAGE_UNAVAILABLE', message, { cause });
     }
     const answer: unknown = await response.json().catch(() => undefined);
     if (response.ok && isRecord(answer)) return answer;
@@ -60,6 +67,30 @@ function asker(url: string, store: string): Ask {
     if (error === undefined || error.code === 'NOT_FOUND') return undefined;
     throw error;
   };
+}
+
+interface Asked {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: object;
+  readonly signal?: AbortSignal;
+}
+
+/** The answer with its body still to come. @throws RegistryError what the server said instead of one */
+export async function send(server: Server, asked: Asked): Promise<Response> {
+  const response = await request(server, asked);
+  if (response.ok) return response;
+  const answer: unknown = await response.json().catch(() => undefined);
+  throw errorIn(answer) ?? new RegistryError('UNKNOWN', `${server.url}: ${response.status}`);
+}
+
+function request({ url, store }: Server, { method, path, body, signal }: Asked): Promise<Response> {
+  return fetch(new URL(path, url), {
+    method,
+    headers: { 'Content-Type': 'application/json', [STORE_HEADER]: encodeURIComponent(store) },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+    ...(signal !== undefined && { signal }),
+  });
 }
 
 function errorIn(answer: unknown): RegistryError | undefined {
@@ -70,7 +101,7 @@ function errorIn(answer: unknown): RegistryError | undefined {
   return isCode(code) ? new RegistryError(code, String(first['message'])) : undefined;
 }
 
-function isCode(code: string): code is ErrorCode {
+export function isCode(code: string): code is ErrorCode {
   return Object.hasOwn(ERRORS, code);
 }
 

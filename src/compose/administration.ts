@@ -7,11 +7,14 @@ import type { StoreView } from '../store/inventory/view.ts';
 import type { OpenHosted } from './hosted.ts';
 import type { OpenStore } from './store.ts';
 
+/** What needs no more than an open store. */
+export type StoreAdministration = Omit<Administration, 'prefetch'>;
+
 /** What can be done to an open store, in the server as in a verb that has it for itself. */
 export function administrationOf(
   { ready, paths, content, links, tags, housekeeping }: OpenStore,
   { repositories }: Pick<OpenHosted, 'repositories'>,
-): Administration {
+): StoreAdministration {
   const { database, index, clock, keeper, evictor, accesses, ledger, pins } = housekeeping;
   const view: StoreView = { paths, content, links, tags, database, index, clock, keeper };
   const repinned = async (outcome: 'changed' | 'same'): Promise<'changed' | 'same'> => {

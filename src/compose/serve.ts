@@ -8,6 +8,7 @@ import type { HostedRepositories } from '../hosted/repositories.ts';
 import { createApp } from '../http/app.ts';
 import { createMetrics } from '../http/metrics.ts';
 import { startServer, type Tls } from '../http/server.ts';
+import { Prefetcher } from '../image/prefetch/prefetcher.ts';
 import type { MirrorEvent } from '../mirror/event.ts';
 import { mirror, type Mirror } from '../mirror/mirror.ts';
 import type { TagPolicy } from '../mirror/policy.ts';
@@ -18,6 +19,8 @@ import { createCatalog } from './catalog.ts';
 import { openHosted } from './hosted.ts';
 import { openLog } from './log.ts';
 import { housekeepingOf } from './housekeeping.ts';
+import { prefetchLog } from './prefetch-log.ts';
+import { lookAt, stockOf } from './stock.ts';
 import { openStore } from './store.ts';
 import { reloadLog } from './reload-log.ts';
 import { Reloads } from './reloads.ts';
@@ -153,7 +156,16 @@ export async function serve(options: ServeOptions): Promise<void> {
     log.level(config.log.level);
     store.housekeeping.hurry();
   });
-  admin.open(administrationOf(store, hosted));
+  const wiring = { mirror: source, store: store.content, router: () => worlds.now.serving.router };
+  const prefetcher = new Prefetcher({
+    stock: stockOf(wiring),
+    look: () => lookAt({ ...wiring, upstream: (host) => worlds.now.upstreams.of(host) }),
+    observe: prefetchLog(log.logger, metrics),
+  });
+  admin.open({
+    ...administrationOf(store, hosted),
+    prefetch: (query, run) => prefetcher.run(query, run, 'request'),
+  });
   const { host = '::', port } = config.listen;
   const server = await startServer({ app, listen: { host, port }, ...(tls && { tls }) });
   const where = { address: server.address, port: server.port, tls: tls !== undefined };
@@ -185,6 +197,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   );
   const { drain } = worlds.config;
   log.logger.info({ signal, drain }, 'draining');
+  await prefetcher.close();
   const [{ cut }] = await Promise.all([server.close(drain), source.close(drain)]);
   log.logger.info({ cut }, 'stopped');
   log.flush();

@@ -73,6 +73,8 @@ export function mirrorMetrics(
         return;
       case 'revalidated':
         revalidations.inc({ upstream, result: event.result });
+        return;
+      case 'tag-moved':
     }
   };
 }

@@ -1,10 +1,12 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { PrefetchRunEvent } from '../image/prefetch/prefetcher.ts';
 import type { MirrorEvent } from '../mirror/event.ts';
 import type { HousekeepingEvent } from '../store/budget/event.ts';
 import type { UpstreamEvent } from '../upstream/event.ts';
 import { clientMetrics } from './metrics-clients.ts';
 import { configMetrics, type ReloadOutcome } from './metrics-config.ts';
 import { mirrorMetrics } from './metrics-mirror.ts';
+import { prefetchMetrics } from './metrics-prefetch.ts';
 import { storageMetrics, type StorageFigures } from './metrics-storage.ts';
 import { upstreamMetrics } from './metrics-upstreams.ts';
 import type { Observer } from './observe.ts';
@@ -24,6 +26,7 @@ export interface Metrics extends Observer {
   upstream(event: UpstreamEvent): void;
   mirror(event: MirrorEvent): void;
   housekeeping(event: HousekeepingEvent): void;
+  prefetch(event: PrefetchRunEvent): void;
   /** The upstream is none any more, or another one: what was true of it says nothing now. */
   forget(upstream: string): void;
   /** The configuration was read again. */
@@ -50,6 +53,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     ...clientMetrics(registry, isKnown),
     ...upstreamMetrics(registry, isKnown),
     reloaded: configMetrics(registry),
+    prefetch: prefetchMetrics(registry),
     mirror: (event) => {
       toMirror(event);
       toStorage.mirror(event);

@@ -45,6 +45,7 @@ process.exitCode = await run(process.argv.slice(2), {
     schema: jsonSchema,
     show: async (choices) => showSettings(await readConfig(request(choices))),
     upkeep: noUpkeep,
+    prefetch: () => Promise.reject(new Error('prefetch')),
     clients: () => Promise.reject(new Error('clients')),
   }),
 });

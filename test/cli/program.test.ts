@@ -22,6 +22,7 @@ const actions: Actions = {
   schema: () => ({ type: 'object' }),
   show: async () => 'drain: 30s  # default\n',
   upkeep: noUpkeep,
+  prefetch: () => Promise.reject(new Error('prefetch')),
   clients: () => Promise.reject(new Error('clients')),
 };
 

@@ -66,7 +66,8 @@ test('gc asks the server that runs on the store', async () => {
     store,
     () => {},
   );
-  admin.open(administrationOf(store, hosted));
+  const prefetch = () => Promise.reject(new Error('prefetch'));
+  admin.open({ ...administrationOf(store, hosted), prefetch });
   const collected = await upkeep.collect(choices);
   assert.deepEqual(collected.kept, { tagged: 1, needed: 2 });
   assert.equal(collected.blobs, 1);

@@ -28,6 +28,7 @@ async function served(given: Partial<Administration> = {}, host?: string) {
       return 'changed';
     },
     unpin: async () => 'same',
+    prefetch: () => Promise.reject(new Error('prefetch')),
     ...given,
   };
   const app = createAdminApp({

@@ -1,6 +1,8 @@
 import type { Collection } from '../../hosted/upkeep.ts';
 import type { Figures } from '../../store/budget/figures.ts';
 import type { Pin } from '../../store/budget/pins.ts';
+import type { PrefetchSummary } from '../../image/prefetch/event.ts';
+import type { PrefetchQuery, PrefetchRun } from '../../image/prefetch/prefetcher.ts';
 import type { PruneQuery } from '../../store/inventory/prune.ts';
 
 /** What was removed. */
@@ -31,4 +33,6 @@ export interface Administration {
   pin(pattern: string): Promise<'changed' | 'same'>;
   /** @throws RegistryError NAME_UNKNOWN, DENIED */
   unpin(pattern: string): Promise<'changed' | 'same'>;
+  /** Fetches images before anybody asks for them. @throws RegistryError REQUEST_INVALID, INTERRUPTED */
+  prefetch(query: PrefetchQuery, run: PrefetchRun): Promise<PrefetchSummary>;
 }

@@ -7,6 +7,7 @@ import type { PruneQuery } from '../../store/inventory/prune.ts';
 import type { App } from '../app.ts';
 import { errorBody } from '../errors.ts';
 import type { Administration } from './administration.ts';
+import { LARGEST_QUERY, prefetchQuery, toldAsItGoes } from './prefetch.ts';
 
 /** The header by which a client says which store it means: addresses are handed on to other servers. */
 export const STORE_HEADER = 'Layover-Store';
@@ -79,6 +80,11 @@ function routesOf({ administration, host, onError }: AdminAppOptions): Hono {
     const { pattern } = await bodyOf(context);
     return context.json({ outcome: await open(context).unpin(textOf(pattern)) });
   });
+  api.post('/api/v1/prefetch', async (context) => {
+    const query = prefetchQuery(await bodyOf(context, LARGEST_QUERY));
+    const opened = open(context);
+    return toldAsItGoes((run) => opened.prefetch(query, run), onError);
+  });
   api.notFound(() => answerTo(new RegistryError('NOT_FOUND')));
   api.onError((error) => {
     if (error instanceof RegistryError) return answerTo(error);
@@ -101,7 +107,10 @@ function refuseBrowsers({ req }: Context, host: string | undefined): void {
   }
 }
 
-async function bodyOf({ req }: Context): Promise<Readonly<Record<string, unknown>>> {
+async function bodyOf(
+  { req }: Context,
+  largest = LARGEST_BODY,
+): Promise<Readonly<Record<string, unknown>>> {
   if (!/^application\/json\b/i.test(req.header('content-type') ?? '')) {
     throw new RegistryError('REQUEST_INVALID', 'the body has to be application/json');
   }
@@ -109,8 +118,7 @@ async function bodyOf({ req }: Context): Promise<Readonly<Record<string, unknown
   const decoder = new TextDecoder();
   for await (const chunk of req.raw.body ?? []) {
     text += decoder.decode(chunk, { stream: true });
-    if (text.length > LARGEST_BODY)
-      throw new RegistryError('REQUEST_INVALID', 'the body is too long');
+    if (text.length > largest) throw new RegistryError('REQUEST_INVALID', 'the body is too long');
   }
   let value: unknown;
   try {

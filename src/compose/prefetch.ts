@@ -1,0 +1,55 @@
+import type { Choices } from '../cli/actions.ts';
+import type { Prefetch } from '../cli/prefetch-actions.ts';
+import type { ReadConfig } from '../config/read.ts';
+import { RegistryError } from '../core/errors.ts';
+import type { Finding } from '../image/finder/finding.ts';
+import type { PrefetchFailure } from '../image/prefetch/event.ts';
+import { Paths } from '../store/paths.ts';
+import { serverOn } from './admin-client.ts';
+import { imagesIn } from './image-files.ts';
+import { prefetchThere } from './prefetch-client.ts';
+import { prefetchHere } from './prefetch-here.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The verb, wired to the real things. */
+export function prefetchOf(
+  configOf: (choices: Choices) => Promise<ReadConfig>,
+  environment: Environment,
+): Prefetch {
+  return async (choices, { signal, input, found, observe }) => {
+    const { images, files, platforms, referrers, maxTags, mode } = choices;
+    const read = await configOf(choices);
+    const named = new Set(images);
+    const failures: PrefetchFailure[] = [];
+    for await (const finding of imagesIn(files, { environment, input })) {
+      found(finding);
+      if (finding.kind === 'image') named.add(finding.image);
+      if (finding.kind === 'unusable') {
+        const failure = failureOf(finding);
+        failures.push(failure);
+        observe({ type: 'image-failed', ...failure });
+      }
+    }
+    if (named.size === 0 && failures.length === 0) {
+      throw new RegistryError('REQUEST_INVALID', `there is no image in ${files.join(', ')}`);
+    }
+    if (named.size === 0) return { ...NOTHING, failures };
+    const query = { images: [...named], platforms, referrers, maxTags, mode };
+    const server = await serverOn(new Paths(read.config.storage.path));
+    const summary =
+      server === undefined
+        ? await prefetchHere(read, environment, query, { signal, observe })
+        : await prefetchThere(server, query, { signal, observe });
+    return { ...summary, failures: [...failures, ...summary.failures] };
+  };
+}
+
+const NOTHING = { complete: 0, fetched: { blobs: 0, bytes: 0 }, held: { blobs: 0, bytes: 0 } };
+
+export function failureOf(finding: Finding & { readonly kind: 'unusable' }): PrefetchFailure {
+  const { file, line, path, written, reason } = finding;
+  const place = `${file}:${line}${path === '' ? '' : ` ${path}`}`;
+  const image = written === '' ? place : written;
+  return { image, code: 'NAME_INVALID', reason: `${place}: ${reason}` };
+}

@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { text } from 'node:stream/consumers';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { startRegistry } from '../fixtures/registry.ts';
+import { temporaryFolder } from '../fixtures/temporary.ts';
+import { gate } from '../fixtures/gate.ts';
+
+const LAUNCHER = fileURLToPath(new URL('../../bin/layover', import.meta.url));
+const BLOBS = { method: 'GET', path: /\/blobs\// };
+
+/** A registry, a configuration with it as docker.io, and the program. */
+async function place() {
+  await using stack = new AsyncDisposableStack();
+  const folder = stack.use(await temporaryFolder());
+  const origin = stack.use(await startRegistry());
+  const config = path.join(folder.path, 'layover.yaml');
+  const data = path.join(folder.path, 'data');
+  await writeFile(
+    config,
+    `listen: 127.0.0.1:0\nadmin: { listen: 127.0.0.1:0 }\nstorage: { path: ${data}, minFree: 0 }\nupstreams: { docker.io: { url: "${origin.url}" } }\n`,
+  );
+  const children = stack.use(new AsyncDisposableStack());
+  const start = (...line: readonly string[]) => {
+    const child = spawn(LAUNCHER, [...line, '--config', config], { cwd: folder.path });
+    children.defer(async () => {
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill('SIGKILL');
+        await once(child, 'exit');
+      }
+    });
+    return child;
+  };
+  const run = async (line: readonly string[], input = '') => {
+    const child = start(...line);
+    child.stdin.end(input);
+    const [out, error] = await Promise.all([text(child.stdout), text(child.stderr)]);
+    if (child.exitCode === null) await once(child, 'exit');
+    return { code: child.exitCode, out, error };
+  };
+  const serve = async () => {
+    const child = start('serve');
+    child.stderr.pipe(process.stderr);
+    let log = '';
+    const port = Promise.withResolvers<string>();
+    child.stdout.on('data', (data: Buffer) => {
+      log += String(data);
+      const found = /"port":(\d+).*"msg":"serving"/.exec(log)?.[1];
+      if (found !== undefined) port.resolve(found);
+    });
+    child.on('exit', () => port.reject(new Error(log)));
+    const url = `http://127.0.0.1:${await port.promise}`;
+    const stop = async () => {
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+      return log;
+    };
+    return { url, stop, log: () => log };
+  };
+  const whole = stack.move();
+  return {
+    folder: folder.path,
+    origin,
+    run,
+    start,
+    serve,
+    [Symbol.asyncDispose]: () => whole.disposeAsync(),
+  };
+}
+
+test('without a server: the verb fetches by itself, and a server has it all with nobody to ask', async () => {
+  await using here = await place();
+  const image = here.origin.addImage('library/x', 'v1', { layers: ['one', 'two'] });
+  const dry = await here.run(['prefetch', '--dry-run', 'x:v1']);
+  assert.equal(dry.code, 0, dry.error);
+  assert.match(dry.error, /1 image: would fetch 4 blobs/);
+  assert.equal(here.origin.count(BLOBS), 0);
+  const { code, error } = await here.run(['prefetch', 'x:v1']);
+  assert.equal(code, 0, error);
+  assert.match(error, /1 image: fetched 4 blobs/);
+  const again = await here.run(['prefetch', 'x:v1', '--json']);
+  const summary = JSON.parse(again.out.trim().split('\n').at(-1) ?? '');
+  assert.deepEqual(summary.fetched, { blobs: 0, bytes: 0 });
+  here.origin.misbehave({}, { kind: 'reset' });
+  const server = await here.serve();
+  for (const [kind, at] of [
+    ['manifests', 'v1'],
+    ...[image.config, ...image.layers].map(({ digest }) => ['blobs', digest]),
+  ]) {
+    const { status } = await fetch(`${server.url}/v2/library/x/${kind}/${at}`);
+    assert.equal(status, 200, `${kind} ${at}`);
+  }
+});
+
+test('while the server runs: it fetches, files are read by the verb, and what fails is told', async () => {
+  await using here = await place();
+  for (const tag of ['1.0', '1.1', '2.0']) {
+    here.origin.addImage('library/x', tag, { layers: [tag], config: { tag } });
+  }
+  here.origin.addImage('team/y', 'v1', { layers: ['y'] });
+  const server = await here.serve();
+  await mkdir(path.join(here.folder, 'deploy'));
+  await writeFile(
+    path.join(here.folder, 'deploy', 'pod.yaml'),
+    'kind: Pod\napiVersion: v1\nspec: { containers: [{ image: team/y:v1 }, { image: "{{ .Values.x }}" }] }\n',
+  );
+  await writeFile(path.join(here.folder, '.env'), 'TAG=2.0\n');
+  await writeFile(
+    path.join(here.folder, 'compose.yaml'),
+    'services:\n  a: { image: "x:${TAG}" }\n  b: { build: . }\n',
+  );
+  const line = ['prefetch', '--from', 'deploy', '--from', 'compose.yaml', '--from', '-'];
+  const { code, error } = await here.run(line, 'x:1.*\nx:none\n');
+  assert.equal(code, 1);
+  assert.match(error, /compose\.yaml:3 services\.b: passed over: it is built/);
+  assert.match(error, /deploy\/pod\.yaml:3 spec\.containers\[1\]\.image: it is a template/);
+  assert.match(error, /docker\.io\/library\/x:1\.\*: 2 of 3 tags/);
+  assert.match(error, /docker\.io\/library\/x:none: .*none is not there/);
+  assert.match(error, /4 images: fetched 12 blobs/);
+  assert.match(error, /2 images failed/);
+  const metrics = await (await fetch(`${server.url}/metrics`)).text();
+  assert.match(metrics, /layover_prefetch_runs_total\{trigger="request",result="incomplete"\} 1/);
+  assert.match(metrics, /layover_prefetch_images_total\{trigger="request",result="complete"\} 4/);
+  here.origin.misbehave({}, { kind: 'reset' });
+  for (const name of [
+    'library/x/manifests/1.0',
+    'library/x/manifests/2.0',
+    'team/y/manifests/v1',
+  ]) {
+    assert.equal((await fetch(`${server.url}/v2/${name}`)).status, 200, name);
+  }
+  const log = await server.stop();
+  assert.match(log, /"trigger":"request".*"msg":"prefetch ended"/);
+});
+
+test('Ctrl-C ends the run in the server, which goes on serving', async () => {
+  await using here = await place();
+  here.origin.addImage('library/x', 'v1', { layers: [{ size: 1_000_000, seed: 1 }] });
+  const server = await here.serve();
+  const held = gate();
+  here.origin.misbehave(BLOBS, { kind: 'hold-headers', gate: held });
+  const child = here.start('prefetch', 'x:v1');
+  child.stdin.end();
+  await here.origin.seen(BLOBS);
+  child.kill('SIGINT');
+  await once(child, 'exit');
+  assert.equal(child.exitCode, 130);
+  held.open();
+  while (!server.log().includes('"result":"interrupted"')) {
+    assert.equal((await fetch(`${server.url}/livez`)).status, 200);
+  }
+});
+
+test('a server that ends interrupts the run, and the verb says so', async () => {
+  await using here = await place();
+  here.origin.addImage('library/x', 'v1', { layers: [{ size: 1_000_000, seed: 1 }] });
+  const server = await here.serve();
+  here.origin.misbehave(BLOBS, { kind: 'never-answer' });
+  const running = here.run(['prefetch', 'x:v1', '-q']);
+  await here.origin.seen(BLOBS);
+  await server.stop();
+  const { code, error } = await running;
+  assert.equal(code, 1);
+  assert.match(error, /the server is ending|the server ended/);
+});
+
+for (const [what, line, code, message] of [
+  ['nothing to fetch', ['prefetch'], 2, /name an image, or a file/],
+  [
+    'a file that is not there',
+    ['prefetch', '--from', 'none.yaml'],
+    1,
+    /none\.yaml: there is no such file/,
+  ],
+  ['a file without images', ['prefetch', '--from', 'layover.yaml'], 1, /no image in layover\.yaml/],
+  ['a platform that is none', ['prefetch', 'x', '--platform', 'a b'], 2, /not a platform/],
+  [
+    'all platforms and one',
+    ['prefetch', 'x', '--platform', 'all', '--platform', 'amd64'],
+    2,
+    /leaves nothing/,
+  ],
+  ['a number that is none', ['prefetch', 'x', '--max-tags', '0'], 2, /not a number/],
+] as const) {
+  test(`refused: ${what}`, async () => {
+    await using here = await place();
+    const ran = await here.run(line);
+    assert.equal(ran.code, code, ran.error);
+    assert.match(ran.error, message);
+  });
+}
