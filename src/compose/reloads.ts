@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { changeOf, type Change } from '../config/changes.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigError, formatFault } from '../config/fault.ts';
@@ -33,6 +35,10 @@ export interface ReloadsOptions {
   readonly apply: (change: Change, pem: PemFiles) => void;
   readonly observe: (event: ReloadEvent) => void;
 }
+
+/** Milliseconds between two looks at files that are being written, and how many of them there are at most. */
+const PAUSE = 100;
+const MOST_LOOKS = 20;
 
 /**
  * Reads the configuration again while it is in effect: the file, and the files that it names. The
@@ -78,10 +84,27 @@ export class Reloads {
   /** The same if one of the files holds something else than when it was last read. */
   look(): Promise<void> {
     return this.#inTurn(async () => {
-      for (const file of this.files) {
-        if ((await contentOf(file)) !== this.#seen.get(file)) return this.#reload('files');
-      }
+      const found = await this.#contents();
+      if ([...found].every(([file, content]) => content === this.#seen.get(file))) return;
+      await this.#settled();
+      await this.#reload('files');
     });
+  }
+
+  /** Until nobody is in the middle of writing: what is there of a file would not be what is meant. */
+  async #settled(): Promise<void> {
+    let before = await this.#contents();
+    for (let looks = 0; looks < MOST_LOOKS; looks += 1) {
+      await delay(PAUSE, undefined, { ref: false });
+      const now = await this.#contents();
+      if (isDeepStrictEqual(now, before)) return;
+      before = now;
+    }
+  }
+
+  async #contents(): Promise<ReadonlyMap<string, string>> {
+    const contents = this.files.map(async (file) => [file, await contentOf(file)] as const);
+    return new Map(await Promise.all(contents));
   }
 
   #inTurn(task: () => Promise<void>): Promise<void> {
