@@ -7,9 +7,9 @@ export type ClientName = (typeof CLIENTS)[number];
 /** Which mirror is meant. */
 export interface MirrorChoices extends Choices {
   /** `--mirror`: as clients reach it; `undefined`: where the server of this configuration listens. */
-  readonly mirror: string | undefined;
+  readonly mirror?: string | undefined;
   /** `--ca`: a PEM file. */
-  readonly ca: string | undefined;
+  readonly ca?: string | undefined;
 }
 
 /** Whose files, and where they are. */
@@ -48,10 +48,37 @@ export interface SetupOutcome {
   readonly notes: readonly string[];
 }
 
+export interface DoctorChoices extends MirrorChoices {
+  /** `undefined`: those that are on this machine. */
+  readonly client?: ClientName | undefined;
+  /** `--upstream`; empty: all that the mirror has. */
+  readonly upstreams: readonly string[];
+  readonly root: string;
+  /** `--socket`. */
+  readonly socket?: string | undefined;
+}
+
+/** A check that the doctor made. */
+export interface Checked {
+  readonly check: string;
+  readonly state: 'well' | 'warning' | 'fault';
+  /** What it looked at, in a line. */
+  readonly looked: string;
+  readonly findings: readonly {
+    readonly code: string;
+    readonly severity: 'fault' | 'warning';
+    readonly saw: string;
+    readonly means: string;
+    readonly mend: string;
+  }[];
+}
+
 /** What the verbs do that look after the clients of a mirror. */
 export interface Clients {
   setUp(
     choices: SetupChoices,
   ): Promise<SetupOutcome & { readonly mirror: string; readonly upstreams: readonly string[] }>;
   undo(choices: UndoChoices): Promise<SetupOutcome>;
+  /** Each check as it is made. */
+  diagnose(choices: DoctorChoices): AsyncIterable<Checked>;
 }

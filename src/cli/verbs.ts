@@ -88,6 +88,12 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('./setup.ts')).addSetup,
   },
   {
+    name: 'doctor',
+    group: 'Mirror:',
+    summary: 'prove that pulls arrive at a mirror, or say why not',
+    load: async () => (await import('./doctor.ts')).addDoctor,
+  },
+  {
     name: 'settings',
     group: 'Mirror:',
     summary: 'check and show the configuration',

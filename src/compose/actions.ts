@@ -38,7 +38,7 @@ export function actionsFor({ version, environment }: ActionsOptions): Actions {
     show: async (choices) => showSettings(await readConfig(requestOf(choices))),
     upkeep: upkeepOf(configOf),
     prefetch: prefetchOf((choices) => readConfig(requestOf(choices)), environment),
-    clients: async () => (await import('./clients.ts')).clientsOf(configOf),
+    clients: async () => (await import('./clients.ts')).clientsOf(configOf, environment),
   };
 }
 

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import type { Choices } from '../cli/actions.ts';
 import type { Clients, MirrorChoices, SetupChoices } from '../cli/client-actions.ts';
 import { formatAddress } from '../config/address.ts';
@@ -6,13 +7,21 @@ import type { Config } from '../config/config.ts';
 import { RegistryError, systemCode } from '../core/errors.ts';
 import { isHost } from '../core/reference.ts';
 import { askUpstreams } from '../setup/ask-upstreams.ts';
+import { diagnose } from '../setup/doctor/doctor.ts';
+import { runner } from '../setup/doctor/run.ts';
+import { RootFolder } from '../setup/root-folder.ts';
 import { setUp, undo } from '../setup/setup.ts';
 import { parseMirror, type Mirror, type Mirrored } from '../setup/target.ts';
+import { serverSideOf } from './server-side.ts';
+
+/** Milliseconds that the mirror may take to answer the doctor. */
+const PATIENCE = 10_000;
 
 type ConfigOf = (choices: Choices) => Promise<Config>;
+type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What the verbs do that look after the clients of a mirror, wired to the real things. */
-export function clientsOf(configOf: ConfigOf): Clients {
+export function clientsOf(configOf: ConfigOf, environment: Environment): Clients {
   return {
     async setUp(choices) {
       const mirror = await mirrorOf(choices, configOf);
@@ -24,6 +33,25 @@ export function clientsOf(configOf: ConfigOf): Clients {
       return { ...outcome, mirror: mirror.url, upstreams: upstreams.map(({ host }) => host) };
     },
     undo: ({ mode, ...options }) => undo(options, mode),
+    async *diagnose(choices) {
+      const mirror = await mirrorOf(choices, configOf);
+      // With a mirror that is named this machine's configuration has nothing to do, unless it is, too.
+      const local = choices.mirror === undefined || choices.config !== undefined;
+      const server = local ? await serverSideOf(await configOf(choices), environment) : undefined;
+      yield* diagnose({
+        mirror,
+        ca: await authorityOf(choices),
+        files: new RootFolder(choices.root),
+        here: path.resolve(choices.root) === '/' ? 'this-machine' : 'another-root',
+        environment,
+        run: runner(environment),
+        client: choices.client,
+        upstreams: namesOf(choices.upstreams),
+        socket: choices.socket,
+        patience: PATIENCE,
+        server,
+      });
+    },
   };
 }
 
@@ -66,11 +94,7 @@ async function upstreamsFor(
   choices: SetupChoices,
   { mirror, ca, configOf }: Asked,
 ): Promise<readonly Mirrored[]> {
-  const wanted = choices.upstreams.map((name) => name.toLowerCase());
-  const wrong = wanted.find((name) => !isHost(name));
-  if (wrong !== undefined) {
-    throw new RegistryError('REQUEST_INVALID', `not the name of a registry: ${wrong}`);
-  }
+  const wanted = namesOf(choices.upstreams);
   let known: readonly Mirrored[];
   try {
     const url = choices.ask === undefined ? mirror.url : parseMirror(choices.ask).url;
@@ -97,4 +121,12 @@ async function upstreamsFor(
     );
   }
   return wanted.length === 0 ? known : known.filter(({ host }) => wanted.includes(host));
+}
+
+/** @throws RegistryError REQUEST_INVALID */
+function namesOf(texts: readonly string[]): readonly string[] {
+  const names = texts.map((name) => name.toLowerCase());
+  const wrong = names.find((name) => !isHost(name));
+  if (wrong === undefined) return names;
+  throw new RegistryError('REQUEST_INVALID', `not the name of a registry: ${wrong}`);
 }

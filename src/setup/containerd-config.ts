@@ -22,6 +22,8 @@ export interface ContainerdConfig {
   readonly configPath: string | undefined;
   /** Whether it has the old `mirrors`, which rule out a `config_path`. */
   readonly mirrors: 'none' | 'some';
+  /** Whether it serves Kubernetes at all. */
+  readonly cri: 'on' | 'off';
   /** Whether CRI's pulls go around the transfer service (2.1 and later). */
   readonly pulls: 'local' | 'by-transfer';
 }
@@ -56,8 +58,15 @@ function understood(parsed: readonly Toml[]): ContainerdConfig {
     version,
     configPath: typeof configPath === 'string' ? configPath : undefined,
     mirrors: isRecord(mirrors) && Object.keys(mirrors).length > 0 ? 'some' : 'none',
+    cri: parsed.some(disablesCri) ? 'off' : 'on',
     pulls: isLocal((...names) => last(...images, ...names)) ? 'local' : 'by-transfer',
   };
+}
+
+/** By the names that it has had; some leave out where a plugin belongs. */
+function disablesCri(toml: Toml): boolean {
+  const names = new Set(['cri', 'io.containerd.grpc.v1.cri', 'io.containerd.cri.v1.images']);
+  return textsIn(toml['disabled_plugins']).some((name) => names.has(name));
 }
 
 /** What has containerd 2.1 and later pull without the transfer service, as its own start-up decides. */

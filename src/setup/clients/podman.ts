@@ -7,7 +7,7 @@ import { parseToml, quoted } from '../toml.ts';
 
 export const CONTAINERS_FOLDER = '/etc/containers';
 const MAIN = `${CONTAINERS_FOLDER}/registries.conf`;
-export const DROP_INS = `${CONTAINERS_FOLDER}/registries.conf.d`;
+const DROP_INS = `${CONTAINERS_FOLDER}/registries.conf.d`;
 const OURS = `${DROP_INS}/50-layover.conf`;
 
 /**
@@ -73,14 +73,18 @@ function segmentOf({ host, aliases }: Mirrored): string | undefined {
   return [host, ...aliases].find((name) => !name.includes(':'));
 }
 
+/** The files that settings of registries may be in, in the order in which later ones win. */
+export async function configFiles(files: ClientFiles): Promise<readonly string[]> {
+  const names = await files.list(DROP_INS);
+  const dropIns = names.filter((name) => name.endsWith('.conf'));
+  return [MAIN, ...dropIns.map((name) => path.posix.join(DROP_INS, name))];
+}
+
 /** The registries that files other than ours have settings for, and those files. */
 async function configured(files: ClientFiles): Promise<ReadonlyMap<string, string>> {
-  const names = (await files.list(DROP_INS))
-    .filter((name) => name.endsWith('.conf'))
-    .map((name) => path.posix.join(DROP_INS, name))
-    .filter((name) => name !== OURS);
   const found = new Map<string, string>();
-  for (const name of [MAIN, ...names]) {
+  for (const name of await configFiles(files)) {
+    if (name === OURS) continue;
     const text = await files.text(name);
     if (text === undefined) continue;
     for (const prefix of prefixes(name, text)) found.set(prefix, name);
