@@ -1,6 +1,6 @@
 import { formatRepository } from '../core/reference.ts';
 import { SingleFlight } from '../core/single-flight.ts';
-import { repositories } from '../store/catalog.ts';
+import { listedRepositories } from '../store/catalog.ts';
 import type { Paths } from '../store/paths.ts';
 
 /** Names of what is cached, sorted: those of one upstream without its name, or all with theirs. */
@@ -46,7 +46,7 @@ export function createCatalog(options: CatalogOptions): Catalog {
 }
 
 async function walk(paths: Paths, upstream: string | undefined): Promise<readonly string[]> {
-  const found = await repositories(paths, upstream);
+  const found = await listedRepositories(paths, upstream);
   // What lives here may have the name of what was mirrored before.
   return [
     ...new Set(found.map((one) => (upstream === undefined ? formatRepository(one) : one.path))),

@@ -5,8 +5,8 @@ import type { OpenStore } from './store.ts';
 
 export interface OpenHosted extends AsyncDisposable {
   readonly repositories: HostedRepositories;
-  /** How many of them have been written to since the start: grows when there is a new one. */
-  readonly written: () => number;
+  /** Grows when there is a new one, and when there may be one less. */
+  readonly edition: () => number;
 }
 
 /** The repositories that live in the store, looked after until disposed. */
@@ -17,14 +17,17 @@ export function openHosted(
 ): OpenHosted {
   const { content, records, uploads, links } = store;
   const written = new Set<string>();
+  let edition = 0;
   const repositories = hostedRepositories({
     records,
     content,
     uploads,
     mirrored: links,
     rules: () => ({ ...config().uploads, ...config().gc }),
-    onTags: (repository) => {
-      written.add(repository.path);
+    onTags: ({ path }, how) => {
+      if (how === 'deleted' || !written.has(path)) edition += 1;
+      if (how === 'deleted') written.delete(path);
+      else written.add(path);
       store.retagged();
     },
     onHeld: (digest) => store.housekeeping.keeper.host(digest),
@@ -37,7 +40,7 @@ export function openHosted(
   const running = upkeep({ hosted: repositories, every, signal, observe });
   return {
     repositories,
-    written: () => written.size,
+    edition: () => edition,
     async [Symbol.asyncDispose]() {
       stop.abort();
       await running;

@@ -110,7 +110,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     (event) => log.hosted(event),
   );
   [forget, residents] = [(digest) => source.forget(digest), hosted.repositories];
-  const catalog = createCatalog({ paths: store.paths, edition: hosted.written });
+  const catalog = createCatalog({ paths: store.paths, edition: hosted.edition });
   const worldOf = (config: Config, upstreams: Upstreams): World => {
     const world: World = {
       config,

@@ -19,11 +19,14 @@ import {
 } from './references.ts';
 import { subjectsOf } from './subjects.ts';
 
+/** Whether something was added to a repository, or taken away, which may have been the last there was. */
+export type Changed = 'pushed' | 'deleted';
+
 export interface ChangesOptions extends Parts {
   readonly manifests: Manifests;
   readonly rules: () => { readonly sparse: Sparse };
   /** A tag of the repository means something else, or nothing any more. */
-  readonly onTags?: (repository: Repository) => void;
+  readonly onTags?: (repository: Repository, how: Changed) => void;
 }
 
 /** Writes to repositories that live here; each is all or nothing, across a crash as well. */
@@ -186,7 +189,8 @@ export class DiskChanges implements Changes {
       // Only now: who looked before has to look again.
       watch.changed(repository);
     }
-    onTags?.(repository);
+    const deleted = changes.some(({ text }) => text === undefined);
+    onTags?.(repository, deleted ? 'deleted' : 'pushed');
   }
 
   async #tagsOf(repository: Repository, digest: Digest): Promise<readonly Tag[]> {

@@ -67,6 +67,7 @@ export async function* collect(options: CollectOptions): AsyncGenerator<Collecte
     // The disk has to have forgotten the links before the content goes.
     if (options.mode === 'collect') await records.settle(repository);
   }
+  if (options.mode === 'collect') await records.tidy();
   yield* free(options, since, removed);
 }
 

@@ -5,7 +5,7 @@ import type { LinkStore } from '../store/links.ts';
 import type { Records } from '../store/records.ts';
 import type { ContentStore } from '../store/store.ts';
 import type { UploadStore } from '../store/uploads.ts';
-import { DiskChanges } from './changes.ts';
+import { DiskChanges, type Changed } from './changes.ts';
 import { collect, type Collected } from './collect.ts';
 import type { Hosted } from './hosted.ts';
 import { linkBlob } from './link-blob.ts';
@@ -39,7 +39,7 @@ export interface HostedOptions {
   /** Asked whenever they matter: they may be others than before. */
   readonly rules: () => HostedRules;
   /** A tag means something else, or nothing any more. */
-  readonly onTags?: (repository: Repository) => void;
+  readonly onTags?: (repository: Repository, how: Changed) => void;
   /** A repository is about to hold the content, which from now on must not be evicted. */
   readonly onHeld?: (digest: Digest) => void;
   /** No repository that lives here holds the content any more. */

@@ -1,10 +1,11 @@
 import type { Dirent } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { opendir, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { HOSTED } from '../core/hosted.ts';
-import { formatRepository, isHost, type Repository } from '../core/reference.ts';
+import { formatRepository, isHost, isTag, type Repository } from '../core/reference.ts';
+import { linkedDigests, parseLink } from './links.ts';
 import type { Paths } from './paths.ts';
-import { absent } from './small-file.ts';
+import { absent, readRecord } from './small-file.ts';
 
 /** Every repository that something is kept of, those of one host or of all, sorted by name. */
 export async function repositories(paths: Paths, host?: string): Promise<readonly Repository[]> {
@@ -14,6 +15,32 @@ export async function repositories(paths: Paths, host?: string): Promise<readonl
     await walk(paths, name, '', found);
   const keyed = found.map((repository) => ({ repository, key: formatRepository(repository) }));
   return keyed.toSorted((a, b) => (a.key < b.key ? -1 : 1)).map(({ repository }) => repository);
+}
+
+/**
+ * Those of them that have something to pull: a tag, or a manifest that has none. Content on its way
+ * to its first manifest, and what a crash has left of a repository, are nothing to show.
+ */
+export async function listedRepositories(
+  paths: Paths,
+  host?: string,
+): Promise<readonly Repository[]> {
+  const listed: Repository[] = [];
+  for (const one of await repositories(paths, host)) {
+    if (await holdsManifest(paths, one)) listed.push(one);
+  }
+  return listed;
+}
+
+async function holdsManifest(paths: Paths, repository: Repository): Promise<boolean> {
+  for await (const { name } of (await absent(opendir(paths.tags(repository)))) ?? []) {
+    if (isTag(name)) return true;
+  }
+  for await (const digest of linkedDigests(paths, repository)) {
+    const link = await readRecord(paths.link(repository, digest), parseLink);
+    if (link?.mediaType !== undefined) return true;
+  }
+  return false;
 }
 
 async function walk(paths: Paths, host: string, name: string, found: Repository[]): Promise<void> {

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, opendir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { systemCode } from '../core/errors.ts';
 import { Serial } from './serial.ts';
@@ -54,38 +54,42 @@ async function syncNow(folder: string): Promise<void> {
 const made = new LRUCache<string, true>({ max: 20_000 });
 const making = new Serial();
 
-/** Makes a folder and those above it, if need be; settles when the disk knows of them. */
+/**
+ * Makes a folder and those above it, if need be; settles when the disk knows of them. One after the
+ * other: who finds a folder there must not go on before the one who made it is through.
+ */
 async function makeFolder(folder: string): Promise<void> {
-  // One after the other: who finds a folder there must not go on before the one who made it is through.
-  await making.run('', async () => {
-    if (made.has(folder)) return;
-    const first = await mkdir(folder, { recursive: true });
-    const top = path.dirname(first ?? folder);
-    for (let parent = path.dirname(folder); ; parent = path.dirname(parent)) {
-      await syncFolder(parent);
-      if (parent === top) break;
-    }
-    made.set(folder, true);
-  });
+  if (made.has(folder)) return;
+  const first = await mkdir(folder, { recursive: true });
+  const top = path.dirname(first ?? folder);
+  for (let parent = path.dirname(folder); ; parent = path.dirname(parent)) {
+    await syncFolder(parent);
+    if (parent === top) break;
+  }
+  made.set(folder, true);
+}
+
+/** Sees to it that a file can be put in the folder; settles when the disk knows of it. */
+export async function ensureFolder(folder: string): Promise<void> {
+  if (!made.has(folder)) await making.run('', () => makeFolder(folder));
 }
 
 /**
- * Writes the text beside where it is to be, down to the disk; gives the name, for `rename`. A
- * leading dot keeps that out of every grammar: no tag, name or digest begins with one.
+ * Writes the text down to the disk under a name of its own in the folder; gives the name, for `place`.
+ * A leading dot keeps that out of every grammar: no tag, name or digest begins with one.
  */
-export async function stage(name: string, text: string): Promise<string> {
+export async function stage(folder: string, text: string): Promise<string> {
   counter += 1;
-  const folder = path.dirname(name);
   const temporary = path.join(folder, `.${process.pid}-${counter}.staged`);
   try {
-    if (!made.has(folder)) await makeFolder(folder);
+    await ensureFolder(folder);
     try {
       await writeFile(temporary, text, { flush: true });
     } catch (error) {
       if (systemCode(error) !== 'ENOENT') throw error;
       // Somebody has tidied up behind our back.
       made.delete(folder);
-      await makeFolder(folder);
+      await ensureFolder(folder);
       await writeFile(temporary, text, { flush: true });
     }
   } catch (error) {
@@ -95,11 +99,31 @@ export async function stage(name: string, text: string): Promise<string> {
   return temporary;
 }
 
-/** Replaces a small file whole; settles when the disk has it, name and all. */
-export async function replaceDurably(name: string, text: string): Promise<void> {
-  const staged = await stage(name, text);
+/**
+ * Moves a staged file to where it is to be, whether its folder is there or has been pruned. For the
+ * disk to know the name the folder has to be synced. @throws Error of Node, ENOENT without the file
+ */
+export async function place(staged: string, name: string): Promise<void> {
+  const folder = path.dirname(name);
+  const moved = made.has(folder) && (await absent(rename(staged, name).then(() => true)));
+  if (moved === true && made.has(folder)) return;
+  await making.run('', async () => {
+    if (moved !== true) made.delete(folder);
+    await makeFolder(folder);
+    if (moved !== true) await rename(staged, name);
+  });
+}
+
+/** Replaces a small file whole; settles when the disk has it, name and all. Staged in that folder. */
+export async function replaceDurably(
+  name: string,
+  text: string,
+  staging: string = path.dirname(name),
+): Promise<void> {
+  await ensureFolder(path.dirname(name));
+  const staged = await stage(staging, text);
   try {
-    await rename(staged, name);
+    await place(staged, name);
   } catch (error) {
     await rm(staged, { force: true });
     throw error;
@@ -110,5 +134,40 @@ export async function replaceDurably(name: string, text: string): Promise<void> 
 /** Removes a file, if it is there; settles when the disk has forgotten it. */
 export async function removeDurably(name: string): Promise<void> {
   const gone = await absent(rm(name).then(() => true));
-  if (gone === true) await syncFolder(path.dirname(name));
+  if (gone === true) await syncNearest(path.dirname(name));
+}
+
+/**
+ * Removes the folder, and those above it up to `top`, which stays, as long as they are empty. Whoever
+ * is about to put something there makes them again. What cannot be removed stays.
+ */
+export async function prune(folder: string, top: string): Promise<void> {
+  await making.run('', async () => {
+    for (let at = folder; at.startsWith(top + path.sep); at = path.dirname(at)) {
+      const known = made.delete(at);
+      if (await removed(at)) continue;
+      if (known) made.set(at, true);
+      return;
+    }
+  });
+}
+
+/** The same for every folder below, from the innermost on. */
+export async function pruneBelow(folder: string, top: string): Promise<void> {
+  let inside = false;
+  for await (const entry of (await absent(opendir(folder))) ?? []) {
+    if (!entry.isDirectory()) return;
+    inside = true;
+    await pruneBelow(path.join(folder, entry.name), top);
+  }
+  if (!inside) await prune(folder, top);
+}
+
+async function removed(folder: string): Promise<boolean> {
+  try {
+    await rmdir(folder);
+    return true;
+  } catch (error) {
+    return systemCode(error) === 'ENOENT';
+  }
 }

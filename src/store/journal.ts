@@ -1,7 +1,14 @@
-import { readdir, readFile, rename, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { isRecord } from '../core/shape.ts';
-import { removeDurably, replaceDurably, stage, syncFolder } from './durable.ts';
+import {
+  ensureFolder,
+  place,
+  removeDurably,
+  replaceDurably,
+  stage,
+  syncNearest,
+} from './durable.ts';
 import type { Paths } from './paths.ts';
 import { absent } from './small-file.ts';
 
@@ -19,8 +26,8 @@ interface Entry {
 
 /**
  * Changes several small files as one: after a crash all of them have changed, or none. New texts are
- * staged beside their places, one file says what is to be renamed and removed, and from the moment
- * that it is on the disk the rest is finished, if need be by `recover` at the next start.
+ * staged in the journal's folder, one file there says what is to be renamed and removed, and from the
+ * moment that it is on the disk the rest is finished, if need be by `recover` at the next start.
  */
 export class Journal {
   readonly #paths: Paths;
@@ -37,22 +44,28 @@ export class Journal {
    * @throws Error of Node
    */
   async apply(changes: readonly Change[]): Promise<void> {
-    if (this.#stuck) await this.recover();
+    if (this.#stuck) await this.#finishAll();
     const [first, ...others] = changes;
     if (first === undefined) return;
     if (others.length > 0) return this.#applyAll(changes);
     if (first.text === undefined) return removeDurably(first.name);
-    return replaceDurably(first.name, first.text);
+    return replaceDurably(first.name, first.text, this.#paths.journal);
   }
 
-  /** Finishes what a crash has interrupted. Comes before anything is read. */
+  /**
+   * Finishes what a crash has interrupted, and throws away what was staged and came to nothing. Comes
+   * before anything is read or written.
+   */
   async recover(): Promise<void> {
+    await this.#finishAll();
+    const { journal } = this.#paths;
+    for (const name of (await absent(readdir(journal))) ?? []) await rm(path.join(journal, name));
+  }
+
+  async #finishAll(): Promise<void> {
     const names = (await absent(readdir(this.#paths.journal))) ?? [];
     for (const name of names.filter((one) => one.endsWith('.json'))) {
-      const file = path.join(this.#paths.journal, name);
-      const entry = parseEntry(JSON.parse(await readFile(file, 'utf8')));
-      if (entry !== undefined) await this.#carryOut(entry);
-      await removeDurably(file);
+      await this.#finish(path.join(this.#paths.journal, name));
     }
     this.#stuck = false;
   }
@@ -64,7 +77,9 @@ export class Journal {
     const file = path.join(this.#paths.journal, `${process.pid}-${this.#count}.json`);
     try {
       for (const { name, text } of changes) {
-        if (text !== undefined) staged.push([await stage(name, text), name]);
+        if (text === undefined) continue;
+        await ensureFolder(path.dirname(name));
+        staged.push([await stage(this.#paths.journal, text), name]);
       }
       const relative = (name: string): string => path.relative(this.#paths.root, name);
       const entry: Entry = {
@@ -85,7 +100,10 @@ export class Journal {
 
   async #finish(file: string): Promise<void> {
     try {
-      const entry = parseEntry(JSON.parse(await readFile(file, 'utf8')));
+      const text = await absent(readFile(file, 'utf8'));
+      // Somebody else who got stuck may have finished it.
+      if (text === undefined) return;
+      const entry = parseEntry(JSON.parse(text));
       if (entry !== undefined) await this.#carryOut(entry);
       await removeDurably(file);
     } catch (error) {
@@ -102,9 +120,10 @@ export class Journal {
       folders.add(path.dirname(file));
       return file;
     };
-    for (const [from, to] of renames) await absent(rename(inside(from), inside(to)));
+    for (const [from, to] of renames)
+      await absent(place(path.join(this.#paths.root, from), inside(to)));
     for (const name of removals) await rm(inside(name), { force: true });
-    await Promise.all([...folders].map((folder) => absent(syncFolder(folder))));
+    await Promise.all([...folders].map((folder) => syncNearest(folder)));
   }
 }
 

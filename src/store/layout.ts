@@ -70,8 +70,8 @@ export class Layout {
       mediaType: MEDIA_TYPES.ociIndex,
       manifests: await this.#list(),
     };
-    await replaceFile(paths.layout, '{"imageLayoutVersion":"1.0.0"}');
-    await replaceFile(paths.index, `${JSON.stringify(index, undefined, 2)}\n`);
+    await replaceFile(paths.layout, '{"imageLayoutVersion":"1.0.0"}', paths.journal);
+    await replaceFile(paths.index, `${JSON.stringify(index, undefined, 2)}\n`, paths.journal);
   }
 
   async #list(): Promise<readonly object[]> {

@@ -1,11 +1,12 @@
 import { LRUCache } from 'lru-cache';
-import { rm } from 'node:fs/promises';
-import type { Digest } from '../core/digest.ts';
+import { opendir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { isDigest, type Digest } from '../core/digest.ts';
 import { formatRepository, type Repository } from '../core/reference.ts';
 import { isCount, isRecord } from '../core/shape.ts';
 import { replaceDurably } from './durable.ts';
 import type { Paths } from './paths.ts';
-import { readRecord, replaceFile } from './small-file.ts';
+import { absent, readRecord, replaceFile } from './small-file.ts';
 
 /** That a repository is known to hold content. */
 export interface Link {
@@ -21,12 +22,7 @@ export interface Link {
 export interface LinkStore {
   get(repository: Repository, digest: Digest): Promise<Link | undefined>;
   /** `durable`: settles when the disk has it. Otherwise a loss of power may take it back. */
-  set(
-    repository: Repository,
-    digest: Digest,
-    link: Link,
-    safety?: 'durable',
-  ): Promise<void>;
+  set(repository: Repository, digest: Digest, link: Link, safety?: 'durable'): Promise<void>;
   remove(repository: Repository, digest: Digest): Promise<void>;
 }
 
@@ -49,13 +45,24 @@ export function diskLinks(paths: Paths): LinkStore {
     async set(repository, digest, link, safety) {
       remembered.set(keyOf(repository, digest), link);
       const replace = safety === 'durable' ? replaceDurably : replaceFile;
-      await replace(paths.link(repository, digest), JSON.stringify(link));
+      await replace(paths.link(repository, digest), JSON.stringify(link), paths.journal);
     },
     async remove(repository, digest) {
       remembered.delete(keyOf(repository, digest));
       await rm(paths.link(repository, digest), { force: true });
     },
   };
+}
+
+/** Every digest that the repository has a link to, in no order. */
+export async function* linkedDigests(paths: Paths, repository: Repository): AsyncGenerator<Digest> {
+  for (const algorithm of ['sha256', 'sha512']) {
+    const folder = path.join(paths.links(repository), algorithm);
+    for await (const { name } of (await absent(opendir(folder))) ?? []) {
+      const digest = `${algorithm}:${name}`;
+      if (isDigest(digest)) yield digest;
+    }
+  }
 }
 
 export function parseLink(value: unknown): Link | undefined {

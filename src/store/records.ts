@@ -3,10 +3,11 @@ import { opendir, readdir, rm, stat, utimes } from 'node:fs/promises';
 import path from 'node:path';
 import { parseDescriptor, type Descriptor } from '../core/descriptor.ts';
 import { isDigest, type Digest } from '../core/digest.ts';
+import { HOSTED } from '../core/hosted.ts';
 import { isTag, type Repository, type Tag } from '../core/reference.ts';
-import { syncNearest } from './durable.ts';
+import { prune, pruneBelow, syncNearest } from './durable.ts';
 import { Journal, type Change } from './journal.ts';
-import { parseLink, type Link } from './links.ts';
+import { linkedDigests, parseLink, type Link } from './links.ts';
 import type { Paths } from './paths.ts';
 import { absent, readRecord } from './small-file.ts';
 import { parseTagRecord, type TagRecord } from './tags.ts';
@@ -46,22 +47,18 @@ export class Records {
     return this.#read(this.#tags, this.paths.tag(repository, tag), parseTagRecord);
   }
 
-  /** Sorted; `undefined` where there is no such repository. */
+  /** Sorted; `undefined` where there is no such repository: it has neither a tag nor a link. */
   async tags(repository: Repository): Promise<readonly Tag[] | undefined> {
-    const names = await absent(readdir(this.paths.tags(repository)));
-    if (names !== undefined) return names.filter((name) => isTag(name)).toSorted();
-    return (await absent(stat(this.paths.links(repository)))) === undefined ? undefined : [];
+    const names = (await absent(readdir(this.paths.tags(repository)))) ?? [];
+    const tags = names.filter((name) => isTag(name)).toSorted();
+    if (tags.length > 0) return tags;
+    for await (const _digest of this.links(repository)) return tags;
+    return undefined;
   }
 
   /** Every digest that the repository has a link to, in no order. */
-  async *links(repository: Repository): AsyncGenerator<Digest> {
-    for (const algorithm of ['sha256', 'sha512']) {
-      const folder = path.join(this.paths.links(repository), algorithm);
-      for await (const { name } of (await absent(opendir(folder))) ?? []) {
-        const digest = `${algorithm}:${name}`;
-        if (isDigest(digest)) yield digest;
-      }
-    }
+  links(repository: Repository): AsyncGenerator<Digest> {
+    return linkedDigests(this.paths, repository);
   }
 
   /** What refers to the manifest, sorted by digest. */
@@ -118,6 +115,10 @@ export class Records {
     } finally {
       this.#forgotten(changes.map(({ name }) => name));
     }
+    const emptied = changes.flatMap(({ name, text }) =>
+      text === undefined ? [path.dirname(name)] : [],
+    );
+    for (const folder of new Set(emptied)) await prune(folder, this.paths.repositories);
   }
 
   /** Removes a record without waiting for the disk; `settle` does. @throws Error of Node */
@@ -138,6 +139,14 @@ export class Records {
       await syncNearest(folder);
       this.#unsettled.delete(folder);
     }
+  }
+
+  /**
+   * Removes the folders of repositories that live here which hold nothing: those that a collection or a
+   * crash has left. After `settle`.
+   */
+  async tidy(): Promise<void> {
+    await pruneBelow(path.join(this.paths.repositories, HOSTED), this.paths.repositories);
   }
 
   #forgotten(names: readonly string[]): void {

@@ -24,7 +24,7 @@ export function diskReferrers(paths: Paths): ReferrersStore {
     get: (repository, digest) => readRecord(paths.referrers(repository, digest), parseReferrers),
     set(repository, digest, record) {
       const name = paths.referrers(repository, digest);
-      return writes.run(name, () => replaceFile(name, JSON.stringify(record)));
+      return writes.run(name, () => replaceFile(name, JSON.stringify(record), paths.journal));
     },
   };
 }

@@ -15,23 +15,35 @@ export async function absent<T>(promise: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** Replaces a small file whole: a reader sees the old or the new one, never a part. Makes its folders. */
-export async function replaceFile(name: string, text: string): Promise<void> {
+/**
+ * Replaces a small file whole: a reader sees the old or the new one, never a part. Makes its folders.
+ * Until it is whole it is in `staging`.
+ */
+export async function replaceFile(
+  name: string,
+  text: string,
+  staging: string = path.dirname(name),
+): Promise<void> {
   counter += 1;
   // A leading dot keeps it out of every grammar: no tag, name or digest begins with one.
-  const temporary = path.join(path.dirname(name), `.${process.pid}-${counter}.new`);
+  const temporary = path.join(staging, `.${process.pid}-${counter}.new`);
   try {
-    try {
-      await writeFile(temporary, text);
-    } catch (error) {
-      if (systemCode(error) !== 'ENOENT') throw error;
-      await mkdir(path.dirname(name), { recursive: true });
-      await writeFile(temporary, text);
-    }
-    await rename(temporary, name);
+    await inFolder(temporary, () => writeFile(temporary, text));
+    await inFolder(name, () => rename(temporary, name));
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
+  }
+}
+
+/** Makes the folder of the file if that is what is missing. */
+async function inFolder(name: string, task: () => Promise<void>): Promise<void> {
+  try {
+    await task();
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
+    await mkdir(path.dirname(name), { recursive: true });
+    await task();
   }
 }
 

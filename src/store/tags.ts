@@ -53,7 +53,7 @@ export function diskTags(paths: Paths): TagStore {
     async set(repository, tag, record) {
       const name = paths.tag(repository, tag);
       remembered.set(formatReference(repository, tag), record);
-      await writes.run(name, () => replaceFile(name, JSON.stringify(record)));
+      await writes.run(name, () => replaceFile(name, JSON.stringify(record), paths.journal));
     },
     async remove(repository, tag) {
       const name = paths.tag(repository, tag);

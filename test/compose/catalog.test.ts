@@ -1,16 +1,26 @@
 import assert from 'node:assert/strict';
-import { mkdir, rm, symlink } from 'node:fs/promises';
+import { rm, symlink } from 'node:fs/promises';
 import { test } from 'node:test';
 import { createCatalog } from '../../src/compose/catalog.ts';
+import { openHosted } from '../../src/compose/hosted.ts';
+import { housekeepingOf } from '../../src/compose/housekeeping.ts';
+import { openStore } from '../../src/compose/store.ts';
+import { load } from '../../src/config/load.ts';
+import { digestOf } from '../../src/core/digest.ts';
+import { parseTag } from '../../src/core/reference.ts';
+import { diskLinks } from '../../src/store/links.ts';
 import { Paths } from '../../src/store/paths.ts';
+import { confirmed, diskTags } from '../../src/store/tags.ts';
 import { temporaryFolder } from '../fixtures/temporary.ts';
-import { openWorld, pushImage, repository } from '../hosted/world.ts';
+import { openWorld, pushBlob, pushImage, repository } from '../hosted/world.ts';
 
 async function setUp() {
   const folder = await temporaryFolder();
   const paths = new Paths(folder.path);
   const add = async (host: string, name: string) => {
-    await mkdir(paths.tags({ host, path: name }), { recursive: true });
+    const descriptor = { mediaType: 'a/b', digest: digestOf(Buffer.from('a')), size: 1 };
+    const record = confirmed(undefined, descriptor, 1);
+    await diskTags(paths).set({ host, path: name }, parseTag('v1'), record);
   };
   await add('docker.io', 'library/x');
   await add('quay.io', 'org/y');
@@ -71,4 +81,35 @@ test('a repository that is pushed to for the first time is listed at once, by it
   await pushImage(world, repository('apps/api'), 'one', 'v1');
   edition += 1;
   assert.deepEqual(await catalog(undefined), ['apps/api']);
+});
+
+test('a repository is listed from its first manifest on, and not after its last', async () => {
+  await using folder = await temporaryFolder();
+  const { config } = load({ file: { name: 'c', text: '' }, environment: {}, overrides: [] });
+  await using store = await openStore({
+    path: folder.path,
+    verifyRate: () => 0,
+    admin: '',
+    observe: () => {},
+    housekeeping: housekeepingOf(() => config),
+  });
+  await using hosted = openHosted(
+    () => config,
+    store,
+    () => {},
+  );
+  const { paths, records } = store;
+  const world = { hosted: hosted.repositories, records, paths, mirrored: diskLinks(paths) };
+  const catalog = createCatalog({ paths, now: () => 0, edition: hosted.edition });
+  const apps = repository('apps/api');
+  for (let round = 0; round < 2; round += 1) {
+    await pushBlob(world, apps, Buffer.from('on its way'));
+    assert.deepEqual(await catalog(undefined), []);
+    const { manifest } = await pushImage(world, apps, 'one', 'v1');
+    assert.deepEqual(await catalog(undefined), ['apps/api']);
+    await world.hosted.changes.deleteTag(apps, parseTag('v1'));
+    assert.deepEqual(await catalog(undefined), ['apps/api']);
+    await world.hosted.changes.deleteManifest(apps, manifest.digest);
+    assert.deepEqual(await catalog(undefined), []);
+  }
 });

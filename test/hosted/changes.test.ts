@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { suite, test } from 'node:test';
 import { digestOf } from '../../src/core/digest.ts';
 import { MEDIA_TYPES } from '../../src/core/media-type.ts';
 import { parseTag, type Repository } from '../../src/core/reference.ts';
 import { LARGEST_PUSHED, type ManifestPut } from '../../src/hosted/hosted.ts';
+import { listedRepositories } from '../../src/store/catalog.ts';
 import { Paths } from '../../src/store/paths.ts';
 import { Records } from '../../src/store/records.ts';
 import {
@@ -257,7 +258,7 @@ suite('manifests', () => {
     await assert.rejects(world.hosted.manifest(apps, digest), code('MANIFEST_UNKNOWN'));
     assert.ok((await read(world, apps, digest)).equals(manifest));
     await world.hosted.changes.deleteBlob(apps, digest);
-    await assert.rejects(world.hosted.blob(apps, digest), code('BLOB_UNKNOWN'));
+    await assert.rejects(world.hosted.blob(apps, digest), code('NAME_UNKNOWN'));
   });
 });
 
@@ -343,6 +344,7 @@ suite('deletion', () => {
       await assert.rejects(world.hosted.changes.deleteBlob(apps, blob), code('DENIED', 405));
     }
     await world.hosted.changes.deleteManifest(apps, manifest.digest);
+    await pushBlob(world, apps, bytes('what keeps the repository'));
     for (const blob of blobs) {
       await world.hosted.changes.deleteBlob(apps, blob);
       await assert.rejects(world.hosted.stat(apps, blob), code('BLOB_UNKNOWN'));
@@ -380,6 +382,70 @@ suite('deletion', () => {
     await assert.rejects(changes.deleteBlob(apps, nowhere), code('NAME_UNKNOWN'));
     await assert.rejects(world.hosted.tags(apps), code('NAME_UNKNOWN'));
     assert.deepEqual(await referrers(world, nowhere), []);
+  });
+});
+
+suite('a repository that has lost', () => {
+  test('everything is as if it had never been, on the disk as well', async (t) => {
+    const world = await openWorld(await temporary(t));
+    const { changes } = world.hosted;
+    const nested = repository('apps/api/nested');
+    const { manifest, blobs } = await pushImage(world, apps, 'one', 'v1', 'latest');
+    const config = await pushBlob(world, apps, bytes('{}'));
+    const signature = imageBytes({ config, layers: [], subject: manifest });
+    const { descriptor } = await put(world, apps, signature, 'signature');
+    await pushBlob(world, nested, bytes('{}'));
+    const listed = async () => (await listedRepositories(world.paths)).map(({ path }) => path);
+    assert.deepEqual(await listed(), ['apps/api']);
+    await changes.deleteTag(apps, parseTag('signature'));
+    await changes.deleteManifest(apps, descriptor.digest);
+    assert.deepEqual(await readdir(world.paths.repository(apps)), ['_links', '_tags', 'nested']);
+    await changes.deleteManifest(apps, manifest.digest);
+    assert.deepEqual(await readdir(world.paths.repository(apps)), ['_links', 'nested']);
+    assert.deepEqual(await listed(), []);
+    assert.deepEqual((await world.hosted.tags(apps)).items, []);
+    for (const blob of [...blobs, config.digest]) await changes.deleteBlob(apps, blob);
+    assert.deepEqual(await readdir(world.paths.repository(apps)), ['nested']);
+    await assert.rejects(world.hosted.tags(apps), code('NAME_UNKNOWN'));
+    await changes.deleteBlob(nested, config.digest);
+    assert.deepEqual(await readdir(world.paths.repositories), []);
+    await pushImage(world, apps, 'one', 'v1');
+    assert.deepEqual(await listed(), ['apps/api']);
+  });
+
+  test('what is just being pushed to it takes that all the same', async (t) => {
+    const world = await openWorld(await temporary(t));
+    const { changes } = world.hosted;
+    const names = ['a', 'a/b', 'a/b/c'].map((name) => repository(name));
+    const contents = ['1', '2', '3'].map((text) => bytes(text));
+    const rounds = async (to: Repository, content: Uint8Array): Promise<void> => {
+      const digest = digestOf(content);
+      for (let round = 0; round < 60; round += 1) {
+        await pushBlob(world, to, content);
+        assert.equal((await world.hosted.stat(to, digest)).size, content.length);
+        const manifest = imageBytes({
+          config: { mediaType: 'a/b', digest, size: content.length },
+          layers: [],
+          subject: { mediaType: 'a/b', digest, size: content.length },
+        });
+        const { descriptor } = await put(world, to, manifest, `t${digest.slice(7, 12)}`);
+        assert.ok(await world.hosted.manifest(to, descriptor.digest));
+        assert.equal((await world.hosted.referrers(to, digest)).items.length, 1);
+        await changes.deleteManifest(to, descriptor.digest);
+        await changes.deleteBlob(to, digest);
+      }
+    };
+    const collecting = new AbortController();
+    const collections = (async () => {
+      while (!collecting.signal.aborted) await Array.fromAsync(world.hosted.collect('collect'));
+    })();
+    try {
+      await Promise.all(names.flatMap((to) => contents.map((content) => rounds(to, content))));
+    } finally {
+      collecting.abort();
+      await collections;
+    }
+    assert.deepEqual(await readdir(world.paths.repositories), []);
   });
 });
 

@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp } from 'node:fs/promises';
+import { cp, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { after, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { HOSTED } from '../../src/core/hosted.ts';
 import { check } from '../../src/hosted/check.ts';
+import { listedRepositories, repositories } from '../../src/store/catalog.ts';
 import { diskStore } from '../../src/store/disk.ts';
+import { Records } from '../../src/store/records.ts';
 import { collect } from '../fixtures/collect.ts';
 import { temporaryFolder } from '../fixtures/temporary.ts';
 import { COLLECTION, prepare, STEPS, type Step } from './crash-steps.ts';
 import type { Operation } from './watched-files.ts';
-import { openWorld, type World } from './world.ts';
+import { code, openWorld, type World } from './world.ts';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 
@@ -58,10 +61,36 @@ function whole({ name }: Step, parts: readonly boolean[]): boolean {
   return name === COLLECTION || !parts.some(Boolean);
 }
 
+/** No staged text is left, and no repository that holds nothing is known to anybody. */
+async function nothingEmpty({ paths, hosted }: World): Promise<void> {
+  const names = await readdir(paths.root, { recursive: true });
+  assert.deepEqual(
+    names.filter((name) => /\.(?:staged|new|json)$/.test(name)),
+    [],
+  );
+  for (const one of await listedRepositories(paths, HOSTED)) {
+    const links = await Array.fromAsync(new Records(paths).links(one));
+    const types = await Promise.all(
+      links.map(async (digest) => (await new Records(paths).link(one, digest))?.mediaType),
+    );
+    const tags = await new Records(paths).tags(one);
+    assert.ok((tags ?? []).length > 0 || types.some(Boolean), `${one.path} is listed, and empty`);
+  }
+  for (const one of await repositories(paths, HOSTED)) {
+    const { items } = await hosted.tags(one).catch((error: unknown) => {
+      assert.ok(code('NAME_UNKNOWN')(error));
+      return { items: undefined };
+    });
+    const holds = (await Array.fromAsync(new Records(paths).links(one))).length > 0;
+    assert.equal(items !== undefined, holds || (items?.length ?? 0) > 0, one.path);
+  }
+}
+
 /** What has to hold after any crash. */
 async function examine(folder: string, acknowledged: readonly string[]): Promise<void> {
   const world = await openWorld(folder);
   assert.deepEqual(await wrong(world), []);
+  await nothingEmpty(world);
   for (const [index, step] of STEPS.entries()) {
     const parts = Object.values(await step.seen(world));
     const done = parts.every(Boolean);
