@@ -59,6 +59,29 @@ suite('what is under way', { timeout: 60_000, concurrency: 3 }, () => {
     });
   }
 
+  for (const [what, after] of [
+    ['is removed', () => 'upstreams: { docker.io: off }\ndefaultUpstream: quay.io\n'],
+    ['is another one', (url: string) => hub(url)],
+  ] as const) {
+    test(`a manifest comes from where its tag was looked up, though that upstream ${what}`, async () => {
+      await using pair = await two();
+      const [origin, other] = pair;
+      const { manifest } = origin.addImage('library/x', 'v1', { layers: ['one'] });
+      other.addImage('library/x', 'v1', { layers: ['other'] });
+      const held = gate();
+      const look = { method: 'HEAD', path: /manifests/ };
+      origin.misbehave(look, { kind: 'hold-headers', gate: held });
+      await using running = await server(hub(origin.url));
+      const answer = fetch(`${running.url}/v2/docker.io/library/x/manifests/v1`);
+      await origin.seen(look);
+      await running.change(after(other.url));
+      held.open();
+      const { status, headers } = await answer;
+      assert.equal(status, 200);
+      assert.equal(headers.get('docker-content-digest'), manifest.digest);
+    });
+  }
+
   test('a cut download is taken up again at the upstream it came from, which has left', async () => {
     await using origin = await startRegistry();
     const digest = origin.addBlob({ size: SIZE, seed: 3 }, 'library/x');
