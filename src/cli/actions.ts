@@ -1,4 +1,5 @@
 import type { Digest } from '../core/digest.ts';
+import type { Bundles } from './bundle-actions.ts';
 import type { Clients } from './client-actions.ts';
 import type { Prefetch } from './prefetch-actions.ts';
 import type { Upkeep } from './upkeep-actions.ts';
@@ -59,6 +60,8 @@ export interface Actions {
   show(choices: Choices): Promise<string>;
   /** What looks after what is cached. */
   readonly upkeep: Upkeep;
+  /** What carries images from one store to another. */
+  readonly bundles: Bundles;
   /** Fetches images before anybody asks for them. */
   readonly prefetch: Prefetch;
   /** What looks after the clients of a mirror; loaded when it is asked for. */

@@ -40,6 +40,18 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('./prefetch.ts')).addPrefetch,
   },
   {
+    name: 'export',
+    group: 'Mirror:',
+    summary: 'write stored images into an archive, with a lock',
+    load: async () => (await import('./export.ts')).addExport,
+  },
+  {
+    name: 'import',
+    group: 'Mirror:',
+    summary: 'take the images of archives into the store',
+    load: async () => (await import('./import.ts')).addImport,
+  },
+  {
     name: 'usage',
     group: 'Mirror:',
     summary: 'tell where the bytes of the store are',

@@ -11,6 +11,7 @@ import { Paths } from '../store/paths.ts';
 import { Records } from '../store/records.ts';
 import { pacer } from '../store/scrub.ts';
 import { verify } from '../store/verify.ts';
+import { bundlesOf } from './bundles.ts';
 import { health } from './health.ts';
 import { prefetchOf } from './prefetch.ts';
 import { serve } from './serve.ts';
@@ -37,6 +38,7 @@ export function actionsFor({ version, environment }: ActionsOptions): Actions {
     schema: jsonSchema,
     show: async (choices) => showSettings(await readConfig(requestOf(choices))),
     upkeep: upkeepOf(configOf),
+    bundles: bundlesOf(configOf),
     prefetch: prefetchOf((choices) => readConfig(requestOf(choices)), environment),
     clients: async () => (await import('./clients.ts')).clientsOf(configOf, environment),
   };

@@ -93,7 +93,8 @@ function request({ url, store }: Server, { method, path, body, signal }: Asked):
   });
 }
 
-function errorIn(answer: unknown): RegistryError | undefined {
+/** What a server says when it says no. */
+export function errorIn(answer: unknown): RegistryError | undefined {
   const errors = isRecord(answer) ? answer['errors'] : undefined;
   const first: unknown = Array.isArray(errors) ? errors[0] : undefined;
   if (!isRecord(first) || typeof first['code'] !== 'string') return undefined;

@@ -8,7 +8,7 @@ import type { OpenHosted } from './hosted.ts';
 import type { OpenStore } from './store.ts';
 
 /** What needs no more than an open store. */
-export type StoreAdministration = Omit<Administration, 'prefetch'>;
+export type StoreAdministration = Omit<Administration, 'prefetch' | 'import'>;
 
 /** What can be done to an open store, in the server as in a verb that has it for itself. */
 export function administrationOf(

@@ -19,6 +19,7 @@ import { createCatalog } from './catalog.ts';
 import { openHosted } from './hosted.ts';
 import { openLog } from './log.ts';
 import { housekeepingOf } from './housekeeping.ts';
+import { Importer } from './importer.ts';
 import { prefetchLog } from './prefetch-log.ts';
 import { lookAt, stockOf } from './stock.ts';
 import { openStore } from './store.ts';
@@ -162,9 +163,16 @@ export async function serve(options: ServeOptions): Promise<void> {
     look: () => lookAt({ ...wiring, upstream: (host) => worlds.now.upstreams.of(host) }),
     observe: prefetchLog(log.logger, metrics),
   });
+  await using importer = new Importer({
+    store,
+    hosted: hosted.repositories,
+    config: () => worlds.config,
+    renew: (repository, subject) => source.renew(repository, subject),
+  });
   admin.open({
     ...administrationOf(store, hosted),
     prefetch: (query, run) => prefetcher.run(query, run, 'request'),
+    import: (query, bytes) => importer.import(query, bytes),
   });
   const { host = '::', port } = config.listen;
   const server = await startServer({ app, listen: { host, port }, ...(tls && { tls }) });

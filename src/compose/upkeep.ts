@@ -4,7 +4,6 @@ import type { Config } from '../config/config.ts';
 import { parseDuration } from '../config/duration.ts';
 import { parseSize } from '../config/size.ts';
 import { RegistryError } from '../core/errors.ts';
-import { parseImagePattern } from '../core/image-pattern.ts';
 import { formatReference } from '../core/reference.ts';
 import type { Administration } from '../http/admin/administration.ts';
 import { hostedRepositories } from '../hosted/repositories.ts';
@@ -22,6 +21,7 @@ import { UploadStore } from '../store/uploads.ts';
 import { administrationOf } from './administration.ts';
 import { runningServer } from './admin-client.ts';
 import { openHosted } from './hosted.ts';
+import { imagePattern } from './patterns.ts';
 import { housekeepingOf } from './housekeeping.ts';
 import { openStore } from './store.ts';
 
@@ -35,7 +35,7 @@ export function upkeepOf(configOf: (choices: Choices) => Promise<Config>): Upkee
     },
     async *images(choices, patterns) {
       const config = await configOf(choices);
-      const wanted = patterns.map((text) => pattern(config, text));
+      const wanted = patterns.map((text) => imagePattern(config, text));
       using view = await look(config);
       for await (const image of cachedImages(view)) {
         const { repository, tag, digest } = image;
@@ -96,11 +96,11 @@ export function upkeepOf(configOf: (choices: Choices) => Promise<Config>): Upkee
     },
     async pin(choices, text) {
       const config = await configOf(choices);
-      return change(config, (store) => store.pin(pattern(config, text).text));
+      return change(config, (store) => store.pin(imagePattern(config, text).text));
     },
     async unpin(choices, text) {
       const config = await configOf(choices);
-      return change(config, (store) => store.unpin(pattern(config, text).text));
+      return change(config, (store) => store.unpin(imagePattern(config, text).text));
     },
   };
 }
@@ -148,25 +148,12 @@ function queryOf(
   { patterns, olderThan, unusedFor, gone, imported }: PruneChoices,
 ): PruneQuery {
   return {
-    patterns: patterns.map((text) => pattern(config, text).text),
+    patterns: patterns.map((text) => imagePattern(config, text).text),
     gone,
     imported,
     ...(olderThan !== undefined && { olderThan: durationOf(olderThan) }),
     ...(unusedFor !== undefined && { unusedFor: durationOf(unusedFor) }),
   };
-}
-
-/** As people write names: without a registry they mean the default one, as clients do. */
-function pattern({ defaultUpstream }: Config, text: string) {
-  const [head = '', ...rest] = text.split('/');
-  const first = rest.length > 0 ? head : (head.split(/[:@]/, 1)[0] ?? '');
-  const registry = /[.*]/.test(first) || (rest.length > 0 && /:|^localhost$/.test(first));
-  const library = defaultUpstream === 'docker.io' && rest.length === 0 ? 'library/' : '';
-  const full =
-    registry || defaultUpstream === undefined ? text : `${defaultUpstream}/${library}${text}`;
-  const found = parseImagePattern(full);
-  if (found !== undefined) return found;
-  throw new RegistryError('REQUEST_INVALID', `not a pattern of images: ${JSON.stringify(text)}`);
 }
 
 function sizeOf(text: string): number {

@@ -93,6 +93,11 @@ export class Listings {
     }
   }
 
+  /** What is remembered of the referrers gives way to what was written down. */
+  renew(repository: Repository, digest: Digest): void {
+    this.#referrers.delete(formatReference(repository, digest));
+  }
+
   async #list<T>(
     repository: Repository,
     known: Remembered<T>,

@@ -41,6 +41,8 @@ export interface Mirror extends Source {
   close(milliseconds: number): Promise<void>;
   /** Settles once everything that is under way now is over: downloads, and what is written down behind answers. */
   passed(): Promise<void>;
+  /** What refers to something was written down by another way: it is read again. */
+  renew(repository: Repository, subject: Digest): void;
   /** Content is here no more, and not to be served from memory either. */
   forget(digest: Digest): void;
   /** Has content stored that nobody asks for at the moment. */
@@ -79,6 +81,7 @@ export function mirror(options: MirrorOptions): Mirror {
     blob: (repository, digest, range) => blobs.blob(repository, digest, range),
     tags: (repository) => listings.tags(repository),
     referrers: (repository, digest) => listings.referrers(repository, digest),
+    renew: (repository, subject) => listings.renew(repository, subject),
     forget: (digest) => manifests.forget(digest),
     passed: async () => void (await Promise.all([fills.passed(), background.passed()])),
     async close(milliseconds) {

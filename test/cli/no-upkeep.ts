@@ -1,3 +1,4 @@
+import type { Bundles } from '../../src/cli/bundle-actions.ts';
 import type { Upkeep } from '../../src/cli/upkeep-actions.ts';
 
 /** For command lines that look after nothing. */
@@ -13,4 +14,10 @@ export const noUpkeep: Upkeep = {
   pins: () => Promise.reject(new Error('pins')),
   pin: () => Promise.reject(new Error('pin')),
   unpin: () => Promise.reject(new Error('unpin')),
+};
+
+/** And carry nothing. */
+export const noBundles: Bundles = {
+  export: () => Promise.reject(new Error('export')),
+  import: () => Promise.reject(new Error('import')),
 };

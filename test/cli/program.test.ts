@@ -11,7 +11,7 @@ import { interruption } from '../../src/cli/interruption.ts';
 import { load } from '../../src/config/load.ts';
 import { digestOf } from '../../src/core/digest.ts';
 import { RegistryError } from '../../src/core/errors.ts';
-import { noUpkeep } from './no-upkeep.ts';
+import { noBundles, noUpkeep } from './no-upkeep.ts';
 import { connect } from '../../src/compose/client.ts';
 
 const actions: Actions = {
@@ -22,6 +22,7 @@ const actions: Actions = {
   schema: () => ({ type: 'object' }),
   show: async () => 'drain: 30s  # default\n',
   upkeep: noUpkeep,
+  bundles: noBundles,
   prefetch: () => Promise.reject(new Error('prefetch')),
   clients: () => Promise.reject(new Error('clients')),
 };

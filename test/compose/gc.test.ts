@@ -67,7 +67,7 @@ test('gc asks the server that runs on the store', async () => {
     () => {},
   );
   const prefetch = () => Promise.reject(new Error('prefetch'));
-  admin.open({ ...administrationOf(store, hosted), prefetch });
+  admin.open({ ...administrationOf(store, hosted), prefetch, import: prefetch });
   const collected = await upkeep.collect(choices);
   assert.deepEqual(collected.kept, { tagged: 1, needed: 2 });
   assert.equal(collected.blobs, 1);

@@ -24,6 +24,7 @@ async function served(prefetch: Administration['prefetch']) {
     pin: other,
     unpin: other,
     prefetch,
+    import: other,
   };
   const app = createAdminApp({
     administration: () => administration,

@@ -29,6 +29,7 @@ async function served(given: Partial<Administration> = {}, host?: string) {
     },
     unpin: async () => 'same',
     prefetch: () => Promise.reject(new Error('prefetch')),
+    import: async () => ({ images: [], blobs: 0, bytes: 0 }),
     ...given,
   };
   const app = createAdminApp({

@@ -1,6 +1,8 @@
 import type { Collection } from '../../hosted/upkeep.ts';
 import type { Figures } from '../../store/budget/figures.ts';
 import type { Pin } from '../../store/budget/pins.ts';
+import type { Imported } from '../../image/bundle/import.ts';
+import type { ImportQuery } from '../../image/bundle/query.ts';
 import type { PrefetchSummary } from '../../image/prefetch/event.ts';
 import type { PrefetchQuery, PrefetchRun } from '../../image/prefetch/prefetcher.ts';
 import type { PruneQuery } from '../../store/inventory/prune.ts';
@@ -35,4 +37,6 @@ export interface Administration {
   unpin(pattern: string): Promise<'changed' | 'same'>;
   /** Fetches images before anybody asks for them. @throws RegistryError REQUEST_INVALID, INTERRUPTED */
   prefetch(query: PrefetchQuery, run: PrefetchRun): Promise<PrefetchSummary>;
+  /** Takes the images of an archive in. @throws RegistryError saying what is wrong; nothing of it is visible then */
+  import(query: ImportQuery, bytes: AsyncIterable<Uint8Array>): Promise<Imported>;
 }

@@ -1,5 +1,6 @@
 import { getRequestListener } from '@hono/node-server';
 import { Hono, type Context } from 'hono';
+import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { asError, RegistryError } from '../../core/errors.ts';
 import { isCount, isRecord } from '../../core/shape.ts';
@@ -7,6 +8,7 @@ import type { PruneQuery } from '../../store/inventory/prune.ts';
 import type { App } from '../app.ts';
 import { errorBody } from '../errors.ts';
 import type { Administration } from './administration.ts';
+import { importBody } from './import.ts';
 import { LARGEST_QUERY, prefetchQuery, toldAsItGoes } from './prefetch.ts';
 
 /** The header by which a client says which store it means: addresses are handed on to other servers. */
@@ -14,6 +16,11 @@ export const STORE_HEADER = 'Layover-Store';
 
 /** Bytes of a request's body. */
 const LARGEST_BODY = 64 * 1024;
+
+/** What the routes get besides the request. */
+interface Environment {
+  readonly Bindings: { readonly incoming: IncomingMessage };
+}
 
 export interface AdminAppOptions {
   /** `undefined` until the store is open. */
@@ -26,11 +33,11 @@ export interface AdminAppOptions {
 /**
  * Administration, to be served on an address of its own. It asks for no login: whoever reaches the
  * address may do everything. A browser is no such one, whatever page it shows: requests with an
- * `Origin`, for another host, or with a body that is not JSON are refused.
+ * `Origin`, for another host, or with a body of a type that pages may send unasked are refused.
  */
 export function createAdminApp(options: AdminAppOptions): App {
   const routes = routesOf(options);
-  const listener = getRequestListener((request) => routes.fetch(request), {
+  const listener = getRequestListener((request, env) => routes.fetch(request, env), {
     overrideGlobalObjects: false,
   });
   return {
@@ -40,8 +47,8 @@ export function createAdminApp(options: AdminAppOptions): App {
   };
 }
 
-function routesOf({ administration, host, onError }: AdminAppOptions): Hono {
-  const api = new Hono();
+function routesOf({ administration, host, onError }: AdminAppOptions): Hono<Environment> {
+  const api = new Hono<Environment>();
   const open = (context: Context): Administration => {
     const found = administration();
     if (found === undefined) throw new RegistryError('STORAGE_UNAVAILABLE', 'not open yet');
@@ -84,6 +91,10 @@ function routesOf({ administration, host, onError }: AdminAppOptions): Hono {
     const query = prefetchQuery(await bodyOf(context, LARGEST_QUERY));
     const opened = open(context);
     return toldAsItGoes((run) => opened.prefetch(query, run), onError);
+  });
+  api.post('/api/v1/import', async (context) => {
+    const { query, bytes } = await importBody(context.env.incoming);
+    return context.json(await open(context).import(query, bytes));
   });
   api.notFound(() => answerTo(new RegistryError('NOT_FOUND')));
   api.onError((error) => {

@@ -1,0 +1,77 @@
+import type { Choices } from '../cli/actions.ts';
+import type { Bundles } from '../cli/bundle-actions.ts';
+import type { Config } from '../config/config.ts';
+import { archiveBytes } from '../image/bundle/archive-bytes.ts';
+import { readLock } from '../image/bundle/base.ts';
+import { exportBundle } from '../image/bundle/export.ts';
+import { formatLock } from '../image/bundle/lock.ts';
+import type { Imported } from '../image/bundle/import.ts';
+import type { ImportQuery } from '../image/bundle/query.ts';
+import { Paths } from '../store/paths.ts';
+import { serverOn } from './admin-client.ts';
+import { openHosted } from './hosted.ts';
+import { housekeepingOf } from './housekeeping.ts';
+import { importThrough } from './import-client.ts';
+import { Importer } from './importer.ts';
+import { imagePattern } from './patterns.ts';
+import { openStore } from './store.ts';
+
+/** What carries images between stores, wired to the real things. */
+export function bundlesOf(configOf: (choices: Choices) => Promise<Config>): Bundles {
+  return {
+    async export({ patterns, output, since, ...more }) {
+      const config = await configOf(more);
+      return exportBundle({
+        ...more,
+        store: config.storage.path,
+        patterns: patterns.map((text) => imagePattern(config, text)),
+        file: output,
+        since: since === undefined ? undefined : await readLock(since),
+      });
+    },
+    async import({ file, lock, begin, progress, signal, ...more }) {
+      const config = await configOf(more);
+      const { as, platforms, tags } = more;
+      const text = lock === undefined ? undefined : formatLock(await readLock(lock)).toString();
+      const { size, bytes } = await archiveBytes(file);
+      begin(size);
+      const counted = tally(bytes, progress);
+      return into(config, { name: file, lock: text, as, platforms, tags }, counted, signal);
+    },
+  };
+}
+
+/** By the server that runs on the store; where none runs, by this process with the store locked. */
+async function into(
+  config: Config,
+  query: ImportQuery,
+  bytes: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<Imported> {
+  const server = await serverOn(new Paths(config.storage.path));
+  if (server !== undefined) return importThrough(server, query, bytes, signal);
+  await using store = await openStore({
+    path: config.storage.path,
+    verifyRate: () => 0,
+    admin: '',
+    observe: () => {},
+    housekeeping: housekeepingOf(() => config),
+  });
+  await using hosted = openHosted(
+    () => config,
+    store,
+    () => {},
+  );
+  const importer = new Importer({ store, hosted: hosted.repositories, config: () => config });
+  return importer.import(query, bytes, signal);
+}
+
+async function* tally(
+  bytes: AsyncIterable<Uint8Array>,
+  progress: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of bytes) {
+    progress(chunk.length);
+    yield chunk;
+  }
+}

@@ -1,0 +1,71 @@
+import type { Config } from '../config/config.ts';
+import { RegistryError } from '../core/errors.ts';
+import { HOSTED } from '../core/hosted.ts';
+import { parsePlatform } from '../core/platform.ts';
+import type { Reference } from '../core/reference.ts';
+import { importBundle, type Imported } from '../image/bundle/import.ts';
+import { parseLock } from '../image/bundle/lock.ts';
+import type { ImportQuery } from '../image/bundle/query.ts';
+import { parseReference } from '../image/location.ts';
+import { shelfOf, type ShelfSetting } from './shelf.ts';
+
+/** Imports into an open store, until it is closed. */
+export class Importer implements AsyncDisposable {
+  readonly #setting: ShelfSetting;
+  readonly #running = new Set<Promise<unknown>>();
+  readonly #closed = new AbortController();
+
+  constructor(setting: ShelfSetting) {
+    this.#setting = setting;
+  }
+
+  /** @throws RegistryError saying what is wrong; nothing of the archive is visible then */
+  async import(
+    query: ImportQuery,
+    bytes: AsyncIterable<Uint8Array>,
+    signal?: AbortSignal,
+  ): Promise<Imported> {
+    const running = this.#import(query, bytes, signal);
+    const settled = running.catch(() => {}).finally(() => this.#running.delete(settled));
+    this.#running.add(settled);
+    return running;
+  }
+
+  /** Ends what is under way: of that nothing becomes visible. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed.abort(new RegistryError('INTERRUPTED', 'the server is stopping'));
+    await Promise.all(this.#running);
+  }
+
+  async #import(
+    { name, lock, as, platforms, tags }: ImportQuery,
+    bytes: AsyncIterable<Uint8Array>,
+    given: AbortSignal | undefined,
+  ): Promise<Imported> {
+    const { store, config } = this.#setting;
+    const { signal } = this.#closed;
+    signal.throwIfAborted();
+    // Until it is known how much there is nobody can tell what fits.
+    await store.housekeeping.looked();
+    return importBundle(bytes, {
+      shelf: shelfOf(this.#setting),
+      name,
+      tags,
+      ...(lock !== undefined && { lock: parseLock(Buffer.from(lock), `the lock for ${name}`) }),
+      ...(as !== undefined && { as: nameIn(config(), as) }),
+      ...(platforms.length > 0 && { platforms: platforms.map(parsePlatform) }),
+      signal: given === undefined ? signal : AbortSignal.any([signal, given]),
+    });
+  }
+}
+
+/** A short name means what lives here, if the configuration says so, and Docker Hub's otherwise. */
+function nameIn({ hosted }: Pick<Config, 'hosted'>, text: string): Reference {
+  const { repository, at } = parseReference(text);
+  const path = text.replace(/(?:@|:)[^/]*$/, '');
+  const lives = !path.startsWith(`${repository.host}/`);
+  if (lives && hosted.some((pattern) => pattern.matches(path))) {
+    return { repository: { host: HOSTED, path }, at };
+  }
+  return { repository, at };
+}

@@ -1,0 +1,67 @@
+import { opendir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { RegistryError } from '../../core/errors.ts';
+import type { Content } from '../archive/content.ts';
+import { openFile } from '../archive/folder-files.ts';
+import { padding, tarHeader, TRAILER } from '../archive/tar-write.ts';
+
+/** Bytes read at a time. */
+const CHUNK = 1024 * 1024;
+
+/** An archive as it is to be imported. */
+export interface ArchiveBytes {
+  /** Bytes to come, as far as they are known. */
+  readonly size: number | undefined;
+  readonly bytes: AsyncIterable<Uint8Array>;
+}
+
+/**
+ * The bytes of an archive; those of a folder as if it were packed.
+ * @throws RegistryError NAME_UNKNOWN if there is nothing of that name, here or, for a file in a folder,
+ *   while it is read
+ */
+export async function archiveBytes(name: string): Promise<ArchiveBytes> {
+  const found = await stat(name).catch(() => undefined);
+  if (found?.isDirectory() === true) return { size: undefined, bytes: packed(name) };
+  const content = await openFile(name);
+  if (content === undefined) throw new RegistryError('NAME_UNKNOWN', `there is no file ${name}`);
+  return { size: content.size, bytes: chunks(content) };
+}
+
+/** Everything in it that is a file: what is no part of a layout is of no consequence. */
+async function* packed(folder: string): AsyncGenerator<Uint8Array> {
+  for await (const entry of await opendir(folder, { recursive: true })) {
+    const file = path.join(entry.parentPath, entry.name);
+    const name = path.relative(folder, file).split(path.sep).join('/');
+    // A lock that is being written, and what is left of a download.
+    if (!entry.isFile() || entry.name.startsWith('.')) continue;
+    const content = await openFile(file);
+    if (content === undefined) continue;
+    const { size } = content;
+    yield tarHeader({ name, size });
+    yield* chunks(content);
+    yield Buffer.alloc(padding(size));
+  }
+  yield TRAILER;
+}
+
+async function* chunks(content: Content): AsyncGenerator<Uint8Array> {
+  await using open = content;
+  const { size } = open;
+  const read = (position: number): Promise<Uint8Array> =>
+    open.read(position, Buffer.allocUnsafeSlow(Math.min(CHUNK, size - position)));
+  if (size === 0) return;
+  let position = 0;
+  let next = read(0);
+  try {
+    while (position < size) {
+      const chunk = await next;
+      position += chunk.length;
+      // Ahead of whoever takes it, by one.
+      if (position < size) next = read(position);
+      yield chunk;
+    }
+  } finally {
+    await next.catch(() => {});
+  }
+}

@@ -1,0 +1,254 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import path from 'node:path';
+import { suite, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { Choices } from '../../src/cli/actions.ts';
+import { bundlesOf } from '../../src/compose/bundles.ts';
+import { load } from '../../src/config/load.ts';
+import { failsWith } from '../image/archive/source-contract.ts';
+import { startRegistry } from '../fixtures/registry.ts';
+import { temporaryFolder } from '../fixtures/temporary.ts';
+import { exported, filled, flipped, manyPlatforms, openWorld } from '../image/bundle/world.ts';
+
+const LAUNCHER = fileURLToPath(new URL('../../bin/layover', import.meta.url));
+const CHOICES: Choices = { config: undefined, overrides: [] };
+const SHOWN = {
+  begin: () => {},
+  progress: () => {},
+  signal: new AbortController().signal,
+} as const;
+const IMPORT = {
+  ...CHOICES,
+  ...SHOWN,
+  lock: undefined,
+  as: undefined,
+  platforms: [],
+  tags: 'keep',
+} as const;
+
+/** A bundle, and a folder for a store with a configuration. */
+async function place(more = '') {
+  await using stack = new AsyncDisposableStack();
+  const folder = stack.use(await temporaryFolder());
+  const here = stack.use(await openWorld());
+  const image = await filled(here);
+  const { file, bytes } = await exported(here, ['docker.io/**']);
+  const name = path.join(folder.path, 'layover.yaml');
+  const text = `listen: 127.0.0.1:0\nadmin: { listen: 127.0.0.1:0 }\nstorage: { path: ${folder.path}/data, minFree: 0 }\n${more}\n`;
+  await writeFile(name, text);
+  const { config } = load({ file: { name, text }, environment: {}, overrides: [] });
+  const whole = stack.move();
+  return {
+    image,
+    file,
+    bytes,
+    folder: folder.path,
+    config,
+    name,
+    bundles: bundlesOf(async () => config),
+    [Symbol.asyncDispose]: () => whole[Symbol.asyncDispose](),
+  };
+}
+
+async function served(config: string, flags: readonly string[] = []) {
+  const child = spawn(LAUNCHER, ['serve', '--config', config, ...flags], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let log = '';
+  const found = Promise.withResolvers<{ port: number; admin: string }>();
+  child.stdout.on('data', (data: Buffer) => {
+    log += String(data);
+    const match = /"port":(\d+).*"admin":"([^"]+)".*"msg":"serving"/.exec(log);
+    if (match?.[1] !== undefined && match[2] !== undefined)
+      found.resolve({ port: Number(match[1]), admin: match[2] });
+  });
+  child.stderr.on('data', (data: Buffer) => (log += String(data)));
+  child.on('exit', () => found.reject(new Error(`it ended: ${log}`)));
+  const { port, admin } = await found.promise;
+  const get = (at: string) => fetch(`http://127.0.0.1:${port}/v2/${at}`);
+  return {
+    get,
+    admin,
+    log: () => log,
+    async [Symbol.asyncDispose]() {
+      if (child.exitCode !== null) return;
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    },
+  };
+}
+
+suite('import', () => {
+  test('with a server, which answers for the upstream at once, though it is offline', async () => {
+    await using one = await place('offline: true');
+    await using server = await served(one.name);
+    const before = await server.get('library/app/manifests/latest');
+    assert.equal(before.status, 404);
+    assert.match(await before.text(), /offline/);
+    const imported = await one.bundles.import({ ...IMPORT, file: one.file });
+    assert.equal(imported.blobs, 11);
+    for (const at of ['library/app/manifests/latest', 'docker.io/library/app/manifests/latest']) {
+      const answer = await server.get(at);
+      assert.equal(answer.status, 200);
+      assert.deepEqual(Buffer.from(await answer.arrayBuffer()), Buffer.from(one.image.index.bytes));
+    }
+    const { digest } = one.image.index.descriptor;
+    const referrers = await server.get(`library/app/referrers/${digest}?ns=docker.io`);
+    assert.match(await referrers.text(), new RegExp(one.image.signed.descriptor.digest));
+    const tags = await server.get('library/app/tags/list?ns=docker.io');
+    assert.deepEqual(await tags.json(), { name: 'library/app', tags: ['latest'] });
+    for (const { digest } of [...one.image.parts.first, ...one.image.parts.second].slice(1)) {
+      const blob = await server.get(`library/app/blobs/${digest}`);
+      assert.equal(blob.status, 200, digest);
+      await blob.arrayBuffer();
+    }
+    // Another repository has no right to any of it.
+    const config = one.image.first.config.digest;
+    assert.equal((await server.get(`library/other/blobs/${config}`)).status, 404);
+  });
+
+  test('without a server the same, and the next one finds it', async () => {
+    await using one = await place('offline: true');
+    const imported = await one.bundles.import({ ...IMPORT, file: one.file });
+    assert.equal(imported.images[0]?.outcome, 'new');
+    await using server = await served(one.name);
+    assert.equal((await server.get('library/app/manifests/latest')).status, 200);
+    const again = await one.bundles.import({ ...IMPORT, file: one.file });
+    assert.deepEqual([again.blobs, again.images[0]?.outcome], [0, 'same']);
+  });
+
+  test('what a server refuses is said as if there were none', async () => {
+    await using one = await place('offline: true');
+    await using _server = await served(one.name);
+    const bad = path.join(one.folder, 'bad.tar');
+    await writeFile(bad, flipped(one.bytes, one.bytes.indexOf('signed ')));
+    await assert.rejects(
+      one.bundles.import({ ...IMPORT, file: bad }),
+      failsWith('DIGEST_INVALID', /bad\.tar is damaged/),
+    );
+    // More than any socket buffers: the server says no long before the end.
+    await writeFile(bad, Buffer.concat([flipped(one.bytes, 1), Buffer.alloc(64 * 1024 * 1024)]));
+    await assert.rejects(
+      one.bundles.import({ ...IMPORT, file: bad }),
+      failsWith('MANIFEST_INVALID', /bad\.tar is not an image archive/),
+    );
+    await assert.rejects(
+      one.bundles.import({ ...IMPORT, file: one.file, as: 'nowhere.test/x:1' }),
+      failsWith('NAME_UNKNOWN', /upstreams\.nowhere\.test/),
+    );
+  });
+
+  test('whoever gives up in the middle leaves nothing with the server', async () => {
+    await using one = await place('offline: true');
+    await using server = await served(one.name);
+    const url = new URL('/api/v1/import', `http://${server.admin}`);
+    const headers = { 'Content-Type': 'application/vnd.layover.import' };
+    const sent = request(url, { method: 'POST', headers });
+    sent.on('error', () => {});
+    sent.write('{"name":"half.tar"}\n');
+    await new Promise((resolve) => sent.write(one.bytes.subarray(0, 8_000), resolve));
+    sent.destroy();
+    const imported = await one.bundles.import({ ...IMPORT, file: one.file });
+    assert.equal(imported.images.length, 1);
+    assert.equal((await server.get('library/app/manifests/latest')).status, 200);
+  });
+
+  test('a browser cannot have anything imported', async () => {
+    await using one = await place('offline: true');
+    await using server = await served(one.name);
+    const post = (headers: Record<string, string>) =>
+      fetch(`http://${server.admin}/api/v1/import`, {
+        method: 'POST',
+        headers,
+        body: Buffer.concat([Buffer.from('{"name":"x"}\n'), one.bytes]),
+      });
+    const own = 'application/vnd.layover.import';
+    assert.equal((await post({ 'Content-Type': own, Origin: 'http://localhost' })).status, 403);
+    assert.equal((await post({ 'Content-Type': 'text/plain' })).status, 400);
+    assert.equal((await server.get('library/app/manifests/latest')).status, 404);
+    assert.equal((await post({ 'Content-Type': own })).status, 200);
+    assert.equal((await server.get('library/app/manifests/latest')).status, 200);
+  });
+
+  test('what lives here is pushed, as it were, and obeys the rules of pushes', async () => {
+    const rules = `hosted: ['team/**']\noffline: true`;
+    await using one = await place(rules);
+    await using server = await served(one.name);
+    const { images } = await one.bundles.import({ ...IMPORT, file: one.file, as: 'team/app:1' });
+    assert.deepEqual(
+      images.map(({ name }) => name),
+      ['team/app:1'],
+    );
+    assert.equal((await server.get('team/app/manifests/1')).status, 200);
+    const { digest } = one.image.index.descriptor;
+    const referrers = await server.get(`team/app/referrers/${digest}`);
+    assert.match(await referrers.text(), new RegExp(one.image.signed.descriptor.digest));
+    const output = path.join(one.folder, 'out.tar');
+    const { lock } = await one.bundles.export({
+      ...CHOICES,
+      ...SHOWN,
+      patterns: ['team/app:1'],
+      output,
+      lock: `${output}.lock`,
+      since: undefined,
+      platforms: 'stored',
+      referrers: 'all',
+    });
+    assert.deepEqual(
+      lock.images.map(({ name, hosted, referrers }) => [name, hosted, referrers.length]),
+      [['team/app:1', true, 1]],
+    );
+    assert.equal(lock.content.length, 11);
+    await using other = await place('offline: true');
+    await assert.rejects(
+      other.bundles.import({ ...IMPORT, file: output }),
+      failsWith('NAME_UNKNOWN', /team\/app:1: it lives in a mirror itself/),
+    );
+    await using third = await place(rules);
+    assert.equal((await third.bundles.import({ ...IMPORT, file: output })).images.length, 1);
+  });
+});
+
+test('online, an imported tag is asked about like any other, and what was imported stays', async () => {
+  await using origin = await startRegistry();
+  const image = manyPlatforms();
+  const newer = origin.addImage('library/app', 'latest', { layers: [{ size: 500, seed: 1 }] });
+  await using one = await place(
+    `upstreams: { docker.io: { url: "${origin.url}" } }\ntags: { freshFor: 0s }`,
+  );
+  await one.bundles.import({ ...IMPORT, file: one.file });
+  await using server = await served(one.name);
+  const answer = await server.get('library/app/manifests/latest');
+  assert.equal(answer.headers.get('docker-content-digest'), newer.manifest.digest);
+  const { digest } = image.index.descriptor;
+  const kept = await server.get(`library/app/manifests/${digest}`);
+  assert.equal(kept.status, 200);
+  assert.match(kept.headers.get('cache-status') ?? '', /hit/);
+});
+
+test('an export reads a store that is being served, and says what it lacks', async () => {
+  await using one = await place('offline: true');
+  await using _server = await served(one.name);
+  await one.bundles.import({ ...IMPORT, file: one.file });
+  const output = path.join(one.folder, 'again.tar');
+  const choices = {
+    ...CHOICES,
+    ...SHOWN,
+    patterns: ['app:latest'],
+    output,
+    lock: `${output}.lock.json`,
+    since: undefined,
+    platforms: 'all',
+    referrers: 'all',
+  } as const;
+  await one.bundles.export(choices);
+  assert.deepEqual(await readFile(output), one.bytes);
+  await assert.rejects(
+    one.bundles.export({ ...choices, patterns: ['app:nope'] }),
+    failsWith('MANIFEST_UNKNOWN', /docker\.io\/library\/app:nope.*layover prefetch/),
+  );
+});
