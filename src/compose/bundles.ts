@@ -63,7 +63,7 @@ async function into(
     () => {},
   );
   const importer = new Importer({ store, hosted: hosted.repositories, config: () => config });
-  return importer.import(query, bytes, signal);
+  return await importer.import(query, bytes, signal);
 }
 
 async function* tally(

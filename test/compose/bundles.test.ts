@@ -8,6 +8,7 @@ import { suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Choices } from '../../src/cli/actions.ts';
 import { bundlesOf } from '../../src/compose/bundles.ts';
+import { upkeepOf } from '../../src/compose/upkeep.ts';
 import { load } from '../../src/config/load.ts';
 import { failsWith } from '../image/archive/source-contract.ts';
 import { startRegistry } from '../fixtures/registry.ts';
@@ -115,6 +116,8 @@ suite('import', () => {
     await using one = await place('offline: true');
     const imported = await one.bundles.import({ ...IMPORT, file: one.file });
     assert.equal(imported.images[0]?.outcome, 'new');
+    const { total, kept } = await upkeepOf(async () => one.config).usage(CHOICES);
+    assert.deepEqual([total.blobs, kept], [11, total]);
     await using server = await served(one.name);
     assert.equal((await server.get('library/app/manifests/latest')).status, 200);
     const again = await one.bundles.import({ ...IMPORT, file: one.file });
