@@ -20,11 +20,13 @@ import { openHosted } from './hosted.ts';
 import { openLog } from './log.ts';
 import { housekeepingOf } from './housekeeping.ts';
 import { Importer } from './importer.ts';
+import { mountableBy } from './mountable.ts';
 import { prefetchLog } from './prefetch-log.ts';
 import { lookAt, stockOf } from './stock.ts';
 import { openStore } from './store.ts';
 import { reloadLog } from './reload-log.ts';
 import { Reloads } from './reloads.ts';
+import { Scheduled } from './schedule.ts';
 import { ending, Hangups } from './signals.ts';
 import { UpstreamPool, type Upstreams } from './upstreams.ts';
 import { Worlds, type World } from './worlds.ts';
@@ -67,6 +69,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   // Housekeeping begins with the store, before there is anybody who has to know of it.
   let forget: Mirror['forget'] | undefined;
   let residents: HostedRepositories | undefined;
+  let moved: Scheduled['moved'] | undefined;
   await using store = await openStore({
     path: config.storage.path,
     verifyRate: () => worlds.config.storage.verifyRate,
@@ -86,8 +89,15 @@ export async function serve(options: ServeOptions): Promise<void> {
   await using pool = new UpstreamPool({
     environment: request.environment,
     via,
-    onLeft: (host) => metrics.forget(host),
-    onClosed: (upstream) => log.logger.info({ upstream }, 'upstream closed'),
+    onLeft: (host) => {
+      metrics.forget(host);
+      source.reconsider();
+    },
+    onClosed: (upstream) => {
+      // Somebody may have asked it until now.
+      source.reconsider();
+      log.logger.info({ upstream }, 'upstream closed');
+    },
     observe: (event) => {
       log.upstream(event);
       metrics.upstream(event);
@@ -103,12 +113,14 @@ export async function serve(options: ServeOptions): Promise<void> {
       observe(event);
       const wrong = event.type === 'download-ended' && event.result === 'mismatch';
       if (wrong) worlds.here.upstreams.distrust(event.host, event.digest);
+      if (event.type === 'tag-moved') moved?.(event.repository, event.tag);
     },
   });
   await using hosted = openHosted(
     () => worlds.config,
     store,
     (event) => log.hosted(event),
+    mountableBy(() => worlds.config, request.environment),
   );
   [forget, residents] = [(digest) => source.forget(digest), hosted.repositories];
   const catalog = createCatalog({ paths: store.paths, edition: hosted.edition });
@@ -155,14 +167,25 @@ export async function serve(options: ServeOptions): Promise<void> {
   begin(config, pem);
   worlds.follow((config) => {
     log.level(config.log.level);
+    scheduled.set(config.prefetch);
     store.housekeeping.hurry();
   });
   const wiring = { mirror: source, store: store.content, router: () => worlds.now.serving.router };
+  const stock = stockOf(wiring);
   const prefetcher = new Prefetcher({
-    stock: stockOf(wiring),
+    stock,
     look: () => lookAt({ ...wiring, upstream: (host) => worlds.now.upstreams.of(host) }),
     observe: prefetchLog(log.logger, metrics),
   });
+  await using scheduled = new Scheduled({
+    prefetcher,
+    environment: request.environment,
+    file: store.paths.prefetch,
+    route: (repository) => stock.route(repository),
+    onError: (error) => log.logger.error({ error: error.message }, 'scheduled prefetch'),
+    onUnusable: ({ image, reason }) => log.logger.warn({ image, error: reason }, 'prefetch failed'),
+  });
+  moved = scheduled.moved;
   await using importer = new Importer({
     store,
     hosted: hosted.repositories,
@@ -205,7 +228,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   );
   const { drain } = worlds.config;
   log.logger.info({ signal, drain }, 'draining');
-  await prefetcher.close();
+  await Promise.all([scheduled[Symbol.asyncDispose](), prefetcher.close()]);
   const [{ cut }] = await Promise.all([server.close(drain), source.close(drain)]);
   log.logger.info({ cut }, 'stopped');
   log.flush();

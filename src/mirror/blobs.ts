@@ -74,6 +74,11 @@ export class Blobs {
     }
   }
 
+  /** What upstreams have said not to be there is asked again: they may be others by now. */
+  reconsider(): void {
+    this.#negative.clear();
+  }
+
   async #isElsewhere(repository: Repository, digest: Digest): Promise<boolean> {
     const running = this.#options.downloads.get(digest);
     if (running !== undefined) return !same(running.repository, repository);

@@ -88,6 +88,12 @@ export class Freshness {
     background.run(() => tags.set(repository, tag, confirmed(record, descriptor, heard.checkedAt)));
   }
 
+  /** What upstreams have refused or failed to say is asked again: they may be others by now. */
+  reconsider(): void {
+    this.#negative.clear();
+    this.#postponed.clear();
+  }
+
   async #first(repository: Repository, tag: Tag, rules: TagPolicy): Promise<Resolution> {
     const key = formatReference(repository, tag);
     const joined = this.#asking.has(key);

@@ -93,6 +93,11 @@ export class Manifests {
     }
   }
 
+  /** What upstreams have said not to be there is asked again: they may be others by now. */
+  reconsider(): void {
+    this.#negative.clear();
+  }
+
   /** It is to be here no more: whoever asks for it next has it fetched. */
   forget(digest: Digest): void {
     this.#memory.delete(digest);

@@ -43,6 +43,8 @@ export interface Mirror extends Source {
   passed(): Promise<void>;
   /** What refers to something was written down by another way: it is read again. */
   renew(repository: Repository, subject: Digest): void;
+  /** What upstreams have refused or failed to say is asked again: they may be others by now. */
+  reconsider(): void;
   /** Content is here no more, and not to be served from memory either. */
   forget(digest: Digest): void;
   /** Has content stored that nobody asks for at the moment. */
@@ -83,6 +85,9 @@ export function mirror(options: MirrorOptions): Mirror {
     referrers: (repository, digest) => listings.referrers(repository, digest),
     renew: (repository, subject) => listings.renew(repository, subject),
     forget: (digest) => manifests.forget(digest),
+    reconsider() {
+      for (const part of [manifests, freshness, blobs]) part.reconsider();
+    },
     passed: async () => void (await Promise.all([fills.passed(), background.passed()])),
     async close(milliseconds) {
       await downloads.close(milliseconds);

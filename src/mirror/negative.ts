@@ -24,4 +24,8 @@ export class Negative {
   forget(key: string): void {
     this.#known.delete(key);
   }
+
+  clear(): void {
+    this.#known.clear();
+  }
 }

@@ -268,6 +268,23 @@ suite('a reload', { timeout: 60_000, concurrency: 3 }, () => {
     assert.ok(!JSON.stringify(running.lines).includes('wrong'));
   });
 
+  test('has an upstream asked again for what it said not to have, once it is another one', async () => {
+    await using pair = await two();
+    const [empty, origin] = pair;
+    const digest = origin.addBlob({ size: 1000, seed: 1 }, 'library/x');
+    const { manifest } = origin.addImage('library/x', 'v1');
+    const lasting = 'tags: { notFoundFor: 1h }\n';
+    await using running = await server(hub(empty.url) + lasting);
+    const places = [`manifests/v1`, `manifests/${manifest.digest}`, `blobs/${digest}`];
+    const statuses = () =>
+      Promise.all(
+        places.map(async (place) => (await running.get(`/v2/library/x/${place}`)).status),
+      );
+    assert.deepEqual(await statuses(), [404, 404, 404]);
+    await running.change(hub(origin.url) + lasting);
+    assert.deepEqual(await statuses(), [200, 200, 200]);
+  });
+
   test('names what needs a restart, and has everything else in effect', async () => {
     await using running = await server('drain: 30s\n');
     const { port } = running;
