@@ -1,5 +1,9 @@
 import type { Config } from '../config/config.ts';
-import { hostedRepositories, type HostedRepositories } from '../hosted/repositories.ts';
+import {
+  hostedRepositories,
+  type HostedOptions,
+  type HostedRepositories,
+} from '../hosted/repositories.ts';
 import { upkeep, type UpkeepEvent } from '../hosted/upkeep.ts';
 import type { OpenStore } from './store.ts';
 
@@ -9,11 +13,12 @@ export interface OpenHosted extends AsyncDisposable {
   readonly edition: () => number;
 }
 
-/** The repositories that live in the store, looked after until disposed. */
+/** The repositories that live in the store, looked after until disposed; see `HostedOptions` for `mountable`. */
 export function openHosted(
   config: () => Pick<Config, 'hosted' | 'uploads' | 'gc'>,
   store: OpenStore,
   observe: (event: UpkeepEvent) => void,
+  mountable?: HostedOptions['mountable'],
 ): OpenHosted {
   const { content, records, uploads, links } = store;
   const written = new Set<string>();
@@ -23,6 +28,7 @@ export function openHosted(
     content,
     uploads,
     mirrored: links,
+    ...(mountable && { mountable }),
     rules: () => ({ ...config().uploads, ...config().gc }),
     onTags: ({ path }, how) => {
       if (how === 'deleted' || !written.has(path)) edition += 1;

@@ -82,7 +82,7 @@ function tlsOf(tls: UpstreamTls, pem: PemFiles): TlsOptions | undefined {
 
 /** Passwords in files, and what helpers and docker's file say, is asked for whenever it is needed. */
 export function credentialsOf(
-  { host, credentials }: Recipe,
+  { host, credentials }: Pick<Recipe, 'host' | 'credentials'>,
   environment: Environment,
 ): CredentialSource | undefined {
   const helpers = { environment };

@@ -87,7 +87,8 @@ export interface Uploads {
 export interface Mounts {
   /**
    * Lets the repository have a blob of another one, hosted or mirrored, without its bytes; `from`
-   * left out: of any. `undefined` when that cannot be done, for which the answer is an upload (202).
+   * left out: of any from which that may be done. `undefined` when it cannot, for which the answer is an
+   * upload (202).
    */
   mount(
     repository: Repository,

@@ -12,6 +12,8 @@ import { isBlob } from './references.ts';
 export interface MountsOptions extends Parts {
   /** What mirrored repositories are known to hold. */
   readonly mirrored: LinkStore;
+  /** Whether blobs may be mounted from the repository; left out: from those that live here. */
+  readonly mountable?: (repository: Repository) => Promise<boolean>;
 }
 
 /** Mounts need no bytes, only that some repository that may be read has the blob. */
@@ -32,6 +34,7 @@ export class DiskMounts implements Mounts {
       if ((await content.size(digest)) === undefined) return undefined;
       const source = from ?? (await this.#anywhere(repository, digest));
       if (source === undefined) return undefined;
+      if (!same(source, repository) && !(await this.#mayBe(source))) return undefined;
       return locks.digest(digest, async () => {
         const link = same(source, repository)
           ? await records.link(repository, digest)
@@ -43,6 +46,11 @@ export class DiskMounts implements Mounts {
         return { digest, size: link.size };
       });
     });
+  }
+
+  async #mayBe(source: Repository): Promise<boolean> {
+    const { mountable } = this.#options;
+    return mountable === undefined ? isHosted(source) : mountable(source);
   }
 
   #link(repository: Repository, digest: Digest): Promise<Link | undefined> {
@@ -58,7 +66,7 @@ export class DiskMounts implements Mounts {
     if (here !== undefined && isBlob(here)) return repository;
     for (const one of await repositories(records.paths)) {
       const link = await this.#link(one, digest);
-      if (link !== undefined && isBlob(link)) return one;
+      if (link !== undefined && isBlob(link) && (await this.#mayBe(one))) return one;
     }
     return undefined;
   }

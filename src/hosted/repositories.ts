@@ -36,6 +36,8 @@ export interface HostedOptions {
   readonly uploads: UploadStore;
   /** What mirrored repositories are known to hold, for mounts from them. */
   readonly mirrored: LinkStore;
+  /** Whether blobs may be mounted from the repository; left out: from those that live here. */
+  readonly mountable?: (repository: Repository) => Promise<boolean>;
   /** Asked whenever they matter: they may be others than before. */
   readonly rules: () => HostedRules;
   /** A tag means something else, or nothing any more. */

@@ -472,6 +472,27 @@ suite('mounts', () => {
     assert.deepEqual(await world.hosted.mounts.mount(to, digest, hub), { digest, size });
   });
 
+  test('from nowhere that not everybody may read, named or not', async (t) => {
+    const asked: string[] = [];
+    const mountable = async ({ host, path }: Repository) => {
+      asked.push(`${host}/${path}`);
+      return path === 'open/app';
+    };
+    const world = await openWorld(await temporary(t), { mountable });
+    const { mounts } = world.hosted;
+    const [to, closed] = [repository('to'), repository('closed/app')];
+    const { digest, size } = await pushBlob(world, closed, bytes('shared'));
+    const secret = { host: 'gone.example', path: 'secret/app' };
+    await world.mirrored.set(secret, digest, { size });
+    for (const from of [closed, secret, undefined]) {
+      assert.equal(await mounts.mount(to, digest, from), undefined);
+    }
+    assert.ok(asked.includes('gone.example/secret/app'));
+    assert.deepEqual(await mounts.mount(closed, digest, closed), { digest, size });
+    await world.mirrored.set({ host: 'quay.io', path: 'open/app' }, digest, { size });
+    assert.deepEqual(await mounts.mount(to, digest), { digest, size });
+  });
+
   test('content that nobody holds any more cannot be had by its digest', async (t) => {
     const world = await openWorld(await temporary(t));
     const { digest } = await pushBlob(world, apps, bytes('secret'));

@@ -43,6 +43,7 @@ export async function openWorld(
     content,
     uploads: new UploadStore({ paths }),
     mirrored,
+    mountable: async () => true,
     rules: () => ({
       sparse: 'indexes',
       maxSize: 64 * MiB,
