@@ -18,8 +18,8 @@ export class Hangups implements Disposable {
   #asked = false;
   #listener: (() => void) | undefined;
   readonly #onSignal = (): void => {
-    this.#asked = true;
-    this.#listener?.();
+    if (this.#listener === undefined) this.#asked = true;
+    else this.#listener();
   };
 
   constructor() {
@@ -29,7 +29,9 @@ export class Hangups implements Disposable {
   /** Calls the function at each from now on, and at once if there was one; `undefined`: they are nothing. */
   listen(listener: (() => void) | undefined): void {
     this.#listener = listener;
-    if (this.#asked) listener?.();
+    if (!this.#asked || listener === undefined) return;
+    this.#asked = false;
+    listener();
   }
 
   [Symbol.dispose](): void {
