@@ -26,7 +26,8 @@ const AFTER_ERROR = 10 * 60 * 1000;
 export async function scrub(options: ScrubOptions): Promise<void> {
   const { signal, wait = idle } = options;
   while (!signal.aborted) {
-    const pause = await round(options);
+    // What is being read stays: whoever stands still must not do so with content open.
+    const pause = options.rate() === 0 ? LOOK : await round(options);
     try {
       await wait(pause, signal);
     } catch (error) {
