@@ -21,7 +21,6 @@ import { openLog } from './log.ts';
 import { housekeepingOf } from './housekeeping.ts';
 import { Importer } from './importer.ts';
 import { mountableBy } from './mountable.ts';
-import { mountableBy } from './mountable.ts';
 import { prefetchLog } from './prefetch-log.ts';
 import { lookAt, stockOf } from './stock.ts';
 import { openStore } from './store.ts';
@@ -121,7 +120,6 @@ export async function serve(options: ServeOptions): Promise<void> {
     () => worlds.config,
     store,
     (event) => log.hosted(event),
-    mountableBy(() => worlds.config, request.environment),
     mountableBy(() => worlds.config, request.environment),
   );
   [forget, residents] = [(digest) => source.forget(digest), hosted.repositories];
