@@ -121,7 +121,10 @@ export class RootFolder {
    * @throws RegistryError UNSUPPORTED where a link leads out of the folder
    */
   async #place(name: string): Promise<string | undefined> {
-    const root = await realpath(this.folder);
+    const root = await existing(() => realpath(this.folder));
+    if (root === undefined) {
+      throw new RegistryError('REQUEST_INVALID', `there is no folder ${this.folder}`);
+    }
     const outer = await existing(() => realpath(path.join(root, path.dirname(name))));
     if (outer === undefined) return undefined;
     const place = path.join(outer, path.basename(name));

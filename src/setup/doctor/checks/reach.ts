@@ -113,10 +113,17 @@ function certificateFault({ url, hostname }: Mirror, code: string): [string, str
         "the mirror's certificate is not valid yet: this machine's clock may be behind",
         'timedatectl   # then set the clock, or wait',
       ];
+    case 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED':
+    case 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA':
+      return [
+        'client-certificate',
+        'the mirror lets in only clients that show a certificate (tls.clientCa)',
+        'give clients one: containerd has client = in hosts.toml, docker and podman client.cert and client.key in certs.d',
+      ];
     default:
       return [
         'unreachable',
-        'the connection ends before there is an answer: something else may listen there, or a certificate is asked of clients (tls.clientCa)',
+        'the connection ends before there is an answer: something else may listen there',
         `curl -v ${url}/livez`,
       ];
   }
