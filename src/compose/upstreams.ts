@@ -37,7 +37,7 @@ export interface Prepared {
    * They are in use from now on. Those that take no part leave: they are closed when all that was
    * begun by now has passed, and nobody uses them any more.
    */
-  enter(passed: () => Promise<void>): void;
+  readonly enter: (passed: () => Promise<void>) => void;
 }
 
 interface Member {
