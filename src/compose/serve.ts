@@ -167,7 +167,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   begin(config, pem);
   worlds.follow((config) => {
     log.level(config.log.level);
-    scheduled.set(config.prefetch);
+    scheduled.set(entriesOf(config));
     store.housekeeping.hurry();
   });
   const wiring = { mirror: source, store: store.content, router: () => worlds.now.serving.router };
@@ -215,6 +215,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     'serving',
   );
   log.flush();
+  scheduled.set(entriesOf(config));
 
   const reloads = new Reloads({
     request,
@@ -251,6 +252,11 @@ async function reloading(
   } finally {
     hangups.listen(undefined);
   }
+}
+
+/** While nobody can be asked there is nothing to fetch. */
+function entriesOf({ offline, prefetch }: Config): Config['prefetch'] {
+  return offline ? [] : prefetch;
 }
 
 function policyOf({ upstreams, offline, tags }: Config, host: string): TagPolicy {

@@ -1,6 +1,7 @@
 import type { NamePattern } from '../core/name-pattern.ts';
 import type { Pin } from '../hosted/mark.ts';
 import type { Sparse } from '../hosted/references.ts';
+import type { ScheduleEntry } from '../image/prefetch/schedule.ts';
 import type { TagPolicy } from '../mirror/policy.ts';
 import type { Address } from './address.ts';
 
@@ -32,6 +33,8 @@ export interface Config {
     readonly untaggedFor: number;
     readonly pins: readonly Pin[];
   };
+  /** What is fetched before anybody asks for it. */
+  readonly prefetch: readonly ScheduleEntry[];
   readonly drain: number;
   readonly log: { readonly level: LogLevel };
   /** By name, in lower case: the whole of the world that requests can reach. */

@@ -21,9 +21,11 @@ export function variableOf(path: readonly string[]): string {
   return ['LAYOVER', ...words].join('_');
 }
 
-/** The keys that the environment can set, by variable: all but those of upstreams, whose names have dots. */
+/** The keys that the environment can set, by variable: none of upstreams, whose names have dots, and no list of mappings. */
 export function variables(): ReadonlyMap<string, Key> {
-  const keys = leaves(outline()).filter(({ path }) => path[0] !== 'upstreams');
+  const keys = leaves(outline()).filter(
+    ({ path, entries }) => path[0] !== 'upstreams' && entries.length === 0,
+  );
   return new Map(keys.map((key) => [variableOf(key.path), key]));
 }
 

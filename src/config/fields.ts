@@ -1,10 +1,13 @@
 import * as z from 'zod';
 import { isDigest } from '../core/digest.ts';
+import { RegistryError } from '../core/errors.ts';
 import { HOSTED } from '../core/hosted.ts';
 import { parseImagePattern } from '../core/image-pattern.ts';
+import { parsePlatform } from '../core/platform.ts';
 import { parseNamePattern, type NamePattern } from '../core/name-pattern.ts';
 import { isHost, isPath } from '../core/reference.ts';
 import type { Pin } from '../hosted/mark.ts';
+import { parseWanted } from '../image/prefetch/wanted.ts';
 import { parseAddress, type Address } from './address.ts';
 import { DURATION, parseDuration } from './duration.ts';
 import { notAllowed, refusal } from './message.ts';
@@ -127,6 +130,34 @@ export function imagePattern() {
     .string({ error: refusal(refuse) })
     .refine((value) => parseImagePattern(value) !== undefined, { error: refusal(refuse) })
     .meta({ title: 'pattern' });
+}
+
+/** A reference as clients write it, or a pattern of tags, as it is written. */
+export function wantedImage() {
+  const refuse = notAllowed('an image', 'name:tag, name@digest, or * in the tag: nginx:1.27.*');
+  return z
+    .string({ error: refusal(refuse) })
+    .refine((value) => isRead(parseWanted, value), { error: refusal(refuse) })
+    .meta({ title: 'image' });
+}
+
+/** `os/architecture`, with a variant if need be, or `all`; as it is written. */
+export function platform() {
+  const refuse = notAllowed('a platform', 'os/architecture, such as linux/arm64, or all');
+  return z
+    .string({ error: refusal(refuse) })
+    .refine((value) => value === 'all' || isRead(parsePlatform, value), { error: refusal(refuse) })
+    .meta({ title: 'platform' });
+}
+
+function isRead(parse: (text: string) => unknown, text: string): boolean {
+  try {
+    parse(text);
+    return true;
+  } catch (error) {
+    if (error instanceof RegistryError) return false;
+    throw error;
+  }
 }
 
 /** The name of a registry in lower case, as image references have it. */

@@ -16,6 +16,8 @@ export interface Key {
   /** For a key without a default: a value that shows what it is for. */
   readonly example: unknown;
   readonly keys: readonly Key[];
+  /** Those of each entry, where the value is a list of mappings. */
+  readonly entries: readonly Key[];
 }
 
 /** Stands for the name of an upstream in `Key.path`. */
@@ -55,6 +57,7 @@ function keyOf(name: string, schema: Schema, path: readonly string[]): Key {
     default: schema['default'],
     example: examples[0],
     keys,
+    entries: isRecord(schema['items']) ? keysOf(schema['items'], []) : [],
   };
 }
 
@@ -74,6 +77,7 @@ function typeOf(schema: Schema): string {
       return 'whole number';
     case 'array': {
       const items = isRecord(schema['items']) ? schema['items'] : {};
+      if (items['type'] === 'object') return 'list of entries';
       return `list of ${typeOf(items)}`;
     }
     case 'object':

@@ -73,6 +73,12 @@ export function reference(): string {
     HEAD,
     '## Keys\n',
     table(plain),
+    ...keys
+      .filter(({ entries }) => entries.length > 0)
+      .map(
+        ({ name, description, entries }) =>
+          `### ${name}\n\n${description} Each entry has\n\n${table(entries)}`,
+      ),
     ...sections.map((key) => `### ${key.name}\n\n${key.description}\n\n${table(key.keys)}`),
     UPSTREAMS + upstreams.map((key) => table(flat(key.keys))).join(''),
     '## Environment variables\n',

@@ -1,3 +1,5 @@
+import { parsePlatform } from '../core/platform.ts';
+import type { ScheduleEntry } from '../image/prefetch/schedule.ts';
 import type { TagPolicy } from '../mirror/policy.ts';
 import type { Config, Upstream, UpstreamCredentials } from './config.ts';
 import type { Parsed } from './schema.ts';
@@ -7,17 +9,26 @@ type Entry = Exclude<Parsed['upstreams'][string], 'off' | false | null>;
 
 /** Makes the configuration of what the schema and the checks between keys let through. */
 export function resolve(parsed: Parsed): Config {
-  const { tls, defaultUpstream, upstreams, ...rest } = parsed;
+  const { tls, defaultUpstream, prefetch, upstreams, ...rest } = parsed;
   const entries = Object.entries(upstreams).flatMap(([name, entry]) =>
     entry === null || typeof entry !== 'object' ? [] : [upstreamOf(name, entry, parsed.tags)],
   );
   return {
     ...rest,
     tls: tls && { cert: tls.cert, key: tls.key, clientCa: tls.clientCa },
+    prefetch: prefetch.map(scheduled),
     defaultUpstream: entries.find(
       ({ host, aliases }) => host === defaultUpstream || aliases.includes(defaultUpstream),
     )?.host,
     upstreams: new Map(entries.map((entry) => [entry.host, entry])),
+  };
+}
+
+function scheduled({ platforms, referrers, ...entry }: Parsed['prefetch'][number]): ScheduleEntry {
+  return {
+    ...entry,
+    platforms: platforms.includes('all') ? 'all' : platforms.map(parsePlatform),
+    referrers: referrers ? 'copied' : 'left-out',
   };
 }
 

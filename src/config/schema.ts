@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { LOG_LEVELS } from './config.ts';
 import * as field from './fields.ts';
 import { notAllowed, refusal } from './message.ts';
+import { prefetch } from './prefetch-schema.ts';
 import { tagPolicy } from './tag-schema.ts';
 import { upstream } from './upstream-schema.ts';
 
@@ -145,6 +146,11 @@ export const schema = z.strictObject({
     .prefault({})
     .describe(
       'Garbage in repositories that live here. What is mirrored has nothing to do with it.',
+    ),
+  prefetch: prefetch
+    .prefault([])
+    .describe(
+      "What is fetched before anybody asks for it, such as {images: ['nginx:1.27.*'], every: 6h}.",
     ),
   drain: field
     .delay()

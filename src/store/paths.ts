@@ -98,6 +98,11 @@ export class Paths {
     return path.join(this.root, 'pins.json');
   }
 
+  /** When scheduled prefetches last ran. */
+  get prefetch(): string {
+    return path.join(this.root, 'prefetch.json');
+  }
+
   get lock(): string {
     return path.join(this.root, 'lock');
   }

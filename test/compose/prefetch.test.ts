@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
@@ -14,7 +14,7 @@ const LAUNCHER = fileURLToPath(new URL('../../bin/layover', import.meta.url));
 const BLOBS = { method: 'GET', path: /\/blobs\// };
 
 /** A registry, a configuration with it as docker.io, and the program. */
-async function place() {
+async function place(more = '') {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await temporaryFolder());
   const origin = stack.use(await startRegistry());
@@ -22,7 +22,7 @@ async function place() {
   const data = path.join(folder.path, 'data');
   await writeFile(
     config,
-    `listen: 127.0.0.1:0\nadmin: { listen: 127.0.0.1:0 }\nstorage: { path: ${data}, minFree: 0 }\nupstreams: { docker.io: { url: "${origin.url}" } }\n`,
+    `listen: 127.0.0.1:0\nadmin: { listen: 127.0.0.1:0 }\nstorage: { path: ${data}, minFree: 0 }\nupstreams: { docker.io: { url: "${origin.url}" } }\n${more}`,
   );
   const children = stack.use(new AsyncDisposableStack());
   const start = (...line: readonly string[]) => {
@@ -64,6 +64,7 @@ async function place() {
   const whole = stack.move();
   return {
     folder: folder.path,
+    config,
     origin,
     run,
     start,
@@ -193,3 +194,54 @@ for (const [what, line, code, message] of [
     assert.match(ran.error, message);
   });
 }
+
+test('on a schedule: at the start, not again after a restart, and by a configuration that changes', async () => {
+  await using here = await place('prefetch: [{ images: [x:v1], files: [list.txt] }]\n');
+  await writeFile(path.join(here.folder, 'list.txt'), 'y:v1\n');
+  for (const name of ['x', 'y', 'z']) {
+    here.origin.addImage(`library/${name}`, 'v1', { layers: [name] });
+  }
+  const ended = async (server: { log: () => string; url: string }, count: number) => {
+    while (server.log().split('"msg":"prefetch ended"').length <= count) {
+      await (await fetch(`${server.url}/livez`)).text();
+    }
+  };
+  const first = await here.serve();
+  await ended(first, 1);
+  assert.match(first.log(), /"trigger":"schedule","result":"complete"/);
+  await first.stop();
+  here.origin.misbehave({ path: /library\/[xy]/ }, { kind: 'reset' });
+  const before = here.origin.requests.length;
+  const second = await here.serve();
+  for (const name of ['x', 'y']) {
+    const { status } = await fetch(`${second.url}/v2/library/${name}/manifests/v1`);
+    assert.equal(status, 200);
+  }
+  const text = await readFile(here.config, 'utf8');
+  await writeFile(here.config, text.replace(/prefetch:.*/, 'prefetch: [{ images: [z:v1] }]'));
+  await ended(second, 1);
+  assert.match(second.log(), /"result":"complete"/);
+  const asked = here.origin.requests.slice(before).filter(({ path }) => !path.includes('/z/'));
+  assert.deepEqual(asked, []);
+});
+
+test('when a tag moves the image is fetched whole behind the answer', async () => {
+  await using here = await place(
+    'tags: { freshFor: 0 }\nprefetch: [{ images: ["x:v*"], every: 0, whenTagMoves: true }]\n',
+  );
+  here.origin.addImage('library/x', 'v1', { layers: ['old'] });
+  const server = await here.serve();
+  const pull = async () => await (await fetch(`${server.url}/v2/library/x/manifests/v1`)).text();
+  await pull();
+  assert.equal(here.origin.count(BLOBS), 0);
+  const moved = here.origin.addImage('library/x', 'v1', { layers: ['new', 'newer'] });
+  await pull();
+  while (!server.log().includes('"msg":"prefetch ended"')) await pull();
+  assert.match(server.log(), /"image":"docker.io\/library\/x:v1".*"msg":"tag-moved"/);
+  assert.match(server.log(), /"trigger":"tag-moved","result":"complete"/);
+  here.origin.misbehave({}, { kind: 'reset' });
+  for (const { digest } of [moved.config, ...moved.layers]) {
+    const { status } = await fetch(`${server.url}/v2/library/x/blobs/${digest}`);
+    assert.equal(status, 200);
+  }
+});

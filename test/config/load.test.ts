@@ -193,10 +193,59 @@ test('anchors and aliases are understood, and their faults are told where the al
 });
 
 // One fault each: what is written, and the whole line that tells it.
+test('what is prefetched: every key has a default but what it is about', () => {
+  const text = `prefetch:
+  - images: [nginx]
+  - { files: [a.txt], platforms: [arm64, linux/amd64], referrers: true, every: 0, whenTagMoves: true }
+  - { images: ['x:1.*'], platforms: [all], maxTags: 5 }`;
+  const defaults = {
+    images: [],
+    files: [],
+    platforms: [],
+    referrers: 'left-out',
+    maxTags: 100,
+    every: 86_400_000,
+    whenTagMoves: false,
+  };
+  const both = [
+    { os: 'linux', architecture: 'arm64' },
+    { os: 'linux', architecture: 'amd64' },
+  ];
+  assert.deepEqual(
+    load({ file: { name: 'c.yaml', text }, environment: {}, overrides: [] }).config.prefetch,
+    [
+      { ...defaults, images: ['nginx'] },
+      {
+        ...defaults,
+        files: ['a.txt'],
+        platforms: both,
+        referrers: 'copied',
+        every: 0,
+        whenTagMoves: true,
+      },
+      { ...defaults, images: ['x:1.*'], platforms: 'all', maxTags: 5 },
+    ],
+  );
+});
+
 for (const [text, fault] of [
+  ['prefetch: [{}]', 'c.yaml:1:12 prefetch[0]: names neither images nor files'],
+  ['prefetch: [nginx]', 'c.yaml:1:12 prefetch[0]: is not a mapping of keys'],
+  [
+    'prefetch: [{ images: ["x*:1"] }]',
+    'c.yaml:1:23 prefetch[0].images[0]: "x*:1" is not an image; allowed: name:tag, name@digest, or * in the tag: nginx:1.27.*',
+  ],
+  [
+    'prefetch: [{ images: [x], platforms: [all, arm64] }]',
+    'c.yaml:1:12 prefetch[0]: has all and other platforms; all leaves nothing to add',
+  ],
+  [
+    'prefetch: [{ images: [x], platforms: ["a b"] }]',
+    'c.yaml:1:39 prefetch[0].platforms[0]: "a b" is not a platform; allowed: os/architecture, such as linux/arm64, or all',
+  ],
   [
     'lisen: a:1',
-    'c.yaml:1:1 lisen: no such key (did you mean listen?); allowed: listen, tls, admin, storage, defaultUpstream, hosted, offline, tags, downloads, whenRateLimited, uploads, gc, drain, log, upstreams',
+    'c.yaml:1:1 lisen: no such key (did you mean listen?); allowed: listen, tls, admin, storage, defaultUpstream, hosted, offline, tags, downloads, whenRateLimited, uploads, gc, prefetch, drain, log, upstreams',
   ],
   [
     'tags:\n  freshfor: 1s',
@@ -381,7 +430,7 @@ for (const [text, fault] of [
   ['? [a]\n: b', 'c.yaml:1:3: a key that is no plain text'],
   [
     '__proto__: { listen: x }',
-    'c.yaml:1:1 __proto__: no such key; allowed: listen, tls, admin, storage, defaultUpstream, hosted, offline, tags, downloads, whenRateLimited, uploads, gc, drain, log, upstreams',
+    'c.yaml:1:1 __proto__: no such key; allowed: listen, tls, admin, storage, defaultUpstream, hosted, offline, tags, downloads, whenRateLimited, uploads, gc, prefetch, drain, log, upstreams',
   ],
 ] as const) {
   test(`refused: ${JSON.stringify(text.slice(0, 70))}`, () => {
