@@ -1,4 +1,5 @@
 import { systemCode } from '../core/errors.ts';
+import { printableName } from '../layer/name.ts';
 import { Finding } from './output.ts';
 
 /** What happened and why, without the stack; a defect is told with its stack, for whoever mends it. */
@@ -6,7 +7,17 @@ export function told(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof Finding) return error.message;
   if (isDefect(error)) return error.stack ?? error.message;
-  return error.cause instanceof Error ? `${error.message}: ${told(error.cause)}` : error.message;
+  const why = reason(error.cause);
+  // Who wraps a failure may have told all of it already.
+  return why === undefined || error.message.includes(why)
+    ? error.message
+    : `${error.message}: ${why}`;
+}
+
+function reason(cause: unknown): string | undefined {
+  if (!(cause instanceof Error)) return undefined;
+  // Whoever caught it was reading what others wrote, and it quotes that.
+  return cause instanceof SyntaxError ? printableName(cause.message) : told(cause);
 }
 
 function isDefect(error: Error): boolean {

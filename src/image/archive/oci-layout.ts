@@ -32,7 +32,7 @@ export async function ociLayout(files: Files): Promise<Held | undefined> {
   const index = await files.open('index.json');
   if (index === undefined) return undefined;
   const bytes = await bytesOf(index, LARGEST_MANIFEST, `${files.name}, index.json`);
-  const entries = entriesOf(bytes);
+  const entries = listedIn(bytes, files.name);
   const open = (digest: Digest): Promise<Content | undefined> => files.open(blobPath(digest));
   if (!onePerPlatform(entries)) {
     const images = entries.map((entry) => ({ descriptor: entry, names: namesOf(entry) }));
@@ -45,6 +45,17 @@ export async function ociLayout(files: Files): Promise<Held | undefined> {
     images: [{ descriptor, names: [] }],
     open: async (asked) => (asked === digest ? inMemory(bytes) : open(asked)),
   };
+}
+
+function listedIn(bytes: Uint8Array, place: string): readonly IndexEntry[] {
+  try {
+    return entriesOf(bytes);
+  } catch (cause) {
+    if (!(cause instanceof RegistryError)) throw cause;
+    throw new RegistryError(cause.code, `${place}, index.json: ${cause.message}`, {
+      cause: cause.cause,
+    });
+  }
 }
 
 /** Bytes at hand, as content. */
