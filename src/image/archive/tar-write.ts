@@ -4,6 +4,8 @@ export interface TarEntry {
   readonly name: string;
   /** Bytes. */
   readonly size: number;
+  /** Who may do what with it, as numbers of three bits; 755 for folders and 644 for files when left out. */
+  readonly mode?: number;
 }
 
 export const BLOCK = 512;
@@ -19,13 +21,13 @@ const LARGEST_OCTAL = 0o77777777777;
  * extended header for names of more than 100 bytes and for sizes of 8 GiB and more. Owner and time
  * are zero, so that equal content makes equal archives.
  */
-export function tarHeader({ name, size }: TarEntry): Buffer {
+export function tarHeader({ name, size, mode }: TarEntry): Buffer {
   const records = [
     ...(Buffer.byteLength(name) > LONGEST_NAME ? [paxRecord('path', name)] : []),
     ...(size > LARGEST_OCTAL ? [paxRecord('size', String(size))] : []),
   ];
   const type = name.endsWith('/') ? '5' : '0';
-  const own = ustar(name, size > LARGEST_OCTAL ? 0 : size, type);
+  const own = ustar(name, size > LARGEST_OCTAL ? 0 : size, type, mode);
   if (records.length === 0) return own;
   const pax = Buffer.concat(records);
   return Buffer.concat([
@@ -41,10 +43,10 @@ export function padding(size: number): number {
   return (BLOCK - (size % BLOCK)) % BLOCK;
 }
 
-function ustar(name: string, size: number, type: string): Buffer {
+function ustar(name: string, size: number, type: string, mode?: number): Buffer {
   const header = Buffer.alloc(BLOCK);
   Buffer.from(name).copy(header, 0, 0, LONGEST_NAME);
-  octal(header, type === '5' ? 0o755 : 0o644, 100, 8);
+  octal(header, mode ?? (type === '5' ? 0o755 : 0o644), 100, 8);
   octal(header, 0, 108, 8);
   octal(header, 0, 116, 8);
   octal(header, size, 124, 12);
