@@ -8,7 +8,6 @@ import type { HostedRepositories } from '../hosted/repositories.ts';
 import { createApp } from '../http/app.ts';
 import { createMetrics } from '../http/metrics.ts';
 import { startServer, type Tls } from '../http/server.ts';
-import { Prefetcher } from '../image/prefetch/prefetcher.ts';
 import type { MirrorEvent } from '../mirror/event.ts';
 import { mirror, type Mirror } from '../mirror/mirror.ts';
 import type { TagPolicy } from '../mirror/policy.ts';
@@ -21,12 +20,10 @@ import { openLog } from './log.ts';
 import { housekeepingOf } from './housekeeping.ts';
 import { Importer } from './importer.ts';
 import { mountableBy } from './mountable.ts';
-import { prefetchLog } from './prefetch-log.ts';
-import { lookAt, stockOf } from './stock.ts';
+import { openPrefetching, type Prefetching } from './prefetching.ts';
 import { openStore } from './store.ts';
 import { reloadLog } from './reload-log.ts';
 import { Reloads } from './reloads.ts';
-import { Scheduled } from './schedule.ts';
 import { ending, Hangups } from './signals.ts';
 import { UpstreamPool, type Upstreams } from './upstreams.ts';
 import { Worlds, type World } from './worlds.ts';
@@ -69,7 +66,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   // Housekeeping begins with the store, before there is anybody who has to know of it.
   let forget: Mirror['forget'] | undefined;
   let residents: HostedRepositories | undefined;
-  let moved: Scheduled['moved'] | undefined;
+  let moved: Prefetching['moved'] | undefined;
   await using store = await openStore({
     path: config.storage.path,
     verifyRate: () => worlds.config.storage.verifyRate,
@@ -167,25 +164,18 @@ export async function serve(options: ServeOptions): Promise<void> {
   begin(config, pem);
   worlds.follow((config) => {
     log.level(config.log.level);
-    scheduled.set(entriesOf(config));
+    prefetching.follow(config);
     store.housekeeping.hurry();
   });
-  const wiring = { mirror: source, store: store.content, router: () => worlds.now.serving.router };
-  const stock = stockOf(wiring);
-  const prefetcher = new Prefetcher({
-    stock,
-    look: () => lookAt({ ...wiring, upstream: (host) => worlds.now.upstreams.of(host) }),
-    observe: prefetchLog(log.logger, metrics),
-  });
-  await using scheduled = new Scheduled({
-    prefetcher,
+  await using prefetching = openPrefetching({
+    source,
+    store,
+    worlds,
     environment: request.environment,
-    file: store.paths.prefetch,
-    route: (repository) => stock.route(repository),
-    onError: (error) => log.logger.error({ error: error.message }, 'scheduled prefetch'),
-    onUnusable: ({ image, reason }) => log.logger.warn({ image, error: reason }, 'prefetch failed'),
+    logger: log.logger,
+    metrics,
   });
-  moved = scheduled.moved;
+  moved = prefetching.moved;
   await using importer = new Importer({
     store,
     hosted: hosted.repositories,
@@ -194,7 +184,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   });
   admin.open({
     ...administrationOf(store, hosted),
-    prefetch: (query, run) => prefetcher.run(query, run, 'request'),
+    prefetch: prefetching.prefetch,
     import: (query, bytes) => importer.import(query, bytes),
   });
   const { host = '::', port } = config.listen;
@@ -215,7 +205,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     'serving',
   );
   log.flush();
-  scheduled.set(entriesOf(config));
+  prefetching.follow(config);
 
   const reloads = new Reloads({
     request,
@@ -229,7 +219,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   );
   const { drain } = worlds.config;
   log.logger.info({ signal, drain }, 'draining');
-  await Promise.all([scheduled[Symbol.asyncDispose](), prefetcher.close()]);
+  await prefetching[Symbol.asyncDispose]();
   const [{ cut }] = await Promise.all([server.close(drain), source.close(drain)]);
   log.logger.info({ cut }, 'stopped');
   log.flush();
@@ -252,11 +242,6 @@ async function reloading(
   } finally {
     hangups.listen(undefined);
   }
-}
-
-/** While nobody can be asked there is nothing to fetch. */
-function entriesOf({ offline, prefetch }: Config): Config['prefetch'] {
-  return offline ? [] : prefetch;
 }
 
 function policyOf({ upstreams, offline, tags }: Config, host: string): TagPolicy {
