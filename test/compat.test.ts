@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { hasTest } from './fixtures/documents.ts';
 
 const ROOT = new URL('../', import.meta.url);
 
@@ -43,17 +44,4 @@ for (const { tool, behaviour, does, tests } of rows) {
       assert.ok(hasTest(source, title), `${file} has no test "${title}"`);
     }
   });
-}
-
-/** Whether a test of the file has the title, or a part of it, or makes it of a text of the file. */
-function hasTest(source: string, title: string): boolean {
-  return [...source.matchAll(/\btest\(\s*(?:'((?:[^'\\]|\\.)*)'|`([^`]*)`)/g)].some(
-    ([, plain, template = '']) => {
-      if (plain !== undefined) return plain.replaceAll("\\'", "'").includes(title);
-      if (template.includes(title)) return true;
-      const [head = ''] = template.split('${');
-      const label = title.slice(head.length);
-      return head !== '' && title.startsWith(head) && source.includes(`'${label}'`);
-    },
-  );
 }
