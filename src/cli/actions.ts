@@ -18,6 +18,15 @@ export interface Choices {
   readonly overrides: readonly Override[];
 }
 
+export interface ServeChoices extends Choices {
+  /** Archives, and files that name images, that are loaded before anybody is served. */
+  readonly preload: readonly string[];
+  /** Whether to serve the image that is built in, from a folder of its own and offline. */
+  readonly helloWorld: 'included' | 'left-out';
+  /** It serves; how to try the image that is built in, if it is included. */
+  readonly onServing: (command: string) => void;
+}
+
 export interface VerifyChoices extends Choices {
   /** `limited`: by `storage.verifyRate`, which `--rate` has set. */
   readonly pace: 'full' | 'limited';
@@ -47,7 +56,7 @@ export interface Lacking {
 /** What the verbs that look after a mirror do. They throw what went wrong; nothing here prints. */
 export interface Actions {
   /** Settles once the server has stopped. */
-  serve(choices: Choices): Promise<void>;
+  serve(choices: ServeChoices): Promise<void>;
   /** Why the server that runs with this configuration is not ready; `undefined` when it is. */
   health(choices: Choices): Promise<string | undefined>;
   /** Sets wrong content aside and goes on; then follows everything in the repositories that live here. */

@@ -35,5 +35,5 @@ export interface Bundles {
   /** @throws RegistryError with everything that is wanted and not stored */
   export(choices: ExportChoices): Promise<Exported>;
   /** @throws RegistryError saying what is wrong; nothing of the archive is visible then */
-  import(choices: ImportChoices): Promise<Imported>;
+  import(choices: ImportChoices): Promise<Omit<Imported, 'places'>>;
 }

@@ -65,7 +65,7 @@ export function addImport(program: Command, { actions, output, interruption }: C
     });
 }
 
-const WORDS = { new: 'new', same: 'was here', moved: 'moved' } as const;
+const WORDS = { new: 'new', same: 'was here', moved: 'moved', stays: 'means another' } as const;
 
 const onePlatform = asUsage(parsePlatform);
 
@@ -75,7 +75,7 @@ function several(text: string, before: readonly string[] = []): readonly string[
   return [...before, ...texts];
 }
 
-function told({ images, blobs, bytes }: Imported): string {
+function told({ images, blobs, bytes }: Omit<Imported, 'places'>): string {
   const what = `${images.length} ${images.length === 1 ? 'image' : 'images'}`;
   return `${what}: ${blobs === 0 ? 'everything was here' : `${counted({ blobs, bytes })} new`}`;
 }

@@ -7,9 +7,11 @@ Examples:
   layover serve
   layover serve --listen 127.0.0.1:5000 --storage /var/lib/layover
   layover serve --config /etc/layover.yaml --log-level debug
+  layover serve --offline --preload '/media/images/*.tar' images.txt
+  layover serve --hello-world
 `;
 
-export function addServe(program: Command, { actions }: Context): void {
+export function addServe(program: Command, { actions, output }: Context): void {
   program
     .command('serve')
     .description('Serves the mirror until SIGTERM or SIGINT, then lets running downloads finish.')
@@ -19,6 +21,22 @@ export function addServe(program: Command, { actions }: Context): void {
     .addOption(flag.defaultUpstream())
     .addOption(flag.offline())
     .addOption(flag.logLevel())
+    .option(
+      '--preload <pattern...>',
+      'before anybody is served, import archives and fetch what files of other kinds name: globs, or several divided by commas',
+    )
+    .option(
+      '--hello-world',
+      'serve an image that is built in, from a folder of its own, without any network',
+    )
     .addHelpText('after', EXAMPLES)
-    .action(async (options) => (await actions()).serve(flag.choices(options)));
+    .action(async ({ preload, helloWorld, ...options }) => {
+      const { serve } = await actions();
+      await serve({
+        ...flag.choices(options),
+        preload: preload ?? [],
+        helloWorld: helloWorld === undefined ? 'left-out' : 'included',
+        onServing: (command) => output.error(`to try it: ${command}\n`),
+      });
+    });
 }

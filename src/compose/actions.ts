@@ -1,5 +1,15 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Actions, Choices, Lacking, Verified, VerifyChoices } from '../cli/actions.ts';
+import type {
+  Actions,
+  Choices,
+  Lacking,
+  ServeChoices,
+  Verified,
+  VerifyChoices,
+} from '../cli/actions.ts';
 import { checkConfig, readConfig, type Request } from '../config/read.ts';
 import { jsonSchema } from '../config/schema.ts';
 import { showSettings } from '../config/show.ts';
@@ -14,6 +24,7 @@ import { verify } from '../store/verify.ts';
 import { bundlesOf } from './bundles.ts';
 import { health } from './health.ts';
 import { prefetchOf } from './prefetch.ts';
+import { tryHelloWorld } from './provisions.ts';
 import { serve } from './serve.ts';
 import { upkeepOf } from './upkeep.ts';
 
@@ -31,7 +42,7 @@ export function actionsFor({ version, environment }: ActionsOptions): Actions {
   };
   const configOf = async (choices: Choices) => (await readConfig(requestOf(choices))).config;
   return {
-    serve: (choices) => serve({ request: requestOf(choices), version }),
+    serve: (choices) => serveWith(choices, requestOf(choices), version),
     health: async (choices) => health((await readConfig(requestOf(choices))).config),
     verify: (choices) => verifyStore(requestOf(choices), choices.pace),
     check: (choices) => checkConfig(requestOf(choices)),
@@ -42,6 +53,29 @@ export function actionsFor({ version, environment }: ActionsOptions): Actions {
     prefetch: prefetchOf((choices) => readConfig(requestOf(choices)), environment),
     clients: async () => (await import('./clients.ts')).clientsOf(configOf, environment),
   };
+}
+
+/** The built-in image is served from a folder of its own, which is gone at the end. */
+async function serveWith(choices: ServeChoices, request: Request, version: string): Promise<void> {
+  const { preload, helloWorld, onServing } = choices;
+  if (helloWorld === 'left-out') {
+    return serve({ request, version, provisions: { preload, helloWorld } });
+  }
+  await using stack = new AsyncDisposableStack();
+  const folder = await mkdtemp(path.join(tmpdir(), 'layover-hello-world-'));
+  stack.defer(() => rm(folder, { recursive: true, force: true }));
+  const flag = '--hello-world';
+  const overrides = [
+    ...request.overrides,
+    { flag, key: 'storage.path', value: folder },
+    { flag, key: 'offline', value: true } as const,
+  ];
+  await serve({
+    request: { ...request, overrides },
+    version,
+    provisions: { preload, helloWorld },
+    onServing: (port) => onServing(tryHelloWorld(port)),
+  });
 }
 
 async function* verifyStore(

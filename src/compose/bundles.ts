@@ -5,13 +5,12 @@ import { archiveBytes } from '../image/bundle/archive-bytes.ts';
 import { readLock } from '../image/bundle/base.ts';
 import { exportBundle } from '../image/bundle/export.ts';
 import { formatLock } from '../image/bundle/lock.ts';
-import type { Imported } from '../image/bundle/import.ts';
 import type { ImportQuery } from '../image/bundle/query.ts';
 import { Paths } from '../store/paths.ts';
 import { serverOn } from './admin-client.ts';
 import { openHosted } from './hosted.ts';
 import { housekeepingOf } from './housekeeping.ts';
-import { importThrough } from './import-client.ts';
+import { importThrough, type ImportedThere } from './import-client.ts';
 import { Importer } from './importer.ts';
 import { imagePattern } from './patterns.ts';
 import { openStore } from './store.ts';
@@ -47,7 +46,7 @@ async function into(
   query: ImportQuery,
   bytes: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
-): Promise<Imported> {
+): Promise<ImportedThere> {
   const server = await serverOn(new Paths(config.storage.path));
   if (server !== undefined) return importThrough(server, query, bytes, signal);
   await using store = await openStore({
@@ -63,7 +62,8 @@ async function into(
     () => {},
   );
   const importer = new Importer({ store, hosted: hosted.repositories, config: () => config });
-  return await importer.import(query, bytes, signal);
+  const { images, blobs, bytes: size } = await importer.import(query, bytes, signal);
+  return { images, blobs, bytes: size };
 }
 
 async function* tally(

@@ -9,6 +9,9 @@ import type { Imported, ImportedImage } from '../image/bundle/import.ts';
 import type { ImportQuery } from '../image/bundle/query.ts';
 import { errorIn, type Server } from './admin-client.ts';
 
+/** What a server tells of it. */
+export type ImportedThere = Omit<Imported, 'places'>;
+
 /**
  * Has a server import an archive, which is sent as fast as the server takes it.
  * @throws RegistryError what the server said, STORAGE_UNAVAILABLE if it went away
@@ -18,7 +21,7 @@ export async function importThrough(
   query: ImportQuery,
   bytes: AsyncIterable<Uint8Array>,
   signal?: AbortSignal,
-): Promise<Imported> {
+): Promise<ImportedThere> {
   const sent = request(new URL('/api/v1/import', url), {
     method: 'POST',
     headers: { 'Content-Type': IMPORT_TYPE, [STORE_HEADER]: encodeURIComponent(store) },
@@ -81,7 +84,9 @@ async function answerTo(sent: ClientRequest): Promise<unknown> {
   );
 }
 
-function importedIn(answer: unknown): Imported {
+const OUTCOMES = ['new', 'same', 'moved', 'stays'] as const;
+
+function importedIn(answer: unknown): ImportedThere {
   const { images, blobs, bytes } = isRecord(answer) ? answer : {};
   const listed: unknown[] = Array.isArray(images) ? images : [];
   return {
@@ -95,7 +100,6 @@ function imageIn(value: unknown): ImportedImage | undefined {
   if (!isRecord(value)) return undefined;
   const { name, digest, outcome } = value;
   if (typeof name !== 'string' || typeof digest !== 'string' || !isDigest(digest)) return undefined;
-  return outcome === 'new' || outcome === 'same' || outcome === 'moved'
-    ? { name, digest, outcome }
-    : undefined;
+  const known = OUTCOMES.find((one) => one === outcome);
+  return known && { name, digest, outcome: known };
 }

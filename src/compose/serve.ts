@@ -21,6 +21,7 @@ import { housekeepingOf } from './housekeeping.ts';
 import { Importer } from './importer.ts';
 import { mountableBy } from './mountable.ts';
 import { openPrefetching, type Prefetching } from './prefetching.ts';
+import { provision, type Provisions } from './provisions.ts';
 import { openStore } from './store.ts';
 import { reloadLog } from './reload-log.ts';
 import { Reloads } from './reloads.ts';
@@ -32,6 +33,10 @@ export interface ServeOptions {
   /** Where the configuration comes from, at the start and at each reload. */
   readonly request: Request;
   readonly version: string;
+  /** What is put into the store before anybody is served. */
+  readonly provisions?: Provisions;
+  /** It listens, at this port. */
+  readonly onServing?: (port: number) => void;
 }
 
 /**
@@ -187,6 +192,12 @@ export async function serve(options: ServeOptions): Promise<void> {
     prefetch: prefetching.prefetch,
     import: (query, bytes) => importer.import(query, bytes),
   });
+  if (options.provisions !== undefined) {
+    const { environment } = request;
+    const { prefetch } = prefetching;
+    const { logger } = log;
+    await provision(options.provisions, { store, importer, prefetch, environment, logger });
+  }
   const { host = '::', port } = config.listen;
   const server = await startServer({ app, listen: { host, port }, ...(tls && { tls }) });
   const where = { address: server.address, port: server.port, tls: tls !== undefined };
@@ -205,6 +216,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     'serving',
   );
   log.flush();
+  options.onServing?.(server.port);
   prefetching.follow(config);
 
   const reloads = new Reloads({

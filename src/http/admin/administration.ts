@@ -38,5 +38,5 @@ export interface Administration {
   /** Fetches images before anybody asks for them. @throws RegistryError REQUEST_INVALID, INTERRUPTED */
   prefetch(query: PrefetchQuery, run: PrefetchRun): Promise<PrefetchSummary>;
   /** Takes the images of an archive in. @throws RegistryError saying what is wrong; nothing of it is visible then */
-  import(query: ImportQuery, bytes: AsyncIterable<Uint8Array>): Promise<Imported>;
+  import(query: ImportQuery, bytes: AsyncIterable<Uint8Array>): Promise<Omit<Imported, 'places'>>;
 }

@@ -3,7 +3,12 @@ import type { Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
 import { isHosted } from '../../core/hosted.ts';
 import type { Platform } from '../../core/platform.ts';
-import { atDigest, formatReference, type Reference } from '../../core/reference.ts';
+import {
+  atDigest,
+  formatReference,
+  type Reference,
+  type Repository,
+} from '../../core/reference.ts';
 import { closureOf, type Closure, type Missing } from './closure.ts';
 import { checkLock, contentsOf, subjectOf, type Contents } from './contents.ts';
 import { describe } from './export.ts';
@@ -11,6 +16,7 @@ import { Intake } from './intake.ts';
 import type { Lock } from './lock.ts';
 import { nameImages, type NamedImage } from './naming.ts';
 import { placeImages, type Whole } from './place.ts';
+import type { TagMoves } from './query.ts';
 import type { Shelf } from './shelf.ts';
 
 export interface ImportOptions {
@@ -23,8 +29,7 @@ export interface ImportOptions {
   readonly as?: Reference | undefined;
   /** Of an index only the images for these; all that are there when left out. */
   readonly platforms?: readonly Platform[] | undefined;
-  /** What becomes of a tag that is there and means something else. */
-  readonly tags: 'keep' | 'overwrite';
+  readonly tags: TagMoves;
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
@@ -33,12 +38,14 @@ export interface ImportOptions {
 export interface ImportedImage {
   readonly name: string;
   readonly digest: Digest;
-  /** `same`: it was here under that name. `moved`: the name meant something else. */
-  readonly outcome: 'new' | 'same' | 'moved';
+  /** `same`: it was here under that name. `moved`: the name meant something else. `stays`: it still does. */
+  readonly outcome: 'new' | 'same' | 'moved' | 'stays';
 }
 
 export interface Imported {
   readonly images: readonly ImportedImage[];
+  /** Where the images are. */
+  readonly places: readonly { readonly repository: Repository; readonly digest: Digest }[];
   /** What was not stored before. */
   readonly blobs: number;
   readonly bytes: number;
@@ -78,6 +85,7 @@ export async function importBundle(
     shelf,
     manifest: (digest) => contents.source.manifest(digest),
     subject: subjectOf,
+    tags: options.tags,
     now: options.now ?? Date.now,
   });
   const fresh = [...content.values()].filter(({ descriptor }) => intake.settle(descriptor.digest));
@@ -85,11 +93,25 @@ export async function importBundle(
     images: whole.map(({ reference: { repository, at }, root, before }) => ({
       name: formatReference(repository, at),
       digest: root.digest,
-      outcome: before === undefined ? 'new' : before === root.digest ? 'same' : 'moved',
+      outcome: outcomeOf(before, root.digest, options.tags),
+    })),
+    places: whole.map(({ reference: { repository }, root: { digest } }) => ({
+      repository,
+      digest,
     })),
     blobs: fresh.length,
     bytes: fresh.reduce((sum, { descriptor }) => sum + descriptor.size, 0),
   };
+}
+
+function outcomeOf(
+  before: Digest | undefined,
+  now: Digest,
+  tags: TagMoves,
+): ImportedImage['outcome'] {
+  if (before === undefined) return 'new';
+  if (before === now) return 'same';
+  return tags === 'spare' ? 'stays' : 'moved';
 }
 
 interface Verified extends NamedImage {
@@ -167,7 +189,7 @@ async function chosen(
 /** @throws RegistryError DENIED, with every tag that would mean something else from now on */
 function refuseMoves(whole: readonly Whole[], { name, tags }: ImportOptions): void {
   const moving = whole.filter(({ before, root }) => before !== undefined && before !== root.digest);
-  if (tags === 'overwrite' || moving.length === 0) return;
+  if (tags !== 'keep' || moving.length === 0) return;
   const lines = moving.map(({ reference: { repository, at }, root, before }) => {
     return `  ${formatReference(repository, at)} means ${before}, there ${root.digest}`;
   });

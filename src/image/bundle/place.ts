@@ -15,6 +15,7 @@ import type { Change } from '../../store/journal.ts';
 import { confirmed, type TagRecord } from '../../store/tags.ts';
 import path from 'node:path';
 import type { Closure } from './closure.ts';
+import type { TagMoves } from './query.ts';
 import type { Shelf } from './shelf.ts';
 
 /** An image that is here whole, and what it is to be found under. */
@@ -31,6 +32,7 @@ export interface PlaceOptions {
   readonly manifest: (digest: Digest) => Promise<Manifest | undefined>;
   /** What a manifest refers to. */
   readonly subject: (manifest: Manifest) => Digest | undefined;
+  readonly tags: TagMoves;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -60,19 +62,20 @@ export async function placeImages(images: readonly Whole[], options: PlaceOption
 }
 
 async function push(
-  { reference, closure }: Whole,
-  { shelf, manifest }: PlaceOptions,
+  { reference, closure, before }: Whole,
+  { shelf, manifest, tags }: PlaceOptions,
 ): Promise<void> {
   const { repository, at } = reference;
   const [root] = closure.content.keys();
+  const moves = before === undefined || tags !== 'spare';
   for (const { descriptor, kind } of closure.content.values()) {
     if (kind === 'blob') await shelf.hosted.blob(repository, descriptor);
   }
   for (const { descriptor, kind } of [...closure.content.values()].toReversed()) {
     const found = kind === 'manifest' ? await manifest(descriptor.digest) : undefined;
     if (found === undefined) continue;
-    const tags = descriptor.digest === root && !atDigest(at) ? [at] : [];
-    await shelf.hosted.manifest(repository, found, tags);
+    const named = descriptor.digest === root && !atDigest(at) && moves ? [at] : [];
+    await shelf.hosted.manifest(repository, found, named);
   }
 }
 
@@ -182,7 +185,7 @@ async function referrerLists(images: readonly Whole[], options: PlaceOptions) {
   return changed;
 }
 
-async function movedTags(images: readonly Whole[], { shelf, now }: PlaceOptions) {
+async function movedTags(images: readonly Whole[], { shelf, tags, now }: PlaceOptions) {
   const moved = new Map<
     string,
     { reference: Reference; tag: Tag; record: TagRecord; change: Change }
@@ -192,6 +195,7 @@ async function movedTags(images: readonly Whole[], { shelf, now }: PlaceOptions)
     if (atDigest(at)) continue;
     const before = await shelf.tags.get(repository, at);
     if (before?.descriptor.digest === root.digest) continue;
+    if (before !== undefined && tags === 'spare') continue;
     const { mediaType, digest, size } = root;
     const record = confirmed(before, { mediaType, digest, size }, now());
     const name = shelf.paths.tag(repository, at);

@@ -2,6 +2,12 @@ import { RegistryError } from '../../core/errors.ts';
 import { ByteReader } from '../../layer/bytes.ts';
 import { isRecord } from '../../core/shape.ts';
 
+/**
+ * What becomes of tags that are here and mean something else: one is an error and nothing is imported,
+ * they move, or the image is imported and they stay as they are.
+ */
+export type TagMoves = 'keep' | 'overwrite' | 'spare';
+
 /** What is asked of an import, as people type it. */
 export interface ImportQuery {
   /** What people call the archive. */
@@ -12,7 +18,7 @@ export interface ImportQuery {
   readonly as?: string | undefined;
   /** `os/architecture[/variant]`; all that are there when there are none. */
   readonly platforms: readonly string[];
-  readonly tags: 'keep' | 'overwrite';
+  readonly tags: TagMoves;
 }
 
 /** Bytes of the first line: it may hold a lock. */
@@ -66,7 +72,7 @@ function parseImportQuery(text: string): ImportQuery {
     (as === undefined || typeof as === 'string') &&
     Array.isArray(platforms) &&
     platforms.every((one: unknown) => typeof one === 'string') &&
-    (tags === 'keep' || tags === 'overwrite');
+    (tags === 'keep' || tags === 'overwrite' || tags === 'spare');
   if (right) return { name, lock, as, platforms, tags };
   throw new RegistryError(
     'REQUEST_INVALID',

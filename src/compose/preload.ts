@@ -1,0 +1,160 @@
+import { glob, open, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { RegistryError } from '../core/errors.ts';
+import { isHosted } from '../core/hosted.ts';
+import { isDigest, type Digest } from '../core/digest.ts';
+import type { Repository } from '../core/reference.ts';
+import { isRecord } from '../core/shape.ts';
+import { archiveBytes } from '../image/bundle/archive-bytes.ts';
+import type { Imported } from '../image/bundle/import.ts';
+import type { PrefetchSummary } from '../image/prefetch/event.ts';
+import { replaceDurably } from '../store/durable.ts';
+import { readRecord } from '../store/small-file.ts';
+import { imagesIn } from './image-files.ts';
+import type { Importer } from './importer.ts';
+import { failureOf } from './prefetch.ts';
+import type { OpenStore } from './store.ts';
+
+export interface PreloadOptions {
+  /** Archives and files that name images: globs, several in one divided by commas. */
+  readonly patterns: readonly string[];
+  readonly store: Pick<OpenStore, 'paths' | 'records'>;
+  readonly importer: Importer;
+  /** Fetches what files name. */
+  readonly prefetch: (images: readonly string[]) => Promise<PrefetchSummary>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly observe: (event: PreloadEvent) => void;
+}
+
+export type PreloadEvent =
+  | { readonly type: 'unchanged'; readonly file: string }
+  | { readonly type: 'imported'; readonly file: string; readonly imported: Imported }
+  | { readonly type: 'fetched'; readonly file: string; readonly summary: PrefetchSummary };
+
+/** An archive as it was when all of it was imported. */
+interface Known {
+  readonly size: number;
+  readonly mtimeMs: number;
+  readonly places: Imported['places'];
+}
+
+/**
+ * Fills the store before anybody is served. It only adds: a tag that is here and means something else
+ * stays. An archive of which everything is here already, and that has not changed since, is not read.
+ * @throws RegistryError with the reason why something could not be loaded
+ */
+export async function preload(options: PreloadOptions): Promise<void> {
+  const { patterns, store, observe } = options;
+  const record = path.join(store.paths.root, 'preloaded.json');
+  const known = new Map((await readRecord(record, knownIn)) ?? []);
+  const before = JSON.stringify([...known]);
+  for (const file of await filesOf(patterns)) {
+    if ((await kindOf(file)) === 'list') {
+      observe({ type: 'fetched', file, summary: await fetched(file, options) });
+      continue;
+    }
+    const { size, mtimeMs } = await stat(file);
+    const was = known.get(file);
+    if (was?.size === size && was.mtimeMs === mtimeMs && (await areHere(was.places, store))) {
+      observe({ type: 'unchanged', file });
+      continue;
+    }
+    const imported = await imports(file, options);
+    known.set(file, { size, mtimeMs, places: imported.places });
+    observe({ type: 'imported', file, imported });
+  }
+  const after = JSON.stringify([...known]);
+  if (after !== before) await replaceDurably(record, after);
+}
+
+/** @throws RegistryError NAME_UNKNOWN for a pattern that fits nothing */
+async function filesOf(patterns: readonly string[]): Promise<readonly string[]> {
+  const found = new Set<string>();
+  for (const pattern of patterns.flatMap((text) => text.split(',')).map((one) => one.trim())) {
+    if (pattern === '') continue;
+    const fitting: string[] = [];
+    for await (const name of glob(pattern)) fitting.push(path.resolve(name));
+    if (fitting.length === 0) {
+      throw new RegistryError('NAME_UNKNOWN', `--preload: no file fits ${pattern}`);
+    }
+    for (const file of fitting.toSorted()) found.add(file);
+  }
+  return [...found];
+}
+
+/** By what is in it: text names images, everything else is an archive. */
+async function kindOf(file: string): Promise<'archive' | 'list'> {
+  if ((await stat(file)).isDirectory()) {
+    const layout = await stat(path.join(file, 'index.json')).catch(() => undefined);
+    return layout === undefined ? 'list' : 'archive';
+  }
+  await using handle = await open(file);
+  const { bytesRead, buffer } = await handle.read(Buffer.alloc(512), 0, 512, 0);
+  return buffer.subarray(0, bytesRead).includes(0) || isPacked(buffer) ? 'archive' : 'list';
+}
+
+function isPacked(bytes: Buffer): boolean {
+  return /^(?:1f8b|28b52ffd|[45][0-9a-f]2a4d18)/.test(bytes.toString('hex', 0, 4));
+}
+
+async function imports(file: string, { importer }: PreloadOptions): Promise<Imported> {
+  const { bytes } = await archiveBytes(file);
+  return importer.import({ name: file, platforms: [], tags: 'spare' }, bytes);
+}
+
+async function fetched(file: string, options: PreloadOptions): Promise<PrefetchSummary> {
+  const images = new Set<string>();
+  const input = async (): Promise<string> => '';
+  for await (const finding of imagesIn([file], { environment: options.environment, input })) {
+    if (finding.kind === 'image') images.add(finding.image);
+    if (finding.kind !== 'unusable') continue;
+    throw new RegistryError('NAME_INVALID', `--preload: ${failureOf(finding).reason}`);
+  }
+  if (images.size === 0) {
+    throw new RegistryError('REQUEST_INVALID', `--preload: ${file} names no image`);
+  }
+  const summary = await options.prefetch([...images]);
+  const [failure] = summary.failures;
+  if (failure === undefined) return summary;
+  const more = summary.failures.length - 1;
+  throw new RegistryError(
+    failure.code,
+    `--preload: ${file}: ${failure.image}: ${failure.reason}${more === 0 ? '' : `, and ${more} more`}`,
+  );
+}
+
+/** A mark for each that no eviction takes away; what was pruned since is to be imported again. */
+async function areHere(
+  places: Imported['places'],
+  { paths, records }: PreloadOptions['store'],
+): Promise<boolean> {
+  for (const { repository, digest } of places) {
+    const here = isHosted(repository)
+      ? await records.link(repository, digest)
+      : await stat(paths.import(repository, digest)).catch(() => undefined);
+    if (here === undefined) return false;
+  }
+  return true;
+}
+
+function knownIn(value: unknown): readonly (readonly [string, Known])[] | undefined {
+  if (!Array.isArray(value)) return undefined;
+  return value.flatMap((entry: unknown) => {
+    const [file, known]: unknown[] = Array.isArray(entry) ? entry : [];
+    if (typeof file !== 'string' || !isRecord(known)) return [];
+    const { size, mtimeMs, places } = known;
+    if (typeof size !== 'number' || typeof mtimeMs !== 'number' || !Array.isArray(places))
+      return [];
+    return [[file, { size, mtimeMs, places: places.flatMap(placeIn) }] as const];
+  });
+}
+
+function placeIn(value: unknown): { repository: Repository; digest: Digest }[] {
+  if (!isRecord(value) || !isRecord(value['repository'])) return [];
+  const { host, path: name } = value['repository'];
+  const { digest } = value;
+  if (typeof host !== 'string' || typeof name !== 'string') return [];
+  return typeof digest === 'string' && isDigest(digest)
+    ? [{ repository: { host, path: name }, digest }]
+    : [];
+}
