@@ -7,7 +7,7 @@ import { verify } from './verify.ts';
 export interface ScrubOptions {
   readonly paths: Paths;
   readonly store: ContentStore;
-  /** Bytes a second; at 0 it stands still until it is another. */
+  /** Bytes a second; at 0 a round is given up, and the next begins when it is another. */
   readonly rate: () => number;
   readonly signal: AbortSignal;
   /** Some content could not be read, or a round came to an early end; the verification goes on. */
@@ -26,7 +26,6 @@ const AFTER_ERROR = 10 * 60 * 1000;
 export async function scrub(options: ScrubOptions): Promise<void> {
   const { signal, wait = idle } = options;
   while (!signal.aborted) {
-    // What is being read stays: whoever stands still must not do so with content open.
     const pause = options.rate() === 0 ? LOOK : await round(options);
     try {
       await wait(pause, signal);
@@ -42,6 +41,7 @@ async function round({ paths, store, rate, signal, onError }: ScrubOptions): Pro
   const pace = pacer(rate, signal);
   const onUnreadable = (_digest: unknown, error: Error): void => {
     signal.throwIfAborted();
+    if (error instanceof TurnedOff) throw error;
     onError?.(error);
   };
   try {
@@ -50,6 +50,7 @@ async function round({ paths, store, rate, signal, onError }: ScrubOptions): Pro
     }
     return Math.max(0, started + ROUND - performance.now());
   } catch (error) {
+    if (error instanceof TurnedOff) return LOOK;
     if (!signal.aborted) onError?.(asError(error));
     return AFTER_ERROR;
   }
@@ -62,19 +63,32 @@ async function idle(milliseconds: number, signal: AbortSignal): Promise<void> {
 /** Milliseconds after which a rate is looked at again by who waits. */
 const LOOK = 1000;
 
-/** Waits so that no more than `rate` bytes a second pass, whatever it is at the time. */
+/** Milliseconds by which who was late may be early the next time. */
+const CATCH_UP = 50;
+
+/** Nothing may pass any more. Not waited out: what is open to be read cannot be evicted. */
+class TurnedOff extends Error {
+  constructor() {
+    super('the rate is 0');
+    this.name = 'TurnedOff';
+  }
+}
+
+/** Waits so that no more than `rate` bytes a second pass, whatever it is at the time. @throws Error at 0 */
 export function pacer(rate: () => number, signal?: AbortSignal): (bytes: number) => Promise<void> {
   let paid = performance.now();
   let owed = 0;
   const pay = (): void => {
     const now = performance.now();
-    owed -= (rate() * (now - paid)) / 1000;
+    // What was not used up long ago is no reason to hurry.
+    owed = Math.max(owed - (rate() * (now - paid)) / 1000, (-rate() * CATCH_UP) / 1000);
     paid = now;
   };
   return async (bytes) => {
     owed += bytes;
     for (pay(); owed > 0; pay()) {
-      const wait = Math.min(LOOK, rate() === 0 ? LOOK : (owed / rate()) * 1000);
+      if (rate() === 0) throw new TurnedOff();
+      const wait = Math.min(LOOK, (owed / rate()) * 1000);
       await delay(wait, undefined, { ...(signal && { signal }), ref: false });
     }
   };
