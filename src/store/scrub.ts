@@ -85,8 +85,7 @@ export function pacer(rate: () => number, signal?: AbortSignal): (bytes: number)
     paid = now;
   };
   return async (bytes) => {
-    owed += bytes;
-    for (pay(); owed > 0; pay()) {
+    for (pay(), owed += bytes; owed > 0; pay()) {
       if (rate() === 0) throw new TurnedOff();
       const wait = Math.min(LOOK, (owed / rate()) * 1000);
       await delay(wait, undefined, { ...(signal && { signal }), ref: false });
