@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Config, ServerTls } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import { readPem, type PemFiles } from '../config/pem.ts';
 import { readConfig, type Request } from '../config/read.ts';
-import { FileWatch } from '../config/watch.ts';
 import { nameForVia } from '../core/via.ts';
 import type { HostedRepositories } from '../hosted/repositories.ts';
 import { createApp } from '../http/app.ts';
@@ -10,11 +9,11 @@ import { createMetrics } from '../http/metrics.ts';
 import { startServer, type Tls } from '../http/server.ts';
 import type { MirrorEvent } from '../mirror/event.ts';
 import { mirror, type Mirror } from '../mirror/mirror.ts';
-import type { TagPolicy } from '../mirror/policy.ts';
 import { createRouter } from '../mirror/route.ts';
 import { administrationOf } from './administration.ts';
 import { startAdminServer } from './admin-server.ts';
 import { createCatalog } from './catalog.ts';
+import { policyOf, tlsOf } from './derived.ts';
 import { openHosted } from './hosted.ts';
 import { openLog } from './log.ts';
 import { housekeepingOf } from './housekeeping.ts';
@@ -25,7 +24,8 @@ import { provision, type Provisions } from './provisions.ts';
 import { openStore } from './store.ts';
 import { reloadLog } from './reload-log.ts';
 import { Reloads } from './reloads.ts';
-import { ending, Hangups } from './signals.ts';
+import { reloading } from './reloading.ts';
+import { Hangups } from './signals.ts';
 import { UpstreamPool, type Upstreams } from './upstreams.ts';
 import { Worlds, type World } from './worlds.ts';
 
@@ -158,7 +158,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   let tls: Tls | undefined;
   const begin = (config: Config, pem: PemFiles, secure?: (tls: Tls) => void): void => {
     const prepared = pool.prepare(config, pem);
-    const renewed = tlsOf(config.tls, pem);
+    const renewed = tlsOf(config, pem);
     if (renewed !== undefined && !isDeepStrictEqual(renewed, tls)) secure?.(renewed);
     tls = renewed;
     // Nothing fails from here on: either all of it is in effect or, above, nothing.
@@ -235,40 +235,4 @@ export async function serve(options: ServeOptions): Promise<void> {
   const [{ cut }] = await Promise.all([server.close(drain), source.close(drain)]);
   log.logger.info({ cut }, 'stopped');
   log.flush();
-}
-
-/** Until the process is asked to end: the signal that asks it. */
-async function reloading(
-  reloads: Reloads,
-  hangups: Hangups,
-  onPoll: (folder: string, error: Error) => void,
-): Promise<string> {
-  await using _watch = new FileWatch({
-    files: () => reloads.files,
-    onChange: () => reloads.look(),
-    onPoll,
-  });
-  hangups.listen(() => void reloads.reload('signal'));
-  try {
-    return await ending();
-  } finally {
-    hangups.listen(undefined);
-  }
-}
-
-function policyOf({ upstreams, offline, tags }: Config, host: string): TagPolicy {
-  const policy = upstreams.get(host)?.tags ?? tags;
-  // Nobody is asked, so nothing gets stale.
-  return offline ? { ...policy, freshFor: Infinity } : policy;
-}
-
-function tlsOf(tls: ServerTls | undefined, pem: PemFiles): Tls | undefined {
-  if (tls === undefined) return undefined;
-  const text = (file: string): string => pem.get(file) ?? '';
-  const { clientCa } = tls;
-  return {
-    cert: text(tls.cert),
-    key: text(tls.key),
-    ...(clientCa !== undefined && { clientCa: text(clientCa) }),
-  };
 }
