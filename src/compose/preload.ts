@@ -53,7 +53,9 @@ export async function preload(options: PreloadOptions): Promise<void> {
       observe({ type: 'fetched', file, summary: await fetched(file, options) });
       continue;
     }
-    const { size, mtimeMs } = await stat(file);
+    const { size, mtimeMs: exact } = await stat(file);
+    // Not every copy of a file keeps more of its time than this.
+    const mtimeMs = Math.floor(exact);
     const was = known.get(file);
     if (was?.size === size && was.mtimeMs === mtimeMs && (await areHere(was.places, store))) {
       observe({ type: 'unchanged', file });

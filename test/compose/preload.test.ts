@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { access, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { suite, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Paths } from '../../src/store/paths.ts';
+import { collect } from '../fixtures/collect.ts';
+import { startRegistry } from '../fixtures/registry.ts';
+import { temporaryFolder } from '../fixtures/temporary.ts';
+import { APP, exported, filled, openWorld } from '../image/bundle/world.ts';
+
+const LAUNCHER = fileURLToPath(new URL('../../bin/layover', import.meta.url));
+
+/** Starts a server and tells what it said until it was asked to end, or ended by itself. */
+async function serving<T>(
+  flags: readonly string[],
+  task: (port: number) => Promise<T>,
+): Promise<{ readonly code: number | null; readonly log: string; readonly result: T | undefined }> {
+  const child = spawn(LAUNCHER, ['serve', ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const errors = collect(child.stderr);
+  let log = '';
+  const ended = once(child, 'exit') as Promise<[number | null]>;
+  const port = new Promise<number | undefined>((resolve) => {
+    void ended.then(() => resolve(undefined));
+    child.stdout.on('data', (data: Buffer) => {
+      log += String(data);
+      const found = /"port":(\d+).*"msg":"serving"/.exec(log)?.[1];
+      if (found !== undefined) resolve(Number(found));
+    });
+  });
+  const opened = await port;
+  let result: T | undefined;
+  try {
+    if (opened !== undefined) result = await task(opened);
+  } finally {
+    if (child.exitCode === null) child.kill('SIGTERM');
+  }
+  const [code] = await ended;
+  return { code, log: `${log}${String(await errors)}`, result };
+}
+
+const status = async (port: number, at: string): Promise<number> => {
+  const answer = await fetch(`http://127.0.0.1:${port}/v2/${at}`);
+  await answer.arrayBuffer();
+  return answer.status;
+};
+
+async function place(more = 'offline: true') {
+  const folder = await temporaryFolder();
+  const config = path.join(folder.path, 'layover.yaml');
+  const text = `listen: 127.0.0.1:0\nadmin: { listen: 127.0.0.1:0 }\nstorage: { path: ${folder.path}/data, minFree: 0 }\n${more}\n`;
+  await writeFile(config, text);
+  const bundle = path.join(folder.path, 'one.tar');
+  await using here = await openWorld();
+  const image = await filled(here);
+  await exported(here, ['docker.io/**'], { file: bundle });
+  return {
+    folder: folder.path,
+    config,
+    bundle,
+    image,
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+  };
+}
+
+suite('serve --preload', () => {
+  test('imports before it listens, and reads nothing of it a second time', async () => {
+    await using one = await place();
+    const flags = ['--config', one.config, '--preload', path.join(one.folder, '*.tar')];
+    const first = await serving(flags, (port) => status(port, 'library/app/manifests/latest'));
+    assert.equal(first.result, 200);
+    assert.match(first.log, /"images":1,"blobs":11,.*"msg":"preload: imported"/);
+    assert.equal(first.code, 0);
+    // Were it read, it would be seen to be something else by now.
+    const { size, atime, mtime } = await stat(one.bundle);
+    await writeFile(one.bundle, Buffer.alloc(size, 'x'));
+    await utimes(one.bundle, atime, mtime);
+    const second = await serving(flags, (port) => status(port, 'library/app/manifests/latest'));
+    assert.equal(second.result, 200);
+    assert.match(second.log, /preload: everything is here already/);
+    await utimes(one.bundle, atime, new Date());
+    const third = await serving(flags, async () => 0);
+    assert.equal(third.code, 1);
+    assert.match(third.log, /one\.tar is not an image archive/);
+    assert.equal(third.result, undefined);
+  });
+
+  test('imports again what has been pruned since', async () => {
+    await using one = await place();
+    const flags = ['--config', one.config, '--preload', one.bundle];
+    await serving(flags, async () => 0);
+    const paths = new Paths(path.join(one.folder, 'data'));
+    await rm(paths.import(APP, one.image.index.descriptor.digest));
+    const again = await serving(flags, async () => 0);
+    assert.match(again.log, /preload: imported/);
+  });
+
+  test('a tag that is here and means something else stays', async () => {
+    await using one = await place();
+    await using there = await openWorld();
+    await filled(there, 'other');
+    const other = path.join(one.folder, 'other.tar');
+    await exported(there, ['docker.io/**'], { file: other });
+    const patterns = `${one.bundle},${other}`;
+    const flags = ['--config', one.config, '--preload', patterns];
+    const { log, result, code } = await serving(flags, async (port) => {
+      const answer = await fetch(`http://127.0.0.1:${port}/v2/library/app/manifests/latest`);
+      return answer.headers.get('docker-content-digest');
+    });
+    assert.equal(code, 0);
+    assert.equal(result, one.image.index.descriptor.digest);
+    assert.match(log, /preload: the tag means another/);
+  });
+
+  test('nothing that fits is a reason not to start', async () => {
+    await using one = await place();
+    const flags = ['--config', one.config, '--preload', path.join(one.folder, '*.zip')];
+    const { code, log } = await serving(flags, async () => 0);
+    assert.equal(code, 1);
+    assert.match(log, /--preload: no file fits .*\*\.zip/);
+  });
+
+  test('what a file of names lists is fetched', async () => {
+    await using origin = await startRegistry();
+    origin.addImage('library/x', '1', { layers: [{ size: 1_000, seed: 3 }] });
+    await using one = await place(`upstreams: { docker.io: { url: "${origin.url}" } }`);
+    const list = path.join(one.folder, 'images.txt');
+    await writeFile(list, '# what is wanted\ndocker.io/library/x:1\n');
+    const flags = ['--config', one.config, '--preload', list];
+    const { log, code } = await serving(flags, async () => 0);
+    assert.match(log, /"images":1,.*"msg":"preload: fetched"/);
+    assert.equal(code, 0);
+    const asked = origin.requests.length;
+    await writeFile(list, 'docker.io/library/nope:1\n');
+    const failed = await serving(flags, async () => 0);
+    assert.equal(failed.code, 1);
+    assert.match(failed.log, /--preload: .*images\.txt: docker\.io\/library\/nope:1/);
+    assert.ok(asked > 0);
+  });
+});
+
+test('serve --hello-world serves an image of its own, offline, from a folder that goes with it', async () => {
+  await using folder = await temporaryFolder();
+  const config = path.join(folder.path, 'layover.yaml');
+  await writeFile(config, `admin: { listen: 127.0.0.1:0 }\n`);
+  const flags = ['--config', config, '--listen', '127.0.0.1:0', '--hello-world'];
+  const { log, code, result } = await serving(flags, async (port) => [
+    await status(port, 'library/hello-world/manifests/latest'),
+    await status(port, 'docker.io/library/hello-world/manifests/latest'),
+    await status(port, 'library/busybox/manifests/latest'),
+  ]);
+  assert.deepEqual(result, [200, 200, 404]);
+  assert.equal(code, 0);
+  assert.match(log, /^to try it: docker run --rm 127\.0\.0\.1:\d+\/library\/hello-world$/m);
+  const storage = /"storage":"([^"]+)"/.exec(log)?.[1];
+  assert.ok(storage !== undefined && storage !== folder.path);
+  await assert.rejects(access(storage), { code: 'ENOENT' });
+});
