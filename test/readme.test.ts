@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
-import path from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { commandsUnder } from './fixtures/documents.ts';
 import { layerOf } from './fixtures/layer-builder.ts';
 import { startRegistry } from './fixtures/registry.ts';
 import { temporaryFolder } from './fixtures/temporary.ts';
@@ -13,10 +12,8 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const run = promisify(execFile);
 
 async function clientLines(): Promise<readonly string[]> {
-  const text = await readFile(path.join(ROOT, 'README.md'), 'utf8');
-  const [, chapter = ''] = text.split('\n## Its client\n');
-  const [, code = ''] = /^```sh\n(.*?)^```$/ms.exec(chapter) ?? [];
-  return code.split('\n').filter((line) => line !== '');
+  const [text = ''] = await commandsUnder('README.md', 'Its client');
+  return text.split('\n');
 }
 
 test('the lines on the client in README.md do what they say, one after the other', async () => {
