@@ -47,6 +47,9 @@ const status = async (port: number, at: string): Promise<number> => {
   return answer.status;
 };
 
+/** It answers, so it minds signals. */
+const alive = (port: number): Promise<number> => status(port, '');
+
 async function place(more = 'offline: true') {
   const folder = await temporaryFolder();
   const config = path.join(folder.path, 'layover.yaml');
@@ -75,13 +78,13 @@ suite('serve --preload', () => {
     assert.equal(first.code, 0);
     // Were it read, it would be seen to be something else by now.
     const { size, atime, mtime } = await stat(one.bundle);
-    await writeFile(one.bundle, Buffer.alloc(size, 'x'));
+    await writeFile(one.bundle, Buffer.alloc(size));
     await utimes(one.bundle, atime, mtime);
     const second = await serving(flags, (port) => status(port, 'library/app/manifests/latest'));
     assert.equal(second.result, 200);
     assert.match(second.log, /preload: everything is here already/);
     await utimes(one.bundle, atime, new Date());
-    const third = await serving(flags, async () => 0);
+    const third = await serving(flags, alive);
     assert.equal(third.code, 1);
     assert.match(third.log, /one\.tar is not an image archive/);
     assert.equal(third.result, undefined);
@@ -90,10 +93,10 @@ suite('serve --preload', () => {
   test('imports again what has been pruned since', async () => {
     await using one = await place();
     const flags = ['--config', one.config, '--preload', one.bundle];
-    await serving(flags, async () => 0);
+    await serving(flags, alive);
     const paths = new Paths(path.join(one.folder, 'data'));
     await rm(paths.import(APP, one.image.index.descriptor.digest));
-    const again = await serving(flags, async () => 0);
+    const again = await serving(flags, alive);
     assert.match(again.log, /preload: imported/);
   });
 
@@ -117,7 +120,7 @@ suite('serve --preload', () => {
   test('nothing that fits is a reason not to start', async () => {
     await using one = await place();
     const flags = ['--config', one.config, '--preload', path.join(one.folder, '*.zip')];
-    const { code, log } = await serving(flags, async () => 0);
+    const { code, log } = await serving(flags, alive);
     assert.equal(code, 1);
     assert.match(log, /--preload: no file fits .*\*\.zip/);
   });
@@ -129,12 +132,12 @@ suite('serve --preload', () => {
     const list = path.join(one.folder, 'images.txt');
     await writeFile(list, '# what is wanted\ndocker.io/library/x:1\n');
     const flags = ['--config', one.config, '--preload', list];
-    const { log, code } = await serving(flags, async () => 0);
+    const { log, code } = await serving(flags, alive);
     assert.match(log, /"images":1,.*"msg":"preload: fetched"/);
     assert.equal(code, 0);
     const asked = origin.requests.length;
     await writeFile(list, 'docker.io/library/nope:1\n');
-    const failed = await serving(flags, async () => 0);
+    const failed = await serving(flags, alive);
     assert.equal(failed.code, 1);
     assert.match(failed.log, /--preload: .*images\.txt: docker\.io\/library\/nope:1/);
     assert.ok(asked > 0);
