@@ -7,6 +7,7 @@ const WIDTH = 100;
 const HEAD = [
   "Layover's configuration: every key with its default. A file needs only what differs; a key that is left out or has no value has its default.",
   'Each place wins over the ones before it: defaults, this file, environment variables (LAYOVER_STORAGE_PATH sets storage.path), flags. "layover settings check" tells what is wrong in a file, "layover settings show" what is in effect and why.',
+  'While Layover runs, changes of this file are in effect at once, without a restart but for listen, admin.listen, storage.path and whether there is TLS. With a fault in it nothing changes; the log has every one.',
   'Durations: 500ms, 30s, 5m, 1h30m, 7d. Sizes: plain bytes, or 10MiB, 50GiB, 2GB. Paths: from the working folder.',
 ];
 
