@@ -109,6 +109,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
     records,
     uploads: new UploadStore({
       paths,
+      room: housekeeping.uploadRoom,
       onStored: (digest, size) => housekeeping.stored(digest, size),
       onCommitted,
     }),

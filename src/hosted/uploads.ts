@@ -176,6 +176,7 @@ export class DiskUploads implements Uploads {
     const { maxSize } = this.#options.rules();
     if (piece.from !== undefined && piece.from !== file.length) throw elsewhere(file.length);
     if (file.length + (piece.size ?? 0) > maxSize) await this.#refuse(name, writer);
+    if (piece.size !== undefined) file.admit(file.length + piece.size);
     await onDisk(() => file.hash(algorithm, this.#earlier(name)));
     const room = maxSize - file.length;
     writer.cut = piece.cut;

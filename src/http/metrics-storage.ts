@@ -126,7 +126,10 @@ function figureMetrics(registry: Registry): (figures: StorageFigures | undefined
   };
   const used = gauge('used_bytes', 'What the blobs in the store take.');
   const objects = gauge('objects', 'Blobs in the store.');
-  const partial = gauge('partial_bytes', 'What downloads take or will: under way, or left behind.');
+  const partial = gauge(
+    'partial_bytes',
+    'What downloads and pushes take or will: under way, or left behind.',
+  );
   const kept = gauge('kept_bytes', 'What of the blobs is never evicted.');
   const limit = gauge('limit_bytes', 'What blobs and downloads may take together.');
   const available = gauge('fs_available_bytes', 'Free on the file system of the store.');

@@ -1,16 +1,20 @@
-import { mkdir, opendir, rm, stat } from 'node:fs/promises';
+import { opendir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Digest } from '../core/digest.ts';
 import { RegistryError, systemCode } from '../core/errors.ts';
+import { boundlessUploads, type UploadRoom } from './budget/room.ts';
 import { Buffers } from './buffers.ts';
 import type { Paths } from './paths.ts';
 import { publishDurably } from './publish.ts';
 import { absent } from './small-file.ts';
-import { UploadFile } from './upload-file.ts';
+import { UploadFile, type UploadFileOptions } from './upload-file.ts';
+import { makeFolder } from './make-folder.ts';
 
 export interface UploadStoreOptions {
   readonly paths: Paths;
   readonly buffers?: Buffers;
+  /** Accounts for the bytes; left out, there is no limit. */
+  readonly room?: UploadRoom;
   /** Content has become visible that was not; bytes. */
   readonly onStored?: (digest: Digest, size: number) => void;
   /** Seconds that a commit took. */
@@ -29,26 +33,28 @@ export interface StoredUpload {
 export class UploadStore {
   readonly #options: UploadStoreOptions;
   readonly #buffers: Buffers;
+  readonly #room: UploadRoom;
 
   constructor(options: UploadStoreOptions) {
     this.#options = options;
     this.#buffers = options.buffers ?? new Buffers();
+    this.#room = options.room ?? boundlessUploads;
   }
 
   /** @throws Error of Node, also if there is one of that name */
   async create(name: string): Promise<UploadFile> {
     const file = this.#file(name);
     try {
-      return await UploadFile.create(file, this.#buffers);
+      return await UploadFile.create(file, this.#optionsOf(name));
     } catch (error) {
       if (systemCode(error) !== 'ENOENT') throw error;
-      await mkdir(this.#options.paths.uploads, { recursive: true });
-      return UploadFile.create(file, this.#buffers);
+      await makeFolder(this.#options.paths.uploads);
+      return UploadFile.create(file, this.#optionsOf(name));
     }
   }
 
   open(name: string): Promise<UploadFile | undefined> {
-    return UploadFile.open(this.#file(name), this.#buffers);
+    return UploadFile.open(this.#file(name), this.#optionsOf(name));
   }
 
   /** `undefined` if there is no such upload. */
@@ -59,7 +65,9 @@ export class UploadStore {
 
   /** Whether there was one. */
   async remove(name: string): Promise<boolean> {
-    return (await absent(rm(this.#file(name)).then(() => true))) ?? false;
+    const gone = (await absent(rm(this.#file(name)).then(() => true))) ?? false;
+    if (gone) this.#room.rest(name, 0);
+    return gone;
   }
 
   /**
@@ -77,6 +85,7 @@ export class UploadStore {
     const before = await absent(stat(final));
     await publishDurably({ file: upload.file, growing: upload.name, final });
     this.#options.onCommitted?.((performance.now() - started) / 1000);
+    this.#room.rest(path.basename(upload.name), 0);
     if (before === undefined) this.#options.onStored?.(digest, upload.length);
   }
 
@@ -86,6 +95,18 @@ export class UploadStore {
       const found = await this.stat(name);
       if (found !== undefined) yield found;
     }
+  }
+
+  #optionsOf(name: string): UploadFileOptions {
+    const room = this.#room;
+    return {
+      buffers: this.#buffers,
+      room: {
+        grow: (need, want) => room.grow(name, need, want),
+        admit: (size) => room.admit(name, size),
+        rest: async () => room.rest(name, (await this.stat(name))?.size ?? 0),
+      },
+    };
   }
 
   #file(name: string): string {

@@ -64,8 +64,6 @@ export class Budget implements Room {
     leftover: 'resumable' | 'removed',
   ): Promise<Claim | undefined> {
     const { ledger, onRefused } = this.#options;
-    if (!this.#counted) await before(this.#options.counted, COUNTED_WITHIN);
-    await this.#measure();
     const entry: Entry = { size, written: 0 };
     const resumable = leftover === 'resumable';
     const had = (): number => (resumable ? (ledger.leftovers.get(digest) ?? 0) : 0);
@@ -74,10 +72,20 @@ export class Budget implements Room {
       if (resumable) ledger.leave(digest, 0);
       ledger.promise(entry);
     };
-    const refused = await this.#take(size - had(), take);
+    const refused = await this.reserve(() => size - had(), take);
     if (refused === undefined) return this.#claim(digest, entry, leftover);
     onRefused(size, refused);
     return undefined;
+  }
+
+  /**
+   * Sees to room for so many more bytes, for which others may have to leave, and has them taken in the
+   * same breath. Why there is none; `undefined` once they are taken.
+   */
+  async reserve(bytes: () => number, take: () => void): Promise<string | undefined> {
+    if (!this.#counted) await before(this.#options.counted, COUNTED_WITHIN);
+    await this.#measure();
+    return this.#take(bytes(), take);
   }
 
   /** Why so many bytes could not be stored whatever else went; `undefined` where they could. */

@@ -14,10 +14,12 @@ import { Ledger } from './ledger.ts';
 import { Meta } from './meta.ts';
 import type { HousekeepingOptions } from './options.ts';
 import { Pins } from './pins.ts';
-import { scanPartials } from './scan.ts';
+import { scanPartials, scanUploads } from './scan.ts';
 import { readManifest } from './stored-manifest.ts';
 import { spaceOf, type Space } from './space.ts';
 import { Survey, type Surveyed } from './survey.ts';
+import type { UploadRoom } from './room.ts';
+import { UploadBudget } from './upload-budget.ts';
 import { Uses } from './uses.ts';
 
 /** Milliseconds between two rounds of housekeeping, which is what a crash costs of access times. */
@@ -41,6 +43,8 @@ export class Housekeeping implements AsyncDisposable {
   readonly accesses: Accesses;
   readonly evictor: Evictor;
   readonly room: Budget;
+  /** The same for what is pushed. */
+  readonly uploadRoom: UploadRoom;
   readonly #options: HousekeepingOptions;
   readonly #meta: Meta;
   readonly #space: () => Promise<Space>;
@@ -108,11 +112,18 @@ export class Housekeeping implements AsyncDisposable {
       onRefused: (bytes, reason) => this.#observe({ type: 'no-room', bytes, reason }),
       onError,
     });
+    this.uploadRoom = new UploadBudget({
+      budget: this.room,
+      ledger: this.ledger,
+      index: this.index,
+      limits: () => options.rules().limits,
+    });
   }
 
   /** Begins. Comes before anything is taken in; what it has to wait for takes no longer with a larger store. */
   async open(): Promise<void> {
     await scanPartials(this.#options.paths, this.ledger);
+    await scanUploads(this.#options.paths, this.ledger);
     await this.pins.read();
     this.#survey.begin();
     this.#loop = this.#keepHouse();

@@ -11,24 +11,31 @@ export interface Entry {
 export class Ledger {
   readonly #claims = new Set<Entry>();
   readonly #leftovers = new Map<Digest, number>();
+  readonly #uploads = new Map<string, number>();
   #bytes = 0;
   #objects = 0;
   #claimed = 0;
   #left = 0;
+  #uploaded = 0;
 
   /** Bytes of complete content, and how many there are. */
   get stored(): { readonly bytes: number; readonly objects: number } {
     return { bytes: this.#bytes, objects: this.#objects };
   }
 
-  /** Bytes of downloads: promised to those that run, and left behind by others. */
+  /** Bytes of downloads and pushes: promised to those that run, and left behind by others. */
   get partial(): number {
-    return this.#claimed + this.#left;
+    return this.#claimed + this.#left + this.#uploaded;
+  }
+
+  /** Of these, bytes of pushes. */
+  get uploaded(): number {
+    return this.#uploaded;
   }
 
   /** All of it, as if every running download were complete. */
   get used(): number {
-    return this.#bytes + this.#claimed + this.#left;
+    return this.#bytes + this.partial;
   }
 
   /** Bytes promised that the disk does not have yet. */
@@ -64,6 +71,18 @@ export class Ledger {
     this.#left += bytes - (this.#leftovers.get(digest) ?? 0);
     this.#leftovers.delete(digest);
     if (bytes > 0) this.#leftovers.set(digest, bytes);
+  }
+
+  /** What a push takes, or is about to. */
+  uploadOf(name: string): number {
+    return this.#uploads.get(name) ?? 0;
+  }
+
+  /** States that; 0 forgets it. */
+  upload(name: string, bytes: number): void {
+    this.#uploaded += bytes - this.uploadOf(name);
+    if (bytes > 0) this.#uploads.set(name, bytes);
+    else this.#uploads.delete(name);
   }
 
   promise(entry: Entry): void {

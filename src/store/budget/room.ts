@@ -28,3 +28,24 @@ export interface Room {
 export const boundless: Room = {
   claim: async () => ({ wrote() {}, appearing() {}, end() {} }),
 };
+
+/** Room for pushes, whose size nobody knows before their end, and which nobody could fetch again. */
+export interface UploadRoom {
+  /**
+   * Sees to room for `need` bytes of an upload in all, or for `want` where that takes nothing from
+   * others. Tells how many there is room for; they count from now on.
+   * @throws RegistryError STORAGE_UNAVAILABLE: with 507 where no room can be made, with 503 for now
+   */
+  grow(name: string, need: number, want: number): Promise<number>;
+  /** Whether so many could ever be had. @throws as `grow` does, 507 */
+  admit(name: string, size: number): void;
+  /** The upload has so many bytes, and nobody is adding any; 0: there is no such upload. */
+  rest(name: string, bytes: number): void;
+}
+
+/** As much as anybody wants. */
+export const boundlessUploads: UploadRoom = {
+  grow: async () => Infinity,
+  admit() {},
+  rest() {},
+};

@@ -197,3 +197,11 @@ export async function scanPartials(paths: Paths, ledger: Ledger): Promise<void> 
   const oldestFirst = found.flat().toSorted((a, b) => a.mtimeMs - b.mtimeMs);
   for (const { digest, size } of oldestFirst) ledger.leave(digest, size);
 }
+
+/** Counts the pushes that are under way. */
+export async function scanUploads(paths: Paths, ledger: Ledger): Promise<void> {
+  for await (const { name } of (await absent(opendir(paths.uploads))) ?? []) {
+    const found = await absent(stat(path.join(paths.uploads, name)));
+    if (found !== undefined) ledger.upload(name, found.size);
+  }
+}
