@@ -1,9 +1,9 @@
-import type { Descriptor } from '../../core/descriptor.ts';
+import { parseDescriptor, type Descriptor } from '../../core/descriptor.ts';
 import type { Digest } from '../../core/digest.ts';
-import { RegistryError } from '../../core/errors.ts';
+import { isUnknown, RegistryError } from '../../core/errors.ts';
 import { entriesOf } from '../../core/image-index.ts';
 import { isIndexType } from '../../core/image-manifest.ts';
-import type { Manifest } from '../../core/manifest.ts';
+import { isManifestType, parseManifest, type Manifest } from '../../core/manifest.ts';
 import { formatPlatform, type Platform } from '../../core/platform.ts';
 import { atDigest, type Repository } from '../../core/reference.ts';
 import type { Source } from '../../core/source.ts';
@@ -20,12 +20,17 @@ export interface Choice {
 export interface Parts {
   readonly manifests: readonly Manifest[];
   readonly blobs: readonly Descriptor[];
+  /** Configurations of images for other platforms: to be there, if they can be had. */
+  readonly beside: readonly Descriptor[];
   readonly notes: readonly string[];
 }
 
 /** Of one image: beyond that it is no image but an attempt to fill memory. */
 const MOST_MANIFESTS = 10_000;
 const MOST_BYTES = 256 * 1024 * 1024;
+
+/** Bytes; what is larger is no configuration of an image. */
+const LARGEST_CONFIG = 8 * 1024 * 1024;
 
 const ATTESTED = 'vnd.docker.reference.digest';
 
@@ -80,11 +85,44 @@ export async function partsOf(
     const { items } = await source.referrers(repository, digest);
     for (const item of items) await add(item.digest, { kind: 'all' });
   }
-  return { manifests: [...read.values()], blobs: [...blobs.values()], notes };
+  if (platforms !== 'all') await others(source, repository, read);
+  const manifests = [...read.values()];
+  const beside = manifests.flatMap(configOf).filter(({ digest }) => !blobs.has(digest));
+  return { manifests, blobs: [...blobs.values()], beside, notes };
+}
+
+/**
+ * The manifests of an index that are not wanted: containerd 2 does not pull an image if it cannot read
+ * all of them and their configurations. Of what they list the rest, which is large, is left out.
+ */
+async function others(
+  source: Source,
+  repository: Repository,
+  read: ReadonlyMap<Digest, Manifest>,
+): Promise<void> {
+  // The map grows while it is walked: an index may list indexes.
+  for (const { bytes, descriptor } of read.values()) {
+    if (!isIndexType(descriptor.mediaType)) continue;
+    for (const { digest, mediaType } of entriesOf(bytes)) {
+      if (!isManifestType(mediaType)) continue;
+      try {
+        await source.manifest(repository, digest);
+      } catch (error) {
+        // Copies of single platforms lack the others everywhere.
+        if (!isUnknown(error)) throw error;
+      }
+    }
+  }
 }
 
 function whole({ referrers }: Choice): Choice {
   return { platforms: 'all', referrers };
+}
+
+function configOf({ bytes, descriptor }: Manifest): readonly Descriptor[] {
+  if (isIndexType(descriptor.mediaType)) return [];
+  const config = parseDescriptor(parseManifest(bytes)['config']);
+  return config === undefined || config.size > LARGEST_CONFIG ? [] : [config];
 }
 
 /** What build tools list beside an image to say how it was made goes with its other referrers. */

@@ -161,15 +161,25 @@ class Run {
 
   async #bring(repository: Repository, parts: Parts, told: Telling): Promise<void> {
     for (const manifest of parts.manifests) this.#count(repository, manifest, told.counted);
-    const outcomes = await Promise.allSettled(
-      parts.blobs.map((blob) => this.#once(repository, blob, told)),
-    );
+    const beside = Promise.all(parts.beside.map((blob) => this.#beside(repository, blob, told)));
+    const outcomes = await Promise.allSettled([
+      ...parts.blobs.map((blob) => this.#once(repository, blob, told)),
+      beside,
+    ]);
     const failed = outcomes.filter((outcome) => outcome.status === 'rejected');
     const [first, ...more] = failed;
     if (first === undefined) return;
     if (more.length === 0) throw first.reason;
     const { code, message } = asRegistryError(first.reason);
     throw new RegistryError(code, `${message} (and ${more.length} more blobs)`);
+  }
+
+  async #beside(repository: Repository, blob: Descriptor, told: Telling): Promise<void> {
+    try {
+      await this.#once(repository, blob, told);
+    } catch (error) {
+      if (!isUnknown(error)) throw error;
+    }
   }
 
   #count(repository: Repository, { descriptor, served }: Manifest, counted: Counted): void {

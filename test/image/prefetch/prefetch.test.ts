@@ -66,43 +66,54 @@ function digestsOf(image: ReturnType<typeof addIndex>['amd']): readonly string[]
   return [image.manifest, image.config, ...image.layers].map(({ digest }) => digest);
 }
 
+/** What is there of an index whatever the platform: containerd 2 asks for all of it. */
+function frameOf({ index, amd, arm, attestation }: ReturnType<typeof addIndex>) {
+  return [index, ...[amd, arm, attestation].flatMap(({ manifest, config }) => [manifest, config])];
+}
+
+function layersOf(...images: readonly ReturnType<typeof addIndex>['amd'][]): readonly string[] {
+  return images.flatMap(({ layers }) => layers.map(({ digest }) => digest));
+}
+
 function fails(code: string) {
   return (error: unknown) => error instanceof RegistryError && error.code === code;
 }
 
-test('of an index exactly the platform asked for is stored, and the tag; then nothing is asked for', async () => {
+test('of an index the layers of the platform asked for are stored, and the tag; then nothing is asked for', async () => {
   await using place = await filling();
-  const { index, arm } = addIndex(place);
+  const built = addIndex(place);
+  const { index, arm } = built;
   const summary = await place.fetch(['x:v1'], { platforms: ['linux/arm64'] });
-  const sizes = [index, arm.manifest, arm.config, ...arm.layers].map(({ size }) => size);
-  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  const parts = [...frameOf(built), ...arm.layers];
+  const bytes = parts.reduce((sum, { size }) => sum + size, 0);
   assert.deepEqual(summary, {
     complete: 1,
-    fetched: { blobs: 5, bytes },
+    fetched: { blobs: 9, bytes },
     held: { blobs: 0, bytes: 0 },
     failures: [],
   });
-  assert.deepEqual(await stored(place), new Set([index.digest, ...digestsOf(arm)]));
+  assert.deepEqual(await stored(place), new Set(parts.map(({ digest }) => digest)));
   assert.equal((await place.tags.get(repository, tag))?.descriptor.digest, index.digest);
 
   const before = place.registry.count(GETS);
   const again = await place.fetch(['x:v1'], { platforms: ['linux/arm64'] });
   assert.deepEqual(again.fetched, { blobs: 0, bytes: 0 });
-  assert.deepEqual(again.held, { blobs: 5, bytes });
+  assert.deepEqual(again.held, { blobs: 9, bytes });
   assert.equal(place.registry.count(GETS), before);
 });
 
 test('several platforms, all of them, and the one of this machine', async () => {
   await using place = await filling();
-  const { index, amd, arm, attestation } = addIndex(place);
+  const built = addIndex(place);
+  const { amd, arm, attestation } = built;
+  const frame = frameOf(built).map(({ digest }) => digest);
   const here = hostPlatform().architecture === 'arm64' ? arm : amd;
   await place.fetch(['x:v1']);
-  assert.deepEqual(await stored(place), new Set([index.digest, ...digestsOf(here)]));
+  assert.deepEqual(await stored(place), new Set([...frame, ...layersOf(here)]));
   await place.fetch(['x:v1'], { platforms: ['linux/amd64', 'arm64'] });
-  const both = [index.digest, ...digestsOf(amd), ...digestsOf(arm)];
-  assert.deepEqual(await stored(place), new Set(both));
+  assert.deepEqual(await stored(place), new Set([...frame, ...layersOf(amd, arm)]));
   await place.fetch(['x:v1'], { platforms: 'all' });
-  assert.deepEqual(await stored(place), new Set([...both, ...digestsOf(attestation)]));
+  assert.deepEqual(await stored(place), new Set([...frame, ...layersOf(amd, arm, attestation)]));
 });
 
 test('a platform that is lacking is told; one that lacks them all is a failure', async () => {
@@ -134,9 +145,10 @@ test('an image without an index is taken as it is, unless it says that it is for
 
 test('referrers come along when asked for: signatures, and what build tools list beside an image', async () => {
   await using place = await filling();
-  const { index, amd, attestation, signature } = addIndex(place);
+  const built = addIndex(place);
+  const { amd, attestation, signature } = built;
   await place.fetch(['x:v1'], { platforms: ['linux/amd64'] });
-  const without = [index.digest, ...digestsOf(amd)];
+  const without = [...frameOf(built).map(({ digest }) => digest), ...layersOf(amd)];
   assert.deepEqual(await stored(place), new Set(without));
   await place.fetch(['x:v1'], { platforms: ['linux/amd64'], referrers: 'copied' });
   const all = [...without, ...digestsOf(attestation), ...digestsOf(signature)];
@@ -318,4 +330,17 @@ test('too many names are refused', async () => {
   await using place = await filling();
   const names = Array.from({ length: 10_001 }, (_, index) => `x:${index}`);
   await assert.rejects(place.fetch(names), fails('REQUEST_INVALID'));
+});
+
+test('an index some of whose images its registry lacks is whole all the same', async () => {
+  await using place = await filling();
+  const { arm, amd } = addIndex(place);
+  place.registry.removeManifest('library/x', arm.manifest.digest);
+  assert.equal((await place.fetch(['x:v1'], { platforms: ['linux/amd64'] })).complete, 1);
+  place.registry.removeBlob(arm.config.digest);
+  assert.equal((await place.fetch(['x:v1'], { platforms: ['linux/amd64'] })).complete, 1);
+  const { failures } = await place.fetch(['x:v1'], { platforms: ['linux/arm64'] });
+  assert.equal(failures.length, 1);
+  const here = await stored(place);
+  for (const digest of digestsOf(amd)) assert.ok(here.has(digest));
 });
