@@ -1,5 +1,4 @@
 import path from 'node:path';
-import { mkdir } from 'node:fs/promises';
 import type { FileEntry } from '../image/files/file-entry.ts';
 import { findFiles } from '../image/files/find.ts';
 import { getPath, saveLayer, type Got } from '../image/files/get.ts';
@@ -15,6 +14,7 @@ import { archiveSuffix } from './get.ts';
 import type { ImageFiles } from './image-files.ts';
 import { ask, askLayers } from './menu.ts';
 import { shortDigest } from './short-digest.ts';
+import { makeFolder } from '../store/make-folder.ts';
 
 /** What can be done with an image. Settles with where to go then. */
 export type Action = (
@@ -73,7 +73,7 @@ export const save: Action = async ({ image, reading }, context) => {
   if (chosen.kind !== 'answer') return chosen.kind === 'quit' ? 'quit' : 'stay';
   const folder = await ask('Output directory [press Enter for current dir]: ', context);
   if (folder === undefined) return 'quit';
-  if (folder !== '') await mkdir(folder, { recursive: true });
+  if (folder !== '') await makeFolder(folder);
   for (const index of chosen.value) {
     const file = path.join(folder, archiveName(image, index));
     tell(await saveLayer(image, index, file, reading), context);

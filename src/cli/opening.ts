@@ -7,6 +7,7 @@ import { location } from './arguments.ts';
 import type { Connection } from './connection.ts';
 import type { ConnectOptions, Context } from './context.ts';
 import { passwordOf } from './password.ts';
+import { printableName } from '../layer/name.ts';
 import { told } from './told.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -63,6 +64,9 @@ async function connected(options: ConnectOptions, { connect }: Context): Promise
 function warning({ quiet }: Connection, { output }: Context): (event: CacheEvent) => void {
   return (event) => {
     if (quiet === true || event.type !== 'cache-unusable') return;
-    output.error(`layover: the cache is not used: ${event.operation}: ${told(event.error)}\n`);
+    const { folder, error } = event;
+    output.error(
+      `layover: the cache in ${printableName(folder)} is not used: ${told(error)}; --cache names another folder, --no-cache does without\n`,
+    );
   };
 }

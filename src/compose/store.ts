@@ -1,5 +1,5 @@
 import { asError } from '../core/errors.ts';
-import { access, constants, mkdir } from 'node:fs/promises';
+import { access, constants } from 'node:fs/promises';
 import { isHosted } from '../core/hosted.ts';
 import type { Digest } from '../core/digest.ts';
 import type { MirrorEvent } from '../mirror/event.ts';
@@ -17,6 +17,7 @@ import { scrub } from '../store/scrub.ts';
 import type { IntakeStore } from '../store/store.ts';
 import { diskTags, type TagStore } from '../store/tags.ts';
 import { UploadStore } from '../store/uploads.ts';
+import { makeFolder } from '../store/make-folder.ts';
 
 export interface OpenStore extends AsyncDisposable {
   readonly paths: Paths;
@@ -52,7 +53,7 @@ export interface OpenStoreOptions {
 export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
   const { observe, verifyRate, admin } = options;
   const paths = new Paths(options.path);
-  await mkdir(paths.root, { recursive: true });
+  await makeFolder(paths.root);
   const lock = lockStore(paths, { pid: process.pid, admin });
   const onError = (operation: string, error: Error): void =>
     observe({ type: 'storage-error', operation, error });

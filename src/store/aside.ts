@@ -1,8 +1,9 @@
 import type { BigIntStats } from 'node:fs';
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { syncFolder } from './durable.ts';
 import { absent } from './small-file.ts';
+import { makeFolder } from './make-folder.ts';
 
 export interface Aside {
   /** Where the file is to be seen, and where it goes. */
@@ -19,7 +20,7 @@ export interface Aside {
  */
 export async function moveAside({ from, to, isIt }: Aside): Promise<boolean> {
   try {
-    await mkdir(path.dirname(to), { recursive: true });
+    await makeFolder(path.dirname(to));
     if (!(await isIt(from))) return false;
     await rename(from, to);
   } catch {

@@ -1,4 +1,4 @@
-import { mkdir, open, rm, stat } from 'node:fs/promises';
+import { open, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Digest } from '../core/digest.ts';
 import { RegistryError } from '../core/errors.ts';
@@ -20,6 +20,7 @@ import type {
   StoredBlob,
 } from './store.ts';
 import { streamed } from './streamed.ts';
+import { makeFolder } from './make-folder.ts';
 
 export interface DiskStoreOptions {
   readonly paths: Paths;
@@ -50,7 +51,7 @@ export async function diskStore(options: DiskStoreOptions): Promise<IntakeStore>
     paths.ingests,
     paths.repositories,
   ]) {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
   }
   return new DiskStore(options);
 }

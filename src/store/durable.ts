@@ -1,8 +1,9 @@
 import { LRUCache } from 'lru-cache';
-import { mkdir, open, opendir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { open, opendir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { systemCode } from '../core/errors.ts';
 import { Serial } from './serial.ts';
+import { makeFolder } from './make-folder.ts';
 import { absent } from './small-file.ts';
 
 let counter = 0;
@@ -58,9 +59,9 @@ const making = new Serial();
  * Makes a folder and those above it, if need be; settles when the disk knows of them. One after the
  * other: who finds a folder there must not go on before the one who made it is through.
  */
-async function makeFolder(folder: string): Promise<void> {
+async function makeDurably(folder: string): Promise<void> {
   if (made.has(folder)) return;
-  const first = await mkdir(folder, { recursive: true });
+  const first = await makeFolder(folder);
   const top = path.dirname(first ?? folder);
   for (let parent = path.dirname(folder); ; parent = path.dirname(parent)) {
     await syncFolder(parent);
@@ -71,7 +72,7 @@ async function makeFolder(folder: string): Promise<void> {
 
 /** Sees to it that a file can be put in the folder; settles when the disk knows of it. */
 export async function ensureFolder(folder: string): Promise<void> {
-  if (!made.has(folder)) await making.run('', () => makeFolder(folder));
+  if (!made.has(folder)) await making.run('', () => makeDurably(folder));
 }
 
 /**

@@ -1,6 +1,7 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { systemCode } from '../core/errors.ts';
+import { makeFolder } from './make-folder.ts';
 
 let counter = 0;
 
@@ -42,7 +43,7 @@ async function inFolder(name: string, task: () => Promise<void>): Promise<void> 
     await task();
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') throw error;
-    await mkdir(path.dirname(name), { recursive: true });
+    await makeFolder(path.dirname(name));
     await task();
   }
 }

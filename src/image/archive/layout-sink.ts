@@ -15,6 +15,7 @@ import { blobPath } from './oci-layout.ts';
 import { syncFolder, unwritable } from './output.ts';
 import { Received } from './received.ts';
 import { take } from './take.ts';
+import { makeFolder } from '../../store/make-folder.ts';
 
 /**
  * An OCI image layout in a folder, a new one or one that is added to. Everything waits in a folder of
@@ -121,7 +122,7 @@ export class LayoutSink implements Sink, AsyncDisposable {
 
   async #staged(digest: Digest): Promise<string> {
     const name = path.join(this.#staging, blobPath(digest));
-    await mkdir(path.dirname(name), { recursive: true });
+    await makeFolder(path.dirname(name));
     return name;
   }
 
@@ -174,7 +175,7 @@ export class LayoutSink implements Sink, AsyncDisposable {
       const from = path.join(this.#staging, 'blobs', algorithm);
       const names = await readdir(from);
       const to = path.join(this.#folder, 'blobs', algorithm);
-      await mkdir(to, { recursive: true });
+      await makeFolder(to);
       for (const name of names) await rename(path.join(from, name), path.join(to, name));
       await syncFolder(to);
     }
@@ -195,7 +196,7 @@ export class LayoutSink implements Sink, AsyncDisposable {
   /** The folders of content that are there. */
   async #algorithms(): Promise<readonly string[]> {
     const blobs = path.join(this.#staging, 'blobs');
-    await mkdir(blobs, { recursive: true });
+    await makeFolder(blobs);
     return readdir(blobs);
   }
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, rm, statfs, type FileHandle } from 'node:fs/promises';
+import { open, rm, statfs, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { RegistryError, systemCode } from '../../core/errors.ts';
@@ -7,6 +7,7 @@ import { decompress } from '../../layer/decompress.ts';
 import type { Content } from './content.ts';
 import { fileContent } from './file-content.ts';
 import { notAnArchive } from './tar-files.ts';
+import { makeFolder } from '../../store/make-folder.ts';
 
 export interface UnpackOptions {
   /** The folder for what a compressed archive unpacks to; beside the archive when left out. */
@@ -86,7 +87,7 @@ interface Nameless {
 /** In the given folder, or beside the archive, or, where that is read-only, among the temporary files. */
 async function nameless(scratch: string | undefined, beside: string): Promise<Nameless> {
   if (scratch !== undefined) {
-    await mkdir(scratch, { recursive: true });
+    await makeFolder(scratch);
     return openNameless(scratch);
   }
   try {

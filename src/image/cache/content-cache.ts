@@ -1,4 +1,4 @@
-import { mkdir, open, rm, stat, statfs } from 'node:fs/promises';
+import { open, rm, stat, statfs } from 'node:fs/promises';
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import type { FileHandle } from 'node:fs/promises';
@@ -18,10 +18,16 @@ import { becomeOwner, type Owner } from './owner.ts';
 import { Partials } from './partials.ts';
 import { trim } from './trim.ts';
 import { verified } from './verified.ts';
+import { makeFolder } from '../../store/make-folder.ts';
 
 export type CacheEvent =
   /** Told once: what cannot be kept is passed on all the same. */
-  | { readonly type: 'cache-unusable'; readonly operation: string; readonly error: Error }
+  | {
+      readonly type: 'cache-unusable';
+      readonly folder: string;
+      readonly operation: string;
+      readonly error: Error;
+    }
   | { readonly type: 'cache-damaged'; readonly digest: Digest }
   /** Bytes. */
   | { readonly type: 'cache-trimmed'; readonly removed: number; readonly total: number };
@@ -183,14 +189,19 @@ export class ContentCache implements AsyncDisposable {
   }
 
   #write(): Promise<Writing | undefined> {
-    this.#writing ??= this.#tried('prepare', async () => {
-      for (const folder of [...this.#folder.blobs, this.#folder.partials, this.#folder.owners]) {
-        await mkdir(folder, { recursive: true });
-      }
+    this.#writing ??= this.#tried('prepare', () => this.#prepare());
+    return this.#writing;
+  }
+
+  async #prepare(): Promise<Writing> {
+    const { blobs, partials, owners } = this.#folder;
+    try {
+      for (const folder of [...blobs, partials, owners]) await makeFolder(folder);
       const owner = becomeOwner(this.#folder);
       return { owner, partials: new Partials(this.#folder, owner.id) };
-    });
-    return this.#writing;
+    } catch (cause) {
+      throw new RegistryError('STORAGE_UNAVAILABLE', 'it cannot be written', { cause });
+    }
   }
 
   #stored(size: number): void {
@@ -229,7 +240,8 @@ export class ContentCache implements AsyncDisposable {
   #unusable(operation: string, error: Error): void {
     if (this.#warned) return;
     this.#warned = true;
-    this.#options.observe?.({ type: 'cache-unusable', operation, error });
+    const { folder, observe } = this.#options;
+    observe?.({ type: 'cache-unusable', folder, operation, error });
   }
 }
 

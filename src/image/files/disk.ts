@@ -1,7 +1,6 @@
 import {
   chmod,
   lstat,
-  mkdir,
   mkdtemp,
   open,
   readdir,
@@ -16,6 +15,7 @@ import { RegistryError, systemCode } from '../../core/errors.ts';
 import { decodeName, encodeName, printableName } from '../../layer/name.ts';
 import type { Part } from '../../layer/tar-entry.ts';
 import type { ImagePath } from './path.ts';
+import { makeFolder } from '../../store/make-folder.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: 'there is no room left on the disk',
@@ -93,7 +93,7 @@ export interface Workshop extends AsyncDisposable {
 export async function workshop(beside: string): Promise<Workshop> {
   return onDisk(beside, async () => {
     const home = (await isFolder(beside)) ? beside : path.dirname(path.resolve(beside));
-    await mkdir(home, { recursive: true });
+    await makeFolder(home);
     const folder = await mkdtemp(path.join(home, '.layover-'));
     return { folder, [Symbol.asyncDispose]: () => removeTree(Buffer.from(folder)) };
   });

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { link, lstat, mkdir, open, readlink, rename, rm, stat } from 'node:fs/promises';
+import { link, lstat, open, readlink, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { RegistryError, systemCode } from '../../core/errors.ts';
 import { readConfig } from '../../upstream/docker-config.ts';
+import { makeFolder } from '../../store/make-folder.ts';
 
 export type DockerConfig = Readonly<Record<string, unknown>>;
 
@@ -26,7 +27,7 @@ export async function changeConfig(
 ): Promise<void> {
   try {
     const target = await followed(file);
-    await mkdir(path.dirname(target), { recursive: true, mode: 0o700 });
+    await makeFolder(path.dirname(target), 0o700);
     await using _lock = await locked(`${target}.lock`);
     const changed = change((await readConfig(target)) ?? {});
     if (changed !== undefined)

@@ -1,6 +1,7 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { makeFolderNow } from '../make-folder.ts';
 
 /** The form of the tables: an index of another form is made anew. */
 const FORM = 1;
@@ -52,7 +53,7 @@ export function openDatabase(
 ): OpenedDatabase {
   if (file === MEMORY) return create(MEMORY);
   try {
-    mkdirSync(path.dirname(file), { recursive: true });
+    makeFolderNow(path.dirname(file));
     const found = tryOpen(file);
     if (found !== undefined) return found;
     removeDatabase(file);

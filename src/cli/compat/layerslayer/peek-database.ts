@@ -1,6 +1,7 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { makeFolderNow } from '../../../store/make-folder.ts';
 
 /** Written to the file: another number means that it is made anew. */
 const VERSION = 1;
@@ -63,7 +64,7 @@ export class PeekDatabase implements Disposable {
 }
 
 function opened(file: string): DatabaseSync {
-  if (file !== ':memory:') mkdirSync(path.dirname(file), { recursive: true });
+  if (file !== ':memory:') makeFolderNow(path.dirname(file));
   try {
     return prepared(file);
   } catch (error) {

@@ -1,9 +1,9 @@
-import { mkdir } from 'node:fs/promises';
 import type { Tag } from '../../../core/reference.ts';
 import { saveLayer } from '../../../image/files/get.ts';
 import type { ImageLayers } from '../../../image/files/image-layers.ts';
 import type { Context } from '../../context.ts';
 import { told } from '../../told.ts';
+import { makeFolder } from '../../../store/make-folder.ts';
 
 export interface Saving {
   readonly image: ImageLayers;
@@ -17,7 +17,7 @@ export interface Saving {
 export async function saveLayers(saving: Saving, context: Context): Promise<number> {
   const { positions, folder } = saving;
   const { output } = context;
-  if (folder !== '.' && (await mkdir(folder, { recursive: true })) !== undefined) {
+  if (folder !== '.' && (await makeFolder(folder)) !== undefined) {
     output.out(`Created directory: ${folder}\n`);
   }
   let saved = 0;
