@@ -9,7 +9,6 @@ import { publishDurably } from './publish.ts';
 import { absent } from './small-file.ts';
 import { UploadFile, type UploadFileOptions } from './upload-file.ts';
 import { makeFolder } from './make-folder.ts';
-import { makeFolder } from './make-folder.ts';
 
 export interface UploadStoreOptions {
   readonly paths: Paths;
