@@ -2,10 +2,17 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
-import { RegistryError } from '../../core/errors.ts';
-import type { CacheFolder } from './folder.ts';
+import { RegistryError } from '../core/errors.ts';
 
-/** This process among those that share a cache. */
+/** Where processes that share a folder have their locks. */
+export interface Owners {
+  /** What messages call the place. */
+  readonly owners: string;
+  /** The file that whoever has that name holds. */
+  owner(id: string): string;
+}
+
+/** This process among those that share a folder. */
 export interface Owner extends Disposable {
   readonly id: string;
 }
@@ -22,7 +29,7 @@ const SQLITE_BUSY = 5;
  * across containers neither, and no time after which somebody counts as gone.
  * @throws Error of Node or of SQLite where files cannot be made or locked
  */
-export function becomeOwner(folder: CacheFolder): Owner {
+export function becomeOwner(folder: Owners): Owner {
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const id = randomBytes(12).toString('hex');
     const name = folder.owner(id);
@@ -43,7 +50,7 @@ export function becomeOwner(folder: CacheFolder): Owner {
 }
 
 /** Whether nobody of that name lives any more. When in doubt, somebody does. What it left is removed. */
-export function isGone(folder: CacheFolder, id: string): boolean {
+export function isGone(folder: Owners, id: string): boolean {
   const name = folder.owner(id);
   if (!existsSync(name)) return true;
   const address = pathToFileURL(name);

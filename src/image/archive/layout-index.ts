@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RegistryError, systemCode } from '../../core/errors.ts';
@@ -23,6 +23,7 @@ export async function addToIndex(folder: string, images: readonly Named[]): Prom
     if (systemCode(error) === 'ENOENT') return undefined;
     throw error;
   });
+  await sweep(folder);
   const marker = path.join(folder, 'oci-layout');
   if (!(await exists(marker))) await replace(marker, LAYOUT_MARKER);
   await replace(index, indexWith(before, images));
@@ -39,6 +40,15 @@ export async function writeSafely(name: string, bytes: Uint8Array): Promise<void
     await handle.close();
   }
 }
+
+/** Removes what holders of the lock that were killed have left of `replace`. */
+async function sweep(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (LEFT.test(name)) await rm(path.join(folder, name), { force: true });
+  }
+}
+
+const LEFT = /^\.(?:index\.json|oci-layout)\.[0-9a-f-]{36}\.partial$/;
 
 async function replace(name: string, bytes: Uint8Array): Promise<void> {
   const temporary = path.join(

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import type { Descriptor } from '../../core/descriptor.ts';
@@ -7,6 +6,7 @@ import { RegistryError, systemCode } from '../../core/errors.ts';
 import { SingleFlight } from '../../core/single-flight.ts';
 import type { Content, PlaceOptions, Sink } from '../../core/sink.ts';
 import { Buffers } from '../../store/buffers.ts';
+import { spotFor, sweep, type Spot } from '../spot.ts';
 import { hashOf } from './content.ts';
 import { openFile } from './folder-files.ts';
 import { indexWith, LAYOUT_MARKER } from './index-json.ts';
@@ -23,6 +23,7 @@ import { makeFolder } from '../../store/make-folder.ts';
  */
 export class LayoutSink implements Sink, AsyncDisposable {
   readonly #folder: string;
+  readonly #spot: Spot;
   readonly #staging: string;
   readonly #signal: AbortSignal | undefined;
   readonly #received = new Received();
@@ -33,9 +34,10 @@ export class LayoutSink implements Sink, AsyncDisposable {
   readonly #buffers = new Buffers();
   #open = true;
 
-  private constructor(folder: string, staging: string, signal: AbortSignal | undefined) {
+  private constructor(folder: string, spot: Spot, signal: AbortSignal | undefined) {
     this.#folder = folder;
-    this.#staging = staging;
+    this.#spot = spot;
+    this.#staging = spot.name;
     this.#signal = signal;
   }
 
@@ -44,11 +46,15 @@ export class LayoutSink implements Sink, AsyncDisposable {
     const folder = path.resolve(name);
     try {
       // Within a layout that is there: it may be on a file system of its own.
-      const beside = (await isFolder(folder)) ? folder : path.dirname(folder);
-      const base = path.basename(folder).slice(0, 100);
-      const staging = path.join(beside, `.${base}.${randomUUID()}.partial`);
-      await mkdir(staging);
-      return new LayoutSink(folder, staging, signal);
+      const known = await isFolder(folder);
+      // Who was killed before there was a layout has left something beside it.
+      if (known) await sweep(path.dirname(folder), path.basename(folder));
+      const beside = known ? folder : path.dirname(folder);
+      using stack = new DisposableStack();
+      const spot = stack.use(await spotFor(beside, path.basename(folder)));
+      await mkdir(spot.name);
+      stack.move();
+      return new LayoutSink(folder, spot, signal);
     } catch (cause) {
       throw unwritable(name, cause);
     }
@@ -90,6 +96,7 @@ export class LayoutSink implements Sink, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    using _spot = this.#spot;
     this.#open = false;
     await Promise.allSettled(this.#running);
     await rm(this.#staging, { recursive: true, force: true });

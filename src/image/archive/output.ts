@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import { open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { RegistryError, systemCode } from '../../core/errors.ts';
+import { spotFor, type Spot } from '../spot.ts';
 
 /**
  * A file on its way: it grows beside its target and appears there at once. Disposed uncommitted it
@@ -9,14 +9,14 @@ import { RegistryError, systemCode } from '../../core/errors.ts';
  */
 export class Output implements AsyncDisposable {
   readonly #handle: FileHandle;
-  readonly #temporary: string;
+  readonly #spot: Spot;
   readonly #target: string;
   readonly #writing = new Set<Promise<void>>();
   #open = true;
 
-  private constructor(handle: FileHandle, temporary: string, target: string) {
+  private constructor(handle: FileHandle, spot: Spot, target: string) {
     this.#handle = handle;
-    this.#temporary = temporary;
+    this.#spot = spot;
     this.#target = target;
   }
 
@@ -24,12 +24,11 @@ export class Output implements AsyncDisposable {
   static async open(name: string): Promise<Output> {
     try {
       const target = await targetOf(name);
-      const folder = path.dirname(target);
-      const temporary = path.join(
-        folder,
-        `.${path.basename(target).slice(0, 100)}.${randomUUID()}.partial`,
-      );
-      return new Output(await open(temporary, 'wx'), temporary, target);
+      using stack = new DisposableStack();
+      const spot = stack.use(await spotFor(path.dirname(target), path.basename(target)));
+      const output = new Output(await open(spot.name, 'wx'), spot, target);
+      stack.move();
+      return output;
     } catch (cause) {
       throw unwritable(name, cause);
     }
@@ -54,7 +53,7 @@ export class Output implements AsyncDisposable {
     try {
       await this.#handle.sync();
       await this.#close();
-      await rename(this.#temporary, this.#target);
+      await rename(this.#spot.name, this.#target);
       await syncFolder(path.dirname(this.#target));
     } catch (cause) {
       throw unwritable(this.#target, cause);
@@ -63,8 +62,9 @@ export class Output implements AsyncDisposable {
 
   /** Once committed there is nothing left to remove. */
   async [Symbol.asyncDispose](): Promise<void> {
+    using _spot = this.#spot;
     await this.#close();
-    await rm(this.#temporary, { force: true });
+    await rm(this.#spot.name, { force: true });
   }
 
   async #close(): Promise<void> {

@@ -14,7 +14,7 @@ import { absent } from '../../store/small-file.ts';
 import type { Ingest, OpenOptions } from '../../store/store.ts';
 import { streamed } from '../../store/streamed.ts';
 import { CacheFolder } from './folder.ts';
-import { becomeOwner, type Owner } from './owner.ts';
+import { becomeOwner, type Owner } from '../owner.ts';
 import { Partials } from './partials.ts';
 import { trim } from './trim.ts';
 import { verified } from './verified.ts';

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Digest } from '../../core/digest.ts';
 import { absent } from '../../store/small-file.ts';
 import { ownerOf, type CacheFolder } from './folder.ts';
-import { isGone } from './owner.ts';
+import { isGone } from '../owner.ts';
 
 interface Orphan {
   readonly name: string;

@@ -2,7 +2,7 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { absent } from '../../store/small-file.ts';
 import { ownerOf, type CacheFolder } from './folder.ts';
-import { isGone } from './owner.ts';
+import { isGone } from '../owner.ts';
 
 interface Entry {
   readonly name: string;

@@ -1,19 +1,11 @@
-import {
-  chmod,
-  lstat,
-  mkdtemp,
-  open,
-  readdir,
-  rename,
-  rmdir,
-  stat,
-  unlink,
-} from 'node:fs/promises';
+import { lstat, mkdir, open, rename, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { RegistryError, systemCode } from '../../core/errors.ts';
 import { decodeName, encodeName, printableName } from '../../layer/name.ts';
 import type { Part } from '../../layer/tar-entry.ts';
+import { spotFor, sweep } from '../spot.ts';
+import { removeTree } from '../remove-tree.ts';
 import type { ImagePath } from './path.ts';
 import { makeFolder } from '../../store/make-folder.ts';
 
@@ -92,10 +84,18 @@ export interface Workshop extends AsyncDisposable {
 /** @param beside a file or folder to be, whose own folder is made if need be, or a folder that exists */
 export async function workshop(beside: string): Promise<Workshop> {
   return onDisk(beside, async () => {
-    const home = (await isFolder(beside)) ? beside : path.dirname(path.resolve(beside));
+    const { dir, base } = path.parse(path.resolve(beside));
+    const known = await isFolder(beside);
+    // Who was killed before there was a folder has left something beside it.
+    if (known) await sweep(dir, base);
+    const home = known ? beside : dir;
     await makeFolder(home);
-    const folder = await mkdtemp(path.join(home, '.layover-'));
-    return { folder, [Symbol.asyncDispose]: () => removeTree(Buffer.from(folder)) };
+    await using stack = new AsyncDisposableStack();
+    const { name: folder } = stack.use(await spotFor(home, base));
+    await mkdir(folder, 0o700);
+    stack.defer(() => removeTree(folder));
+    const made = stack.move();
+    return { folder, [Symbol.asyncDispose]: () => made.disposeAsync() };
   });
 }
 
@@ -137,20 +137,5 @@ async function written<T>(file: string, write: (handle: FileHandle) => Promise<T
     return await write(handle);
   } finally {
     await handle.close();
-  }
-}
-
-/** Removes a tree whose names may be any bytes, and whose folders may not let anybody in. */
-async function removeTree(folder: Buffer): Promise<void> {
-  try {
-    await chmod(folder, 0o700);
-    for (const entry of await readdir(folder, { encoding: 'buffer', withFileTypes: true })) {
-      const at = Buffer.concat([folder, Buffer.from('/'), entry.name]);
-      if (entry.isDirectory()) await removeTree(at);
-      else await unlink(at);
-    }
-    await rmdir(folder);
-  } catch (error) {
-    if (systemCode(error) !== 'ENOENT') throw error;
   }
 }
