@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { formatAddress } from './address.ts';
 import type { Config } from './config.ts';
 import { isRecord, keyOf, type Path } from './tree.ts';
 
@@ -38,12 +39,27 @@ function tlsOf(before: Config['tls'], after: Config['tls']): Config['tls'] {
 /** The keys that differ, in the order of the configuration. */
 function differences(before: Config, after: Config): readonly string[] {
   const inherited = new Set(keysOf(before.tags, after.tags, []).map(keyOf));
-  return keysOf(before, after, []).flatMap((path) => {
+  return keysOf(written(before), written(after), []).flatMap((path) => {
     const [first, host, section, key] = path.map(String);
     const ofTags = first === 'upstreams' && section === 'tags' && key !== undefined;
     if (ofTags && inherited.has(key) && follows(before, after, String(host), key)) return [];
     return [keyOf(path)];
   });
+}
+
+/** With the keys that people write. */
+function written(config: Config): object {
+  return {
+    ...config,
+    listen: formatAddress(config.listen),
+    admin: { ...config.admin, listen: formatAddress(config.admin.listen) },
+    upstreams: new Map(
+      [...config.upstreams].map(([host, upstream]) => {
+        const { kind: _kind, ...given } = { kind: undefined, ...upstream.credentials };
+        return [host, { ...upstream, credentials: given }];
+      }),
+    ),
+  };
 }
 
 /** Whether an upstream has the key of `tags` from the configuration as a whole, before as after. */

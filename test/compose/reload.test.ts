@@ -341,6 +341,29 @@ suite('a reload', { timeout: 60_000, concurrency: 3 }, () => {
     while ((await stored()) > 500_000) await delay(50);
   });
 
+  test('changes how often is tried, and what clients are told', async () => {
+    await using origin = await startRegistry();
+    const digests = [1, 2].map((seed) => origin.addBlob({ size: SIZE, seed }, 'library/x'));
+    origin.misbehave(BLOBS, { kind: 'cut', at: 1_000_000 });
+    await using running = await server(`downloads: { retries: 0 }\n${hub(origin.url)}`);
+    const pull = async (digest: string): Promise<string> => {
+      const { status, text } = await running
+        .get(`/v2/library/x/blobs/${digest}`)
+        .catch(() => ({ status: 0, text: '' }));
+      return status === 200 && text.length > 0 ? 'whole' : 'broken';
+    };
+    assert.equal(await pull(digests[0]!), 'broken');
+    await running.change(`downloads: { retries: 5 }\n${hub(origin.url)}`);
+    assert.equal(await pull(digests[1]!), 'whole');
+
+    const limited = { status: 429, body: { errors: [{ code: 'TOOMANYREQUESTS', message: 'x' }] } };
+    origin.misbehave({ path: /manifests/ }, { kind: 'status', ...limited });
+    const status = async () => (await running.get('/v2/library/x/manifests/v1')).status;
+    assert.equal(await status(), 429);
+    await running.change(`whenRateLimited: 503\n${hub(origin.url)}`);
+    assert.equal(await status(), 503);
+  });
+
   test('is of the moment: of requests without end none is lost, refused or mixed', async () => {
     await using pair = await two();
     const [one, other] = pair;

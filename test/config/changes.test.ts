@@ -37,6 +37,16 @@ suite('what sets two configurations apart', () => {
       ['tags.freshFor', 'upstreams.x.io.tags.freshFor'],
     ],
     ['gc: { pins: [] }', `gc: { pins: ["a/b@sha256:${'0'.repeat(64)}"] }`, ['gc.pins']],
+    [
+      'upstreams: { x.io: { credentials: { username: u, password: p } } }',
+      'upstreams: { x.io: { credentials: { helper: h } } }',
+      ['username', 'password', 'helper'].map((key) => `upstreams.x.io.credentials.${key}`),
+    ],
+    [
+      'upstreams: { x.io: {} }',
+      'upstreams: { x.io: { credentials: { username: u, passwordFile: p } } }',
+      ['username', 'passwordFile'].map((key) => `upstreams.x.io.credentials.${key}`),
+    ],
     ['tls: { cert: a, key: b }', 'tls: { cert: c, key: b }', ['tls.cert']],
     [
       'tls: { cert: a, key: b, clientCa: x }',
@@ -62,8 +72,8 @@ suite('what sets two configurations apart', () => {
 
 suite('what needs a restart', () => {
   for (const [before, after, keys] of [
-    ['', 'listen: :1', ['listen.host', 'listen.port']],
-    ['', 'admin: { listen: "127.0.0.1:1" }', ['admin.listen.port']],
+    ['', 'listen: :1', ['listen']],
+    ['', 'admin: { listen: "127.0.0.1:1" }', ['admin.listen']],
     ['', 'storage: { path: elsewhere }', ['storage.path']],
     ['', 'tls: { cert: a, key: b }', ['tls']],
     ['tls: { cert: a, key: b }', '', ['tls']],
