@@ -13,6 +13,7 @@ const PAGE = join(import.meta.dirname, '../docs/conformance.md');
 /** What is run and against what, by the name of its row in docs/conformance.md. */
 const RUNS: Readonly<Record<string, { readonly env: Record<string, string>; config: object }>> = {
   '1.1': { env: { OCI_VERSION: '1.1' }, config: {} },
+  strict: { env: { OCI_VERSION: '1.1' }, config: { uploads: { sparse: 'none' } } },
   dev: {
     env: { OCI_VERSION: 'dev', OCI_DATA_SPARSE: 'true' },
     config: { uploads: { sparse: 'all' } },
