@@ -7,6 +7,7 @@ import { bytesOf, damaged } from '../archive/content.ts';
 import { openFile } from '../archive/folder-files.ts';
 import { held } from '../archive/open-place.ts';
 import type { Held } from '../archive/oci-layout.ts';
+import { LARGEST_SMALL } from './members.ts';
 import type { ClosureSource } from './closure.ts';
 import type { Intake } from './intake.ts';
 import type { Lock } from './lock.ts';
@@ -37,6 +38,14 @@ export async function contentsOf(intake: Intake, shelf: Shelf, name: string): Pr
     if (digestOf(bytes, algorithmOf(digest)) !== digest) throw damaged(name, digest);
     return bytes;
   };
+  const small = async (digest: Digest): Promise<Buffer | undefined> => {
+    if (intake.has(digest)) return undefined;
+    await using content = await open(digest);
+    if (content === undefined || content.size > LARGEST_SMALL) return undefined;
+    const bytes = await read(digest, LARGEST_SMALL);
+    if (bytes !== undefined) await intake.put(bytes, digest);
+    return bytes;
+  };
   const manifest = async (digest: Digest): Promise<Manifest | undefined> => {
     const bytes = await read(digest, LARGEST_MANIFEST);
     if (bytes === undefined) return undefined;
@@ -57,8 +66,12 @@ export async function contentsOf(intake: Intake, shelf: Shelf, name: string): Pr
     source: {
       manifest,
       has: async (digest) => (await read(digest, LARGEST_MANIFEST)) !== undefined,
-      size: async (digest) =>
-        locked?.has(digest) === false ? undefined : shelf.content.size(digest),
+      size: async (digest) => {
+        if (locked?.has(digest) === false) return undefined;
+        const size = await shelf.content.size(digest);
+        // A configuration that docker saved is among the small files by now.
+        return size ?? (locked === undefined ? (await small(digest))?.length : undefined);
+      },
       config: async ({ digest, size }) =>
         size > LARGEST_CONFIG || !(intake.has(digest) || locked?.has(digest) === true)
           ? undefined

@@ -8,9 +8,10 @@ import { LARGEST_LOCK, LOCK_NAME } from './lock.ts';
 
 /** An image's archive has a few files a layer; this bounds the memory that a strange one takes. */
 const MOST_FILES = 250_000;
-/** Bytes of small files, which are kept in memory, and of each of them. */
+/** Bytes of small files, which are kept in memory. */
 const MEMORY = 48 * 1024 * 1024;
-const LARGEST_SMALL = 16 * 1024 * 1024;
+/** Bytes of each of them. */
+export const LARGEST_SMALL = 16 * 1024 * 1024;
 /** Links that lead to links; more are taken for a ring. */
 const MOST_HOPS = 16;
 
