@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { commandsUnder } from '../test/fixtures/documents.ts';
 import { containerd } from './clients/containerd.ts';
 import { skopeo } from './clients/skopeo.ts';
+import { image } from './lib/image.ts';
 import { LAUNCHER } from './lib/layover.ts';
 import { attempt } from './lib/process.ts';
 import { check } from './lib/pulls.ts';
+import { push } from './lib/push.ts';
 import type { Scratch } from './lib/scratch.ts';
 import { tools, type Present } from './lib/tool.ts';
 import { NAMES, world, type World } from './lib/world.ts';
@@ -74,9 +78,32 @@ suite('what manifests, a compose file, a chart and a list name is prefetched', {
     await writeFile(scratch.at('deploy/web.yaml'), DEPLOYMENT);
     await writeFile(scratch.at('compose.yaml'), COMPOSE);
     await writeFile(scratch.at('rendered.yaml'), await rendered(helm, scratch));
+    for (const [name, tag] of [
+      ['nginx', '1.27'],
+      ['redis', '7.2'],
+      ['redis', '7.4'],
+    ] as const) {
+      await push(here.upstream.url, `library/${name}`, tag, image({ message: `${name} ${tag}\n` }));
+    }
     await writeFile(scratch.at('images.txt'), '# by name\nlocalhost:5555/app:v1 # with a port\n');
   });
   after(() => here?.[Symbol.asyncDispose]());
+
+  test('by the commands of docs/prefetch.md', async () => {
+    assert.ok(here !== undefined && helm.missing === undefined);
+    const { scratch } = here;
+    const [commands = ''] = await commandsUnder('docs/prefetch.md', 'By hand');
+    const PATH = [path.dirname(LAUNCHER), helm.path, process.env['PATH']].join(':');
+    const env = { PATH, LAYOVER_CONFIG: scratch.at('mirror.yaml'), HOME: scratch.path };
+    const { code, stdout, stderr } = await attempt('sh', ['-euc', commands], {
+      cwd: scratch.path,
+      env,
+    });
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /redis:7\.\*: 2 of 2 tags/);
+    assert.match(stderr, /3 images: fetched/);
+    assert.match(stdout, /"type":"summary","complete":1/);
+  });
 
   test('into a server that runs; then the upstream ends', async () => {
     assert.ok(here !== undefined);
