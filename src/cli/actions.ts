@@ -32,6 +32,11 @@ export interface VerifyChoices extends Choices {
   readonly pace: 'full' | 'limited';
 }
 
+export interface CheckChoices extends Choices {
+  /** Certificates, and variables that hold passwords: whether they are here as well, or elsewhere. */
+  readonly named: 'checked' | 'unchecked';
+}
+
 /** One stored blob, read whole and held against its name. */
 export interface Verified {
   readonly digest: Digest;
@@ -62,7 +67,7 @@ export interface Actions {
   /** Sets wrong content aside and goes on; then follows everything in the repositories that live here. */
   verify(choices: VerifyChoices): AsyncIterable<Verified | Lacking>;
   /** Every fault of the configuration, one a line; none is an empty list. */
-  check(choices: Choices): Promise<readonly string[]>;
+  check(choices: CheckChoices): Promise<readonly string[]>;
   /** The JSON Schema of the configuration. */
   schema(): unknown;
   /** The configuration in effect as YAML with where each value comes from, secrets masked. */

@@ -12,6 +12,7 @@ Examples:
   check: `
 Example:
   layover settings check /etc/layover.yaml
+  layover settings check --files /etc/layover.yaml
 `,
   schema: `
 Example:
@@ -33,9 +34,12 @@ export function addSettings(program: Command, { actions, output }: Context): voi
     .command('check')
     .description('Lists every fault with its place. Exit code 1 if there is one.')
     .argument('[file]', 'configuration file (default: the one that serve would read)')
+    .option('--files', 'checks the certificates, keys and variables that it names as well')
     .addHelpText('after', EXAMPLES.check)
-    .action(async (file) => {
-      const faults = await (await actions()).check(flag.choices({ config: file }));
+    .action(async (file, { files }) => {
+      const named = files === true ? 'checked' : 'unchecked';
+      const choices = { ...flag.choices({ config: file }), named } as const;
+      const faults = await (await actions()).check(choices);
       for (const fault of faults) output.out(`${fault}\n`);
       if (faults.length > 0) throw new Finding(counted(faults.length));
       output.error('no faults\n');

@@ -45,7 +45,7 @@ export function actionsFor({ version, environment }: ActionsOptions): Actions {
     serve: (choices) => serveWith(choices, requestOf(choices), version),
     health: async (choices) => health((await readConfig(requestOf(choices))).config),
     verify: (choices) => verifyStore(requestOf(choices), choices.pace),
-    check: (choices) => checkConfig(requestOf(choices)),
+    check: (choices) => checkConfig(requestOf(choices), choices.named),
     schema: jsonSchema,
     show: async (choices) => showSettings(await readConfig(requestOf(choices))),
     upkeep: upkeepOf(configOf),

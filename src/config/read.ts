@@ -3,6 +3,7 @@ import { systemCode } from '../core/errors.ts';
 import { FILE_VARIABLE, type Environment } from './environment.ts';
 import { ConfigError, formatFault, type Origin } from './fault.ts';
 import { load, type Loaded, type Override } from './load.ts';
+import { readPem } from './pem.ts';
 
 export interface Request {
   /** What `--config` says. */
@@ -61,10 +62,15 @@ function blank(file: string, text: string | undefined): ConfigError {
 
 /**
  * Every fault of what `readConfig` would read, one a line as people read them; none is an empty list.
+ * With `named`, those of the files and variables that it names are told where it has none itself.
  */
-export async function checkConfig(request: Request): Promise<readonly string[]> {
+export async function checkConfig(
+  request: Request,
+  named: 'checked' | 'unchecked',
+): Promise<readonly string[]> {
   try {
-    await readConfig(request);
+    const read = await readConfig(request);
+    if (named === 'checked') await readPem(read, request.environment);
     return [];
   } catch (error) {
     if (error instanceof ConfigError) return error.faults.map(formatFault);

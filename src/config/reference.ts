@@ -30,7 +30,7 @@ An unknown key and an unknown \`LAYOVER_…\` variable are faults too. The varia
 for a Service called \`layover\` (\`LAYOVER_PORT\`, \`LAYOVER_SERVICE_HOST\`, …) are left alone.
 
 \`\`\`
-layover settings check [FILE]   tells every fault; exit code 1 if there is one
+layover settings check [FILE]   tells every fault, --files: also of files that it names; exit code 1 if there is one
 layover settings show           what is in effect, and where each value comes from; secrets are masked
 layover settings schema         the JSON Schema, for editors and charts
 \`\`\`

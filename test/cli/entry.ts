@@ -41,7 +41,7 @@ process.exitCode = await run(process.argv.slice(2), {
       await readConfig(request(choices));
       yield* [];
     },
-    check: (choices) => checkConfig(request(choices)),
+    check: (choices) => checkConfig(request(choices), choices.named),
     schema: jsonSchema,
     show: async (choices) => showSettings(await readConfig(request(choices))),
     upkeep: noUpkeep,

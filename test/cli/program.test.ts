@@ -264,7 +264,11 @@ test('settings check prints every fault and counts them', async () => {
     out: 'c.yaml:1:1 a: b\nc.yaml:2:1 c: d\n',
     error: 'layover: 2 faults\n',
   });
-  assert.deepEqual(seen, [{ config: 'c.yaml', overrides: [] }]);
+  await ran(['settings', 'check', '--files', 'c.yaml'], { check });
+  assert.deepEqual(seen, [
+    { config: 'c.yaml', overrides: [], named: 'unchecked' },
+    { config: 'c.yaml', overrides: [], named: 'checked' },
+  ]);
   assert.deepEqual(await ran(['settings', 'check']), { code: 0, out: '', error: 'no faults\n' });
 });
 

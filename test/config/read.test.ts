@@ -50,7 +50,7 @@ test('a named file that is not there, and any that cannot be read, is a fault', 
     [{ file: place.path }, `--config: ${place.path}: it cannot be read (EISDIR)`],
     [{ defaultFile: place.path }, `${place.path}: it cannot be read (EISDIR)`],
   ] as const) {
-    assert.deepEqual(await checkConfig(request(given)), [fault]);
+    assert.deepEqual(await checkConfig(request(given), 'unchecked'), [fault]);
     await assert.rejects(readConfig(request(given)), { name: 'ConfigError' });
   }
 });
@@ -59,7 +59,7 @@ test('faults name the file as it was given', async () => {
   await using place = await folder();
   const file = join(place.path, 'mine.yaml');
   await writeFile(file, 'drain: soon\n');
-  const [fault] = await checkConfig(request({ file }));
+  const [fault] = await checkConfig(request({ file }), 'unchecked');
   assert.ok(fault?.startsWith(`${file}:1:8 drain: "soon" is not a duration`), fault);
 });
 
@@ -84,4 +84,15 @@ test('read again, a file that is gone or empty is a fault, where there was somet
   }
   await writeFile(defaultFile, '{}\n');
   assert.equal((await readConfig(asked, before)).config.drain, 30_000);
+});
+
+test('what the configuration names is checked if that is wanted', async () => {
+  await using place = await folder();
+  const file = join(place.path, 'mine.yaml');
+  const missing = join(place.path, 'ca.pem');
+  await writeFile(file, `upstreams: { x.io: { tls: { ca: ${missing} } } }\n`);
+  assert.deepEqual(await checkConfig(request({ file }), 'unchecked'), []);
+  assert.deepEqual(await checkConfig(request({ file }), 'checked'), [
+    `${file}:1:33 upstreams.x.io.tls.ca: ${missing}: there is no such file`,
+  ]);
 });
