@@ -98,6 +98,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     onClosed: (upstream) => {
       // Somebody may have asked it until now.
       source.reconsider();
+      if (!worlds.config.upstreams.has(upstream)) metrics.forget(upstream);
       log.logger.info({ upstream }, 'upstream closed');
     },
     observe: (event) => {
@@ -163,8 +164,8 @@ export async function serve(options: ServeOptions): Promise<void> {
     tls = renewed;
     // Nothing fails from here on: either all of it is in effect or, above, nothing.
     for (const host of config.upstreams.keys()) known.add(host);
-    worlds.begin(worldOf(config, prepared.upstreams));
     prepared.enter(async () => void (await Promise.all([app.passed(), source.passed()])));
+    worlds.begin(worldOf(config, prepared.upstreams));
   };
   begin(config, pem);
   worlds.follow((config) => {
