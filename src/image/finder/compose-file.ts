@@ -7,6 +7,9 @@ import { Anchors, asNode, at, keyOf, offsetOf, textOf } from './tree.ts';
 /** How many maps a service may be put together from. */
 const MOST_MERGED = 32;
 
+/** Volumes of a service that are looked at. */
+const MOST_VOLUMES = 1_000;
+
 /** Characters. */
 const LONGEST = 2048;
 
@@ -40,7 +43,7 @@ export function findInCompose(root: YAMLMap, variables: Variables, report: Repor
 function volumes(service: YAMLMap, anchors: Anchors, tell: (node: Node, below: string) => void) {
   const list = anchors.resolve(merged(service, 'volumes', anchors));
   if (!isSeq(list)) return;
-  for (const [index, item] of list.items.entries()) {
+  for (const [index, item] of list.items.slice(0, MOST_VOLUMES).entries()) {
     const volume = anchors.resolve(item);
     if (!isMap(volume) || textOf(at(volume, 'type')) !== 'image') continue;
     const source = at(volume, 'source');

@@ -18,8 +18,8 @@ export const LARGEST_DOCUMENT = 2 * 1024 * 1024;
 /** Characters from which on a document is taken apart first. */
 const LARGE = 64 * 1024;
 
-/** Nothing but comments and directives. */
-const BLANK = /^(?:[ \t]*(?:[#%].*)?(?:\r?\n|$))*$/;
+/** Anything but comments and directives. */
+const CONTENT = /^[ \t]*[^\s#%]/m;
 
 const MARKER = /^(?:---(?=[ \t\r\n]|$)|\.\.\.[ \t]*$)/gm;
 
@@ -27,11 +27,11 @@ const MARKER = /^(?:---(?=[ \t\r\n]|$)|\.\.\.[ \t]*$)/gm;
 export function* documentsOf(text: string): Generator<Part> {
   for (const { offset, end } of spans(text)) {
     const part = text.slice(offset, end);
-    if (BLANK.test(part)) continue;
+    if (!CONTENT.test(part)) continue;
     const whole = { text: part, offset: 0, path: '' };
     const pieces = part.length > LARGE ? piecesOf(part) : [whole];
     for (const piece of pieces) {
-      if (!BLANK.test(piece.text)) yield read(piece, offset + piece.offset);
+      if (CONTENT.test(piece.text)) yield read(piece, offset + piece.offset);
     }
   }
 }

@@ -17,6 +17,7 @@ export interface FindOptions {
 /** Characters of a file, and what may be found in it. */
 export const LARGEST_FILE = 64 * 1024 * 1024;
 const MOST_FINDINGS = 20_000;
+const LONGEST_PATH = 500;
 
 /**
  * The images that a file names, in their order: a list, Kubernetes manifests, compose files, values of
@@ -37,7 +38,7 @@ export function* findByDocument({ file, text, variables }: FindOptions): Generat
     const told = full
       ? unusable('', `more than ${MOST_FINDINGS} images: divide the file`)
       : judgement;
-    findings.push({ file, line: lines(offset), path, ...told });
+    findings.push({ file, line: lines(offset), path: shortened(path), ...told });
   };
   if (text.length > LARGEST_FILE) {
     const reason = `the file has ${text.length} characters, more than ${LARGEST_FILE}: divide it`;
@@ -60,6 +61,11 @@ export function* findByDocument({ file, text, variables }: FindOptions): Generat
     }
   }
   yield findings;
+}
+
+/** Keys may be as long as the file. */
+function shortened(path: string): string {
+  return path.length > LONGEST_PATH ? `…${path.slice(-LONGEST_PATH)}` : path;
 }
 
 const FROM_HELM = /^(?:# Source: |MANIFEST:\s*$)/m;

@@ -36,7 +36,6 @@ export function unusable(written: string, reason: string): Judgement {
 }
 
 const FILE = /\.(?:png|svg|jpe?g|gif|webp|ico|iso|img|qcow2|raw|vmdk|vhd|ova|tar|tgz|gz|xz|zip)$/i;
-const HOSTED = /^(?:[^/]*[.:][^/]*|localhost)\/./;
 const TAGGED = /[^/]:[\w][\w.-]{0,127}$|@sha(?:256|512):[0-9a-f]+$/;
 
 /**
@@ -46,7 +45,12 @@ const TAGGED = /[^/]:[\w][\w.-]{0,127}$|@sha(?:256|512):[0-9a-f]+$/;
 export function isLikely(text: string): boolean {
   if (text.length > LONGEST) return false;
   if (/[\s"'<>{}|\\^`]|:\/\//.test(text) || text.startsWith('/') || FILE.test(text)) return false;
-  return (HOSTED.test(text) || TAGGED.test(text)) && judge(text).kind === 'image';
+  return (namesHost(text) || TAGGED.test(text)) && judge(text).kind === 'image';
+}
+
+function namesHost(text: string): boolean {
+  const first = text.slice(0, Math.max(0, text.indexOf('/')));
+  return first === 'localhost' || /[.:]/.test(first);
 }
 
 /** What is left open in the text, for somebody else to fill in. */

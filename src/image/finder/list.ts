@@ -1,8 +1,8 @@
 import type { Report } from './finding.ts';
 import { judgeLine } from './judge.ts';
 
-/** One line as people write it: what is named, and a comment behind it if they like. */
-const LINE = /^\s*(?<name>[^\s#]\S*)?(?:\s+#.*|\s*#.*|\s*)$/;
+/** One line as people write it, trimmed: what is named, and a comment behind it if they like. */
+const LINE = /^(?<name>[^\s#]\S*)?(?:\s+#.*|#.*)?$/;
 
 /** Characters. */
 const LONGEST_LINE = 4096;
@@ -13,7 +13,8 @@ const STRUCTURE = /^(?:---|%|\.\.\.$|- |-$|\{|\[)|^["']?[\w.-]+["']?:(?:\s|$)/;
 export function isList(text: string): boolean {
   for (const { line } of linesOf(text)) {
     const trimmed = line.trim();
-    if (STRUCTURE.test(trimmed) || trimmed.length > LONGEST_LINE || !LINE.test(line)) return false;
+    if (STRUCTURE.test(trimmed) || trimmed.length > LONGEST_LINE || !LINE.test(trimmed))
+      return false;
   }
   return true;
 }
@@ -23,7 +24,7 @@ export function readList(text: string, report: Report): void {
   for (const { line, offset } of linesOf(text)) {
     const trimmed = line.trim();
     if (trimmed === '' || trimmed.startsWith('#')) continue;
-    const name = LINE.exec(line.slice(0, LONGEST_LINE))?.groups?.['name'];
+    const name = LINE.exec(trimmed.slice(0, LONGEST_LINE))?.groups?.['name'];
     report(offset, '', judgeLine(name ?? trimmed.slice(0, LONGEST_LINE)));
   }
 }

@@ -116,6 +116,10 @@ class Walk {
     };
     const reference = text('reference');
     if (isImage && reference !== undefined) return tell(reference, 'reference');
+    // Pipelines say it so: a name with everything in it, beside an entry point.
+    if (isImage && !has('tag', 'digest') && isLikely(text('name') ?? '')) {
+      return tell(text('name') ?? '', 'name');
+    }
     if (/(?:^|\.)images\[\d+\]$/.test(path) && has('newName', 'newTag') && has('name')) {
       return tell(whole(text('newName') ?? text('name'), text('newTag'), text('digest')), 'name');
     }

@@ -42,10 +42,26 @@ export class Anchors {
   }
 }
 
-/** The value under a key, as it stands there. */
+/** Large maps by their keys: of one into which many merge, many keys are asked for. */
+const indexes = new WeakMap<YAMLMap, ReadonlyMap<string, unknown>>();
+const LARGE = 32;
+
+/** The value under a key, as it stands there; of several the first. */
 export function at(map: YAMLMap, key: string): Node | undefined {
-  const found = map.items.find((pair) => keyOf(pair.key) === key);
-  return asNode(found?.value);
+  if (map.items.length > LARGE) return asNode(indexOf(map).get(key));
+  return asNode(map.items.find((pair) => keyOf(pair.key) === key)?.value);
+}
+
+function indexOf(map: YAMLMap): ReadonlyMap<string, unknown> {
+  const known = indexes.get(map);
+  if (known !== undefined) return known;
+  const index = new Map<string, unknown>();
+  for (const { key, value } of map.items) {
+    const name = keyOf(key);
+    if (name !== undefined && !index.has(name)) index.set(name, value);
+  }
+  indexes.set(map, index);
+  return index;
 }
 
 export function keyOf(key: unknown): string | undefined {

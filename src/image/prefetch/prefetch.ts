@@ -30,8 +30,9 @@ const IMAGES_AT_A_TIME = 4;
 /** How often an image is looked at anew whose tag moves while it is fetched. */
 const TRIES = 3;
 
-/** Names that one run takes. */
-export const MOST_IMAGES = 10_000;
+/** Names that one run takes, and images that patterns may make of them. */
+const MOST_NAMES = 10_000;
+const MOST_IMAGES = 20_000;
 
 /**
  * Has images stored without a client that pulls them: what they consist of, and their tags last. What
@@ -40,19 +41,23 @@ export const MOST_IMAGES = 10_000;
  */
 export async function prefetch(options: PrefetchOptions): Promise<PrefetchSummary> {
   const { images, signal } = options;
-  if (images.length > MOST_IMAGES) {
-    const message = `${images.length} names; ${MOST_IMAGES} is the most for one run`;
-    throw new RegistryError('REQUEST_INVALID', message);
-  }
+  refuseMore(images.length, MOST_NAMES, 'names');
   const run = new Run(options);
   const limited = limit(IMAGES_AT_A_TIME);
   const texts = [...new Set(images)];
   const found = await Promise.all(texts.map((text) => limited(() => run.expand(text))));
   const items = distinct(found.flat());
+  refuseMore(items.length, MOST_IMAGES, 'images');
   await Promise.all(items.map((item) => limited(() => run.image(item))));
   if (signal.aborted) throw interrupted(signal);
   await run.lookAgain();
   return run.summary;
+}
+
+function refuseMore(count: number, most: number, what: string): void {
+  if (count <= most) return;
+  const message = `${count} ${what}; ${most} are the most for one run`;
+  throw new RegistryError('REQUEST_INVALID', message);
 }
 
 interface Counted {

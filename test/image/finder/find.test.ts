@@ -146,6 +146,7 @@ spec:
 sidecar: { image: { repository: quay.io/a/b, tag: "", digest: "${DIGEST}" } }
 plain: { repository: a/b, tag: v1 }
 named: { image: { name: x, tag: 2 } }
+job: { image: { name: ruby:3.4, entrypoint: [""] } }
 open: { image: { repository: c/d, tag: "" } }
 chart: { repository: https://charts.example.com, tag: 1 }
 global: { imageRegistry: "" }
@@ -155,7 +156,8 @@ global: { imageRegistry: "" }
       `5 sidecar.image.repository quay.io/a/b@${DIGEST}`,
       '6 plain.repository docker.io/a/b:v1',
       '7 named.image.name docker.io/library/x:2',
-      '8 open.image -',
+      '8 job.image.name docker.io/library/ruby:3.4',
+      '9 open.image -',
     ],
   ],
   [
@@ -368,6 +370,18 @@ test(
     );
     assert.match(JSON.stringify(find('x: 1\n'.repeat(500_000), 'a.yaml')), /divide it/);
     assert.match(JSON.stringify(find(' '.repeat(LARGEST_FILE + 1), 'a.yaml')), /divide it/);
+    const spaces = `${' '.repeat(4000)}a b\n`.repeat(2000);
+    assert.equal(find(spaces, 'a.txt').length, 2000);
+    const dots = Array.from({ length: 500 }, (_, i) => `k${i}Image: ${'.'.repeat(2000)}`).join(
+      '\n',
+    );
+    assert.deepEqual(find(dots, 'a.yaml'), []);
+    const keys = Array.from({ length: 20_000 }, (_, i) => `k${i}: 1`).join(', ');
+    const services = Array.from({ length: 10_000 }, (_, i) => `  s${i}: { <<: *a }`).join('\n');
+    assert.equal(find(`x-a: &a { ${keys} }\nservices:\n${services}\n`, 'a.yaml').length, 10_000);
+    assert.deepEqual(find('#\n'.repeat(5_000_000), 'a.yaml'), []);
+    const long = find(`${'k'.repeat(100_000)}: { image: x/y:1 }\n`, 'a.yaml');
+    assert.ok(long[0]!.path.length < 600);
     const many = find('a/b:1\n'.repeat(30_000), 'a.txt');
     assert.equal(many.length, 20_001);
     assert.equal(many.at(-1)?.kind, 'unusable');
