@@ -3,7 +3,7 @@ import { run, attempt, type Finished } from './process.ts';
 
 const BIN = join(import.meta.dirname, '../../bin');
 
-export type Program = 'layover' | 'imgpull' | 'crpy' | 'crget';
+export type Program = 'layover' | 'imgpull' | 'crpy' | 'crget' | 'layerslayer';
 
 /** The programs of this project with a home, logins and cache of their own. */
 export interface Command {
