@@ -4,50 +4,21 @@ import { RegistryError } from '../../core/errors.ts';
 import { entriesOf, type IndexEntry } from '../../core/image-index.ts';
 import { isIndexType, parseImageManifest } from '../../core/image-manifest.ts';
 import { parseManifest, type Manifest } from '../../core/manifest.ts';
-import { MEDIA_TYPES } from '../../core/media-type.ts';
-import { formatPlatform, matchesPlatform, platformOf, type Platform } from '../../core/platform.ts';
+import { formatPlatform, matchesPlatform } from '../../core/platform.ts';
 import { isRecord } from '../../core/shape.ts';
+import {
+  isForAPlatform,
+  isOld,
+  partsOf,
+  platformIn,
+  read,
+  type Closure,
+  type ClosureRules,
+  type ClosureSource,
+  type Missing,
+  type Part,
+} from './closure-parts.ts';
 import type { LeftOut, WhyLeftOut } from './lock.ts';
-
-/** Where the closure is looked for. What is not there is `undefined`. */
-export interface ClosureSource {
-  manifest(digest: Digest): Promise<Manifest | undefined>;
-  /** Whether there is a manifest of that digest. */
-  has(digest: Digest): Promise<boolean>;
-  /** Bytes of any content. */
-  size(digest: Digest): Promise<number | undefined>;
-  /** A configuration, which states the platform of an image that is for one alone. */
-  config(descriptor: Descriptor): Promise<Uint8Array | undefined>;
-  referrers(digest: Digest): Promise<readonly Descriptor[]>;
-}
-
-export interface ClosureRules {
-  /** Of an index: every image that is there, every one that is listed, or those for these platforms. */
-  readonly platforms: 'stored' | 'all' | readonly Platform[];
-  /** Manifests that refer to what is taken: those that are there whole, all of them, or none. */
-  readonly referrers: 'stored' | 'all' | 'none';
-}
-
-export interface Part {
-  readonly descriptor: Descriptor;
-  readonly kind: 'manifest' | 'blob';
-}
-
-/** Something that belongs to the image and is not there. */
-export interface Missing extends Pick<Descriptor, 'digest' | 'mediaType' | 'size'> {
-  readonly neededBy: string;
-}
-
-/** Everything that an image is nothing without. */
-export interface Closure {
-  /** What lists something comes before what it lists. */
-  readonly content: ReadonlyMap<Digest, Part>;
-  readonly platforms: readonly string[];
-  /** What refers to something of it, itself part of the content. */
-  readonly referrers: readonly Descriptor[];
-  readonly leftOut: readonly LeftOut[];
-  readonly missing: readonly Missing[];
-}
 
 /** Content of one image. The largest indexes list some dozen images of some hundred layers. */
 const MOST_CONTENT = 100_000;
@@ -75,6 +46,9 @@ export async function closureOf(
   return walk.closure;
 }
 
+/** Whether all of an index's image is wanted, or why not. */
+type Way = 'whole' | WhyLeftOut;
+
 class Walk {
   readonly #name: string;
   readonly #source: ClosureSource;
@@ -84,6 +58,7 @@ class Walk {
   readonly #referrers = new Map<Digest, Descriptor>();
   readonly #leftOut = new Map<Digest, LeftOut>();
   readonly #missing = new Map<Digest, Missing>();
+  readonly #partial = new Set<Digest>();
 
   constructor(name: string, source: ClosureSource, rules: ClosureRules) {
     this.#name = name;
@@ -96,7 +71,9 @@ class Walk {
       content: this.#content,
       platforms: [...this.#platforms].toSorted(),
       referrers: [...this.#referrers.values()],
-      leftOut: [...this.#leftOut.values()],
+      partial: this.#partial,
+      // What another platform has as well was not left out.
+      leftOut: [...this.#leftOut.values()].filter(({ digest }) => !this.#content.has(digest)),
       missing: [...this.#missing.values()],
     };
   }
@@ -162,10 +139,15 @@ class Walk {
 
   async #children({ bytes, descriptor }: Manifest, depth: number): Promise<void> {
     const entries = entriesOf(bytes);
-    for (const entry of entries) {
-      const why = await this.#whyNot(entry);
-      if (why !== undefined) {
-        if (!this.#content.has(entry.digest)) this.#leave(entry, why);
+    const ways: Way[] = [];
+    for (const entry of entries) ways.push(await this.#wayOf(entry));
+    // An index of which nothing can be run is no image: then all of it is missing.
+    const runs = entries.some((entry, at) => ways[at] === 'whole' && isForAPlatform(entry));
+    const nothing = this.#rules.platforms === 'stored' && !runs && entries.some(isForAPlatform);
+    for (const [at, entry] of entries.entries()) {
+      const way = nothing ? 'whole' : (ways[at] ?? 'whole');
+      if (way !== 'whole' && !(await this.#attests(entry))) {
+        await this.#pass(entry, way);
         continue;
       }
       const { platform } = entry;
@@ -174,28 +156,54 @@ class Walk {
       }
       await this.image(entry, descriptor.digest, depth + 1);
     }
-    const { platforms } = this.#rules;
-    const none = entries.length > 0 && !entries.some(({ digest }) => this.#content.has(digest));
-    // An index of which nothing is here is no image that anybody could run.
-    if (platforms === 'stored' && none) {
-      for (const entry of entries) {
-        this.#leftOut.delete(entry.digest);
-        await this.image(entry, descriptor.digest, depth + 1);
-      }
-    }
   }
 
-  async #whyNot(entry: IndexEntry): Promise<WhyLeftOut | undefined> {
+  async #wayOf(entry: IndexEntry): Promise<Way> {
     const { platforms } = this.#rules;
-    if (platforms === 'all') return undefined;
-    const stored = await this.#source.has(entry.digest);
-    if (platforms === 'stored') return stored ? undefined : 'not stored';
-    const { platform, annotations } = entry;
-    if (platform === undefined) return stored ? undefined : 'not stored';
-    if (platforms.some((one) => matchesPlatform(one, platform))) return undefined;
-    const about = annotations?.[ATTESTED];
-    const attests = this.#content.values().some(({ descriptor }) => descriptor.digest === about);
-    return attests && stored && this.#rules.referrers !== 'none' ? undefined : 'platform';
+    if (platforms === 'all') return 'whole';
+    const { platform } = entry;
+    if (platforms !== 'stored' && platform !== undefined) {
+      return platforms.some((one) => matchesPlatform(one, platform)) ? 'whole' : 'platform';
+    }
+    const manifest = await this.#source.manifest(entry.digest);
+    if (manifest === undefined) return 'not stored';
+    if (isIndexType(manifest.descriptor.mediaType) || isOld(manifest)) return 'whole';
+    const { layers } = parseImageManifest(manifest.bytes);
+    for (const { digest } of layers) {
+      if ((await this.#source.size(digest)) !== undefined) return 'whole';
+    }
+    return layers.length === 0 ? 'whole' : 'not stored';
+  }
+
+  /** What buildkit says of an image that is taken; it is small. */
+  async #attests(entry: IndexEntry): Promise<boolean> {
+    const about = entry.annotations?.[ATTESTED];
+    if (about === undefined || this.#rules.referrers === 'none') return false;
+    const { platforms } = this.#rules;
+    if (typeof platforms === 'string') return false;
+    const taken = this.#content.values().some(({ descriptor }) => descriptor.digest === about);
+    return taken && (await this.#isWhole(entry));
+  }
+
+  /**
+   * Of a platform that is left out the manifest and the configuration go along where they are at hand:
+   * containerd asks for all of an index's before it pulls one.
+   */
+  async #pass(entry: IndexEntry, why: WhyLeftOut): Promise<void> {
+    const manifest = await this.#source.manifest(entry.digest);
+    const plain = manifest !== undefined && !isIndexType(manifest.descriptor.mediaType);
+    if (!plain || isOld(manifest)) return this.#leave(entry, why);
+    if (this.#content.has(entry.digest)) return;
+    this.#add({ descriptor: manifest.descriptor, kind: 'manifest' });
+    this.#partial.add(entry.digest);
+    const { config, layers } = parseImageManifest(manifest.bytes);
+    const { platform } = entry;
+    const named = platform === undefined ? {} : { platform };
+    if ((await this.#source.size(config.digest)) === config.size) {
+      const { digest, mediaType, size } = config;
+      this.#add({ descriptor: { digest, mediaType, size }, kind: 'blob' });
+    } else this.#leave({ ...config, ...named }, why);
+    for (const layer of layers) this.#leave({ ...layer, ...named }, why);
   }
 
   async #blob(descriptor: Descriptor, neededBy: Digest): Promise<void> {
@@ -209,7 +217,10 @@ class Walk {
     if (stored === undefined) {
       if (/\.(?:nondistributable|foreign)\./.test(mediaType)) {
         this.#leave(descriptor, 'not distributable');
-      } else this.#missing.set(digest, { digest, mediaType, size, neededBy });
+      } else {
+        this.#missing.set(digest, { digest, mediaType, size, neededBy });
+        this.#partial.add(neededBy);
+      }
       return;
     }
     if (stored !== size) throw this.#sizes(digest, size, stored);
@@ -217,11 +228,9 @@ class Walk {
   }
 
   /** Docker's old manifests name their layers by digest alone. */
-  async #schema1({ bytes, descriptor }: Manifest): Promise<readonly Descriptor[] | undefined> {
-    const { mediaType } = descriptor;
-    const old = mediaType === MEDIA_TYPES.dockerSchema1;
-    if (!old && mediaType !== MEDIA_TYPES.dockerSchema1Signed) return undefined;
-    const { fsLayers } = parseManifest(bytes);
+  async #schema1(manifest: Manifest): Promise<readonly Descriptor[] | undefined> {
+    if (!isOld(manifest)) return undefined;
+    const { fsLayers } = parseManifest(manifest.bytes);
     const found = new Map<Digest, Descriptor>();
     for (const layer of Array.isArray(fsLayers) ? fsLayers : []) {
       const digest: unknown = isRecord(layer) ? layer['blobSum'] : undefined;
@@ -258,23 +267,4 @@ class Walk {
   #invalid(why: string): RegistryError {
     return new RegistryError('MANIFEST_INVALID', `${this.#name}: ${why}`);
   }
-}
-
-function partsOf({ bytes }: Manifest): readonly Descriptor[] {
-  const { config, layers } = parseImageManifest(bytes);
-  return [config, ...layers];
-}
-
-function platformIn(config: Uint8Array): Platform | undefined {
-  try {
-    return platformOf(JSON.parse(Buffer.from(config).toString()));
-  } catch {
-    return undefined;
-  }
-}
-
-/** What `formatPlatform` has written. */
-function read(text: string): Platform {
-  const [os = '', architecture = '', variant] = text.split('/');
-  return { os, architecture, ...(variant !== undefined && { variant }) };
 }

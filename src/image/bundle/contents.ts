@@ -8,7 +8,7 @@ import { openFile } from '../archive/folder-files.ts';
 import { held } from '../archive/open-place.ts';
 import type { Held } from '../archive/oci-layout.ts';
 import { LARGEST_SMALL } from './members.ts';
-import type { ClosureSource } from './closure.ts';
+import type { ClosureSource } from './closure-parts.ts';
 import type { Intake } from './intake.ts';
 import type { Lock } from './lock.ts';
 import type { Shelf } from './shelf.ts';
@@ -65,7 +65,6 @@ export async function contentsOf(intake: Intake, shelf: Shelf, name: string): Pr
     referrers,
     source: {
       manifest,
-      has: async (digest) => (await read(digest, LARGEST_MANIFEST)) !== undefined,
       size: async (digest) => {
         if (locked?.has(digest) === false) return undefined;
         const size = await shelf.content.size(digest);

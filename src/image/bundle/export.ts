@@ -16,7 +16,8 @@ import type { Paths } from '../../store/paths.ts';
 import { Output } from '../archive/output.ts';
 import { readSmallBlob } from '../small-blob.ts';
 import { storeSource, storePaths } from '../store-source.ts';
-import { closureOf, type Closure, type ClosureRules, type Missing } from './closure.ts';
+import { closureOf } from './closure.ts';
+import type { Closure, ClosureRules, Missing } from './closure-parts.ts';
 import { formatLock, lockDigest, type Lock, type LockedImage } from './lock.ts';
 import { layoutOf } from './layout.ts';
 import { writeBundle } from './write.ts';
@@ -170,7 +171,6 @@ async function orNone<T>(promise: Promise<T>): Promise<T | undefined> {
 function closureSource(source: Source, repository: Repository) {
   return {
     manifest: (digest: Digest) => orNone(source.manifest(repository, digest)),
-    has: (digest: Digest) => isThere(source, repository, digest),
     size: async (digest: Digest) => (await orNone(source.stat(repository, digest)))?.size,
     config: (descriptor: Descriptor) => orNone(readSmallBlob(source, repository, descriptor)),
     referrers: async (digest: Digest) =>

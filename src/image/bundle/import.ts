@@ -9,7 +9,8 @@ import {
   type Reference,
   type Repository,
 } from '../../core/reference.ts';
-import { closureOf, type Closure, type Missing } from './closure.ts';
+import { closureOf } from './closure.ts';
+import type { Closure, Missing } from './closure-parts.ts';
 import { checkLock, contentsOf, subjectOf, type Contents } from './contents.ts';
 import { describe } from './export.ts';
 import { Intake } from './intake.ts';

@@ -14,7 +14,7 @@ import { importChange, importMarks } from '../../store/imports.ts';
 import type { Change } from '../../store/journal.ts';
 import { confirmed, type TagRecord } from '../../store/tags.ts';
 import path from 'node:path';
-import type { Closure } from './closure.ts';
+import type { Closure } from './closure-parts.ts';
 import type { TagMoves } from './query.ts';
 import type { Shelf } from './shelf.ts';
 
@@ -72,7 +72,9 @@ async function push(
     if (kind === 'blob') await shelf.hosted.blob(repository, descriptor);
   }
   for (const { descriptor, kind } of [...closure.content.values()].toReversed()) {
-    const found = kind === 'manifest' ? await manifest(descriptor.digest) : undefined;
+    // A registry takes no manifest without its layers.
+    if (kind === 'blob' || closure.partial.has(descriptor.digest)) continue;
+    const found = await manifest(descriptor.digest);
     if (found === undefined) continue;
     const named = descriptor.digest === root && !atDigest(at) && moves ? [at] : [];
     await shelf.hosted.manifest(repository, found, named);
