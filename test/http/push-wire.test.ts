@@ -217,3 +217,36 @@ test('pushes come over HTTP/2 as well', async () => {
   assert.equal(done[':status'], 201);
   session.close();
 });
+
+test('over HTTP/2 a silent stream is cut as well when another one goes on where it stands', async () => {
+  const authority = certificateAuthority();
+  const { cert, key } = authority.issue('localhost');
+  await using here = await registry({ tls: { cert, key } });
+  const session = connectHttp2(here.url, { ca: authority.ca, servername: 'localhost' });
+  const ask = async (fields: Record<string, string>, body?: Uint8Array) => {
+    const stream = session.request(fields);
+    stream.end(body);
+    const [answer] = (await once(stream, 'response')) as [Record<string, string>];
+    stream.resume();
+    await once(stream, 'close');
+    return answer;
+  };
+  const path = (await ask({ ':method': 'POST', ':path': '/v2/own/app/blobs/uploads/' }))[
+    'location'
+  ];
+  const upload = { ':method': 'PATCH', ':path': path ?? '' };
+  const silent = session.request(upload);
+  silent.on('error', () => undefined);
+  const closed = new Promise((resolve) => silent.once('close', resolve));
+  silent.write(BYTES.subarray(0, 1000));
+  const look = { ':method': 'GET', ':path': path ?? '' };
+  while ((await ask(look))['range'] !== '0-999');
+  const range = `1000-${BYTES.length - 1}`;
+  const sent = await ask({ ...upload, 'content-range': range }, BYTES.subarray(1000));
+  assert.equal(sent[':status'], 202);
+  await closed;
+  assert.notEqual(silent.rstCode, 0);
+  const done = await ask({ ':method': 'PUT', ':path': `${path}?digest=${DIGEST}` });
+  assert.equal(done[':status'], 201);
+  session.close();
+});
