@@ -95,4 +95,17 @@ suite('several small files', () => {
     await new Journal(paths).recover();
     assert.deepEqual([await text('a'), await text('b')], ['both', 'both']);
   });
+
+  test('that were staged and came to nothing are swept at the next start, and nothing else is', async () => {
+    await using world = await setUp();
+    const { journal, name, text, paths } = world;
+    await journal.apply([{ name: name('a'), text: 'first' }]);
+    for (const left of ['.1-1.staged', '.1-2.new', '.1-3.staged']) {
+      await writeFile(path.join(paths.journal, left), 'half of it');
+    }
+    await new Journal(paths).recover();
+    assert.deepEqual(await readdir(paths.journal), []);
+    assert.equal(await text('a'), 'first');
+    assert.deepEqual(await world.files(), ['file']);
+  });
 });

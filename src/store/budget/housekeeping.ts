@@ -74,7 +74,11 @@ export class Housekeeping implements AsyncDisposable {
     this.clock = new StoreClock({ last: this.#meta.clock, ...options.clock });
     const now = (): number => this.clock.now();
     this.accesses = new Accesses({ now, write: (batch) => this.index.access(batch) });
-    this.pins = new Pins({ file: paths.pins, configured: () => rules().pins });
+    this.pins = new Pins({
+      file: paths.pins,
+      staging: paths.journal,
+      configured: () => rules().pins,
+    });
     this.keeper = new Keeper({
       database: this.database,
       index: this.index,

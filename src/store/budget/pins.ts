@@ -15,6 +15,8 @@ export interface Pin {
 export interface PinsOptions {
   /** Where pins are kept that were not made in the configuration. */
   readonly file: string;
+  /** The folder in which the file is written before it takes its place; left out, beside it. */
+  readonly staging?: string;
   /** Patterns of the configuration, which have been checked; they may be others than before. */
   readonly configured: () => readonly string[];
 }
@@ -110,7 +112,8 @@ export class Pins {
   }
 
   async #write(own: readonly string[]): Promise<'changed'> {
-    await replaceFile(this.#options.file, `${JSON.stringify({ pins: own }, undefined, 2)}\n`);
+    const { file, staging } = this.#options;
+    await replaceFile(file, `${JSON.stringify({ pins: own }, undefined, 2)}\n`, staging);
     await this.read();
     return 'changed';
   }
