@@ -112,6 +112,8 @@ test('files that a refused configuration names are looked at as well, those in e
   await reloads.look();
   assert.deepEqual(reloads.files, [file, one, two]);
   assert.equal(events.at(-1)?.type, 'refused');
+  await reloads.look();
+  assert.equal(events.length, 2, 'nothing is another since');
   await writeFile(two, ca);
   await reloads.look();
   const last = events.at(-1);

@@ -123,6 +123,8 @@ suite('a file that changes', { timeout: 20_000 }, () => {
     await writeFile(file, 'two');
     while (seen.at(-1) !== 'two') await reached.wait();
     await writeFile(file, 'three');
+    // Long enough for its event to come in vain.
+    await delay(600);
     going.resolve();
     while (seen.at(-1) !== 'three') await reached.wait();
   });
