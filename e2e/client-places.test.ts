@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { commandIn, type Command } from './lib/command.ts';
 import { emptyStorage, plainConf } from './lib/containers-conf.ts';
-import { hostArchitecture, image } from './lib/image.ts';
+import { dockerSaved } from './lib/docker-saved.ts';
+import { hostArchitecture, image, repeated } from './lib/image.ts';
 import { push } from './lib/push.ts';
 import { run } from './lib/process.ts';
 import { dockerRegistry, type Registry } from './lib/registry.ts';
@@ -43,6 +44,18 @@ function byPodman(format: string): Save {
   };
 }
 
+async function byBuildah(tool: Present, folder: string, from: string): Promise<string> {
+  const env = await plainConf(folder);
+  await using storage = await emptyStorage(folder);
+  const [command, ...first] = tool.command('buildah', folder);
+  const buildah = (...args: string[]): Promise<string> =>
+    run(command, [...first, ...storage.options, ...args], { env });
+  await buildah('pull', '--quiet', '--tls-verify=false', from);
+  const place = `docker-archive:${join(folder, 'saved.tar')}`;
+  await buildah('push', '--quiet', from, `${place}:places/app:v1`);
+  return place;
+}
+
 function byCrane(format: string, transport: string): Save {
   return async (tool, folder, from) => {
     const to = join(folder, 'saved');
@@ -60,6 +73,7 @@ const SAVED: readonly (readonly [what: string, program: string, save: Save])[] =
   ['oci-archive of', 'skopeo', bySkopeo('oci-archive', 'saved.tar')],
   ['docker-archive of', 'podman', byPodman('docker-archive')],
   ['oci-archive of', 'podman', byPodman('oci-archive')],
+  ['docker-archive of', 'buildah', byBuildah],
   ['tarball of', 'crane', byCrane('tarball', 'docker-archive')],
   ['legacy tarball of', 'crane', byCrane('legacy', 'docker-archive')],
   ['oci of', 'crane', byCrane('oci', 'oci')],
@@ -133,6 +147,76 @@ suite('places between tools', () => {
       });
     });
   }
+
+  for (const version of [24, 25] as const) {
+    test(`what docker ${version} saves is read, looked into, copied and pushed`, async () => {
+      const { own, ours, to } = await step();
+      // A layer that comes again, which the old way leaves out.
+      const content = repeated(CONTENT);
+      const file = await dockerSaved(content, { folder: own, name: 'places/app:v1', version });
+      const config = Buffer.from(content.blobs[0]?.bytes ?? []).toString();
+      const place = `docker-archive:${file}`;
+      const said = await ours.run('layover', 'config', '--json', place);
+      assert.deepEqual(JSON.parse(said), JSON.parse(config));
+      assert.equal(await ours.run('layover', 'cat', '-q', place, '/message'), CONTENT.message);
+      await ours.run('layover', 'push', '-q', file, to);
+      await ours.run('layover', 'copy', '-q', place, 'oci:layout:v1');
+      await ours.run('crpy', 'push', file, `${to}-crpy`);
+      const env = await plainConf(own);
+      for (const pushed of [
+        `docker://${to}`,
+        `docker://${to}-crpy`,
+        `oci:${join(own, 'layout')}:v1`,
+      ]) {
+        const plain = pushed.startsWith('docker:') ? ['--tls-verify=false'] : [];
+        const inspect = ['inspect', ...plain, '--config', '--raw', pushed];
+        assert.equal(await run('skopeo', inspect, { env }), config);
+        const source = plain.map((flag) => flag.replace('--', '--src-'));
+        const checked = `dir:${join(own, 'checked')}`;
+        await run('skopeo', ['--insecure-policy', 'copy', ...source, pushed, checked], { env });
+        // It compares every layer with what the config says it is.
+        const archive = `docker-archive:${join(own, 'checked.tar')}`;
+        await rm(join(own, 'checked.tar'), { force: true });
+        await run('skopeo', ['--insecure-policy', 'copy', checked, archive], { env });
+      }
+    });
+  }
+
+  test('our archive is read by buildah', async (t) => {
+    await eachVersion(t, 'buildah', async (tool) => {
+      const { own, ours } = await step();
+      const env = await plainConf(own);
+      await using storage = await emptyStorage(own);
+      const [command, ...first] = tool.command('buildah', own);
+      const buildah = async (...args: string[]): Promise<string> =>
+        (await run(command, [...first, ...storage.options, ...args], { env })).trim();
+      await ours.run('layover', 'pull', '-q', '-o', 'app.tar', reference);
+      const container = await buildah('from', '--quiet', `docker-archive:${join(own, 'app.tar')}`);
+      const root = await buildah('mount', container);
+      assert.equal(await run('cat', [join(root, 'message')]), CONTENT.message);
+      await buildah('umount', container);
+    });
+  });
+
+  test('our archive is loaded and saved by podman, and comes back the same', async (t) => {
+    await eachVersion(t, 'podman', async (tool) => {
+      const { own, ours, to } = await step();
+      const env = await plainConf(own);
+      await mkdir(join(own, 'run'));
+      await using storage = await emptyStorage(own);
+      const [command, ...first] = tool.command('podman', own);
+      const podman = (...args: string[]): Promise<string> =>
+        run(command, [...first, ...storage.options, ...args], { env });
+      await ours.run('layover', 'pull', '-q', '-o', 'app.tar', reference);
+      await podman('load', '--quiet', '--input', join(own, 'app.tar'));
+      const again = join(own, 'again.tar');
+      await podman('save', '--quiet', '--format=docker-archive', '--output', again, reference);
+      await ours.run('layover', 'push', '-q', again, to);
+      assert.equal(await ours.run('layover', 'cat', '-q', to, '/message'), CONTENT.message);
+      const inspect = ['inspect', '--tls-verify=false', '--config', '--raw', `docker://${to}`];
+      assert.equal(await run('skopeo', inspect, { env }), CONFIG);
+    });
+  });
 
   test('our layout is unpacked by umoci', async () => {
     const { own, ours } = await step();

@@ -94,6 +94,24 @@ function manifest(config: Content, layers: readonly Content[], more: object = {}
   return { ...whole, blobs: [config, ...layers], children: [], message: '' };
 }
 
+/** The same image with its first layer once more on top. */
+export function repeated({ blobs, message }: Image): Image {
+  const [config, ...layers] = blobs;
+  const [first] = layers;
+  if (config === undefined || first === undefined) throw new Error('an image without layers');
+  const known = JSON.parse(Buffer.from(config.bytes).toString()) as {
+    readonly rootfs: { readonly type: string; readonly diff_ids: readonly string[] };
+    readonly history: readonly object[];
+  };
+  const { rootfs, history } = known;
+  const longer = json(TYPES.config, {
+    ...known,
+    rootfs: { ...rootfs, diff_ids: [...rootfs.diff_ids, rootfs.diff_ids[0]] },
+    history: [...history, history[0]],
+  });
+  return { ...manifest(longer, [...layers, first]), message };
+}
+
 /** The same image for both processors, behind an index. */
 export function multiPlatform(options: Omit<ImageOptions, 'architecture'>): Image {
   const architectures = ['amd64', 'arm64'] as const;
