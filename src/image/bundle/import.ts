@@ -124,7 +124,7 @@ async function verify(
   images: readonly NamedImage[],
   contents: Contents,
   intake: Intake,
-  { name }: ImportOptions,
+  { name, shelf }: ImportOptions,
 ): Promise<readonly Verified[]> {
   const { lock } = intake;
   const verified: Verified[] = [];
@@ -143,7 +143,8 @@ async function verify(
     verified.push({ ...image, closure });
   }
   for (const { digest, size, mediaType, in: place } of lock?.content ?? []) {
-    if (place === 'base' || intake.has(digest) || missing.has(digest)) continue;
+    if (missing.has(digest) || intake.has(digest)) continue;
+    if (place === 'base' && (await shelf.content.size(digest)) === size) continue;
     missing.set(digest, { digest, size, mediaType, neededBy: 'the lock' });
   }
   refuseMissing(name, [...missing.values()], lock);
