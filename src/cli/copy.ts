@@ -11,6 +11,7 @@ import { copiedJson, placedAs, readFrom } from './copied.ts';
 import { json as formatted } from './json.ts';
 import { opening } from './opening.ts';
 import { transfers } from './transfers.ts';
+import { notBoth } from './standard-output.ts';
 import { UsageError } from './usage-error.ts';
 
 const EXAMPLES = `
@@ -42,7 +43,9 @@ export function addCopy(program: Command, context: Context): void {
       await using opened = await client.open(from);
       const { source, repository, at } = opened;
       const name = { repository, at };
-      await using into = await client.client.write(to, { name, signal });
+      if (json === true) notBoth(to);
+      const stdout = (chunk: Uint8Array) => context.output.bytes(chunk);
+      await using into = await client.client.write(to, { name, stdout, signal });
       const named = { repository: into.repository, at: into.at };
       const names = [formatReference(named.repository, named.at)];
       using shown = transfers({ output: context.output, quiet, names });

@@ -2,6 +2,7 @@ import path from 'node:path';
 import type { Command } from '@commander-js/extra-typings';
 import type { Descriptor } from '../core/descriptor.ts';
 import { getLayer, getPath, saveLayer, type Got } from '../image/files/get.ts';
+import { layerBytes } from '../image/files/layer-bytes.ts';
 import { printableName } from '../layer/name.ts';
 import { location, platform } from './arguments.ts';
 import { connecting } from './connection.ts';
@@ -9,6 +10,8 @@ import type { Context } from './context.ts';
 import { formatBytes } from './format-bytes.ts';
 import { account, imageFiles, type ImageFiles } from './image-files.ts';
 import { layerNumber } from './layer-number.ts';
+import type { Output } from './output.ts';
+import { printHeld } from './standard-output.ts';
 import { UsageError } from './usage-error.ts';
 
 const EXAMPLES = `
@@ -38,7 +41,7 @@ export function addGet(program: Command, context: Context): void {
     .addOption(platform("of an index, the image for this platform (default: this machine's)"))
     .option('-o, --output <target>', 'the file or folder (default: the last name of the path)')
     .option('--layer <layer>', 'a whole layer: 0 is the base, -1 the top; or its digest')
-    .option('--raw', 'the layer as it is stored, not extracted')
+    .option('--raw', 'the layer as it is stored, not extracted; -o - prints it')
     .option('--same-owner', 'give files the owners that they have in the image')
     .option('--special-bits', 'keep setuid, setgid and sticky')
     .addHelpText('after', EXAMPLES)
@@ -46,7 +49,7 @@ export function addGet(program: Command, context: Context): void {
       const wanted = checked(at, { layer, raw, output, sameOwner, specialBits });
       const counted = account();
       await using files = await imageFiles(where, options, context, counted);
-      const got = await take(files, at, wanted);
+      const got = await take(files, at, wanted, context.output);
       for (const { path, why } of got.skipped) {
         context.output.error(`layover: left out ${printableName(path)}: ${why}\n`);
       }
@@ -67,6 +70,9 @@ function checked(at: string | undefined, wanted: Wanted): Wanted {
   if (at !== undefined && layer !== undefined) {
     throw new UsageError('a path or --layer; a file of one layer is printed by cat --layer');
   }
+  if (output === '-' && raw !== true) {
+    throw new UsageError('-o - is for --raw; a file is printed by cat, folders are for the disk');
+  }
   if (raw === true && layer === undefined) throw new UsageError('--raw is for --layer');
   if (at !== undefined && output === undefined && lastName(at) === undefined) {
     throw new UsageError(`say where to save ${JSON.stringify(at)}: --output`);
@@ -78,6 +84,7 @@ async function take(
   { image, reading }: ImageFiles,
   at: string | undefined,
   { layer, raw, output, sameOwner, specialBits }: Wanted,
+  out: Output,
 ): Promise<Got> {
   const options = {
     ...reading,
@@ -90,6 +97,10 @@ async function take(
   }
   const index = layerNumber(layer, image.layers);
   if (raw !== true) return await getLayer(image, index, output ?? `layer-${index}`, options);
+  if (output === '-') {
+    const bytes = await printHeld(layerBytes(image, index, 'verified', reading), out);
+    return { files: 1, bytes, skipped: [], target: 'standard output' };
+  }
   return await saveLayer(image, index, output ?? archiveName(index, image.layers), options);
 }
 

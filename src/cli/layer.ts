@@ -8,9 +8,9 @@ import { connecting } from './connection.ts';
 import type { Context } from './context.ts';
 import { layerNumber } from './layer-number.ts';
 import { opening } from './opening.ts';
-import type { Output } from './output.ts';
 import { progress } from './progress.ts';
 import { shortDigest } from './short-digest.ts';
+import { printHeld } from './standard-output.ts';
 
 const EXAMPLES = `
 Examples:
@@ -30,7 +30,10 @@ export function addLayer(program: Command, context: Context): void {
       'its number from 0, the base, or from -1, the top; or its digest, or how that begins',
     )
     .addOption(platform("of an index, the image for this platform (default: this machine's)"))
-    .option('-o, --output <file>', 'write it to this file, at once when it is whole')
+    .option(
+      '-o, --output <file>',
+      'write it to this file, at once when it is whole; - is standard output',
+    )
     .addHelpText('after', EXAMPLES)
     .action(async (where, which, { output: file, platform, ...connection }) => {
       const signal = context.interruption.listen();
@@ -44,22 +47,12 @@ export function addLayer(program: Command, context: Context): void {
       const layer = layers[index];
       const bar = layer && shown?.begin(shortDigest(layer.digest), layer.size);
       const observe = ({ bytes }: FetchedEvent): void => bar?.add(bytes);
-      if (file === undefined) {
-        await print(layerBytes(image, index, 'verified', { observe, signal }), context.output);
+      if (file === undefined || file === '-') {
+        await printHeld(layerBytes(image, index, 'verified', { observe, signal }), context.output);
         bar?.end('printed');
       } else {
         await saveLayer(image, index, file, { observe, signal });
         bar?.end(`saved as ${file}`);
       }
     });
-}
-
-/** The last piece is held back until the digest is right. */
-async function print(chunks: AsyncIterable<Uint8Array>, output: Output): Promise<void> {
-  let held: Uint8Array | undefined;
-  for await (const chunk of chunks) {
-    if (held !== undefined) await output.bytes(held);
-    held = chunk;
-  }
-  if (held !== undefined) await output.bytes(held);
 }

@@ -7,7 +7,6 @@ import { location } from './arguments.ts';
 import type { Connection } from './connection.ts';
 import type { ConnectOptions, Context } from './context.ts';
 import { passwordOf } from './password.ts';
-import { printableName } from '../layer/name.ts';
 import { told } from './told.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -66,7 +65,7 @@ function warning({ quiet }: Connection, { output }: Context): (event: CacheEvent
     if (quiet === true || event.type !== 'cache-unusable') return;
     const { folder, error } = event;
     output.error(
-      `layover: the cache in ${printableName(folder)} is not used: ${told(error)}; --cache names another folder, --no-cache does without\n`,
+      `layover: the cache in ${folder} is not used: ${told(error)}; --cache names another folder, --no-cache does without\n`,
     );
   };
 }

@@ -14,6 +14,7 @@ import { copiedJson, readFrom } from './copied.ts';
 import { json as formatted } from './json.ts';
 import { opening, type Opening } from './opening.ts';
 import { transfers } from './transfers.ts';
+import { notBoth } from './standard-output.ts';
 import { UsageError } from './usage-error.ts';
 
 const EXAMPLES = `
@@ -21,6 +22,7 @@ Examples:
   layover pull alpine:3.20
   layover pull --platform linux/arm64 -o all.tar alpine:3.20 ghcr.io/owner/app:1.2
   layover pull --ns docker.io -o alpine.tar localhost:8080/library/alpine:3.20
+  layover pull -o - alpine:3.20 | podman load
   layover pull --format oci --all-platforms -o ./images alpine:3.20
 `;
 
@@ -34,7 +36,7 @@ export function addPull(program: Command, context: Context): void {
     .argument('<images...>', 'what to save; several come into one archive', locations)
     .option(
       '-o, --output <path>',
-      'where (default: NAME-TAG.tar; for --format oci the folder NAME-TAG)',
+      'where (default: NAME-TAG.tar; for --format oci the folder NAME-TAG); an archive for - or a pipe is put together among the temporary files, and written there when it is whole',
     )
     .addOption(
       new Option('--format <format>', 'what for: docker, or any reader of OCI layouts')
@@ -64,7 +66,10 @@ export function addPull(program: Command, context: Context): void {
         const passages: Passage[] = [];
         for (const image of images) passages.push(await passage(client, image, ns, stack));
         const path = output ?? defaultPath(passages, format);
-        await using into = await client.client.write(targetAt(path, format), { signal });
+        const place = targetAt(path, format);
+        if (json === true) notBoth(place);
+        const stdout = (chunk: Uint8Array) => context.output.bytes(chunk);
+        await using into = await client.client.write(place, { stdout, signal });
         const names = passages.map(({ to }) => formatReference(to.repository, to.at));
         using shown = transfers({ output: context.output, quiet, names });
         const copied = await pull({
@@ -77,7 +82,9 @@ export function addPull(program: Command, context: Context): void {
         });
         shown[Symbol.dispose]();
         if (quiet !== true)
-          context.output.error(`saved ${names.join(', ')} as ${path}; ${readFrom(copied)}\n`);
+          context.output.error(
+            `saved ${names.join(', ')} ${placeName(path)}; ${readFrom(copied)}\n`,
+          );
         if (json === true) context.output.out(formatted(copiedJson(copied, names, path)));
       },
     );
@@ -111,8 +118,13 @@ function targetAt(path: string, format: Format): Place {
     case 'oci-archive':
       return { kind: 'oci-archive', file: path };
     case 'oci':
-      return { kind: 'oci', folder: path };
+      if (path !== '-') return { kind: 'oci', folder: path };
+      throw new UsageError('a folder cannot be written to standard output: --format oci-archive');
   }
+}
+
+function placeName(path: string): string {
+  return path === '-' ? 'to standard output' : `as ${path}`;
 }
 
 /** `alpine-3.20.tar` for `docker.io/library/alpine:3.20`. */

@@ -1,6 +1,8 @@
 import { systemCode } from '../core/errors.ts';
-import { printableName } from '../layer/name.ts';
 import { Finding } from './output.ts';
+
+/** What a terminal obeys, and what ends a line. */
+const STEERING = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]+/gu;
 
 /** What happened and why, without the stack; a defect is told with its stack, for whoever mends it. */
 export function told(error: unknown): string {
@@ -17,7 +19,7 @@ export function told(error: unknown): string {
 function reason(cause: unknown): string | undefined {
   if (!(cause instanceof Error)) return undefined;
   // Whoever caught it was reading what others wrote, and it quotes that.
-  return cause instanceof SyntaxError ? printableName(cause.message) : told(cause);
+  return cause instanceof SyntaxError ? cause.message.replaceAll(STEERING, ' ') : told(cause);
 }
 
 function isDefect(error: Error): boolean {

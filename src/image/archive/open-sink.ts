@@ -1,4 +1,5 @@
 import { atDigest, parseTag, type Reference } from '../../core/reference.ts';
+import type { Write } from '../../core/source.ts';
 import { parseReference } from '../location.ts';
 import type { OpenedSink } from '../opened.ts';
 import { UNNAMED } from './images.ts';
@@ -13,6 +14,8 @@ export interface SinkOptions {
   readonly name?: Reference | undefined;
   /** How a docker archive is laid out; docker's own way when left out. */
   readonly layout?: Exclude<LayoutName, 'oci'> | undefined;
+  /** Where the archive of the file `-` or `/dev/stdout` goes, whole; left out, `-` is a file. */
+  readonly stdout?: Write | undefined;
   /** Ends writing at the next chunk. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -55,9 +58,9 @@ async function archiveSink(
   file: string,
   layout: LayoutName,
   named: Reference,
-  { signal }: SinkOptions,
+  { signal, stdout }: SinkOptions,
 ): Promise<OpenedSink> {
-  const output = await Output.open(file);
+  const output = await Output.open(file, { signal, stdout });
   const sink = new TarSink(output, LAYOUTS[layout], signal);
   return {
     sink,

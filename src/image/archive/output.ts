@@ -1,34 +1,34 @@
-import { open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
-import path from 'node:path';
+import { open, type FileHandle } from 'node:fs/promises';
 import { RegistryError, systemCode } from '../../core/errors.ts';
-import { spotFor, type Spot } from '../spot.ts';
+import { draftOf, type Draft, type DraftOptions } from './draft.ts';
+import { STDOUT, targetOf } from './target.ts';
 
 /**
- * A file on its way: it grows beside its target and appears there at once. Disposed uncommitted it
- * leaves nothing.
+ * A file on its way: it grows elsewhere and appears under its name at once, or goes into the pipe of
+ * that name. Disposed uncommitted it leaves nothing.
  */
 export class Output implements AsyncDisposable {
   readonly #handle: FileHandle;
-  readonly #spot: Spot;
-  readonly #target: string;
+  readonly #draft: Draft;
+  readonly #name: string;
   readonly #writing = new Set<Promise<void>>();
   #open = true;
 
-  private constructor(handle: FileHandle, spot: Spot, target: string) {
-    this.#handle = handle;
-    this.#spot = spot;
-    this.#target = target;
+  private constructor(draft: Draft, name: string) {
+    this.#handle = draft.handle;
+    this.#draft = draft;
+    this.#name = name;
   }
 
-  /** @throws RegistryError STORAGE_UNAVAILABLE for a target that cannot be written, or is no file */
-  static async open(name: string): Promise<Output> {
+  /**
+   * @param name `-` is standard output where `stdout` is said, and a file otherwise
+   * @throws RegistryError STORAGE_UNAVAILABLE for a target that cannot be written
+   */
+  static async open(name: string, options: DraftOptions = {}): Promise<Output> {
     try {
-      const target = await targetOf(name);
-      using stack = new DisposableStack();
-      const spot = stack.use(await spotFor(path.dirname(target), path.basename(target)));
-      const output = new Output(await open(spot.name, 'wx'), spot, target);
-      stack.move();
-      return output;
+      const standard = name === '-' && options.stdout !== undefined;
+      const target = standard ? STDOUT : await targetOf(name);
+      return new Output(await draftOf(target, options), name);
     } catch (cause) {
       throw unwritable(name, cause);
     }
@@ -36,13 +36,13 @@ export class Output implements AsyncDisposable {
 
   /** Writes all of it at `position`, in any order and by any number of callers at once. */
   async write(bytes: Uint8Array, position: number): Promise<void> {
-    if (!this.#open) throw new RegistryError('STORAGE_UNAVAILABLE', `${this.#target} was given up`);
+    if (!this.#open) throw new RegistryError('STORAGE_UNAVAILABLE', `${this.#name} was given up`);
     const writing = this.#write(bytes, position);
     this.#writing.add(writing);
     try {
       await writing;
     } catch (cause) {
-      throw unwritable(this.#target, cause);
+      throw unwritable(this.#draft.name, cause);
     } finally {
       this.#writing.delete(writing);
     }
@@ -51,27 +51,21 @@ export class Output implements AsyncDisposable {
   /** @throws RegistryError STORAGE_UNAVAILABLE */
   async commit(): Promise<void> {
     try {
-      await this.#handle.sync();
-      await this.#close();
-      await rename(this.#spot.name, this.#target);
-      await syncFolder(path.dirname(this.#target));
+      await this.#end();
+      await this.#draft.publish();
     } catch (cause) {
-      throw unwritable(this.#target, cause);
+      throw unwritable(this.#name, cause);
     }
   }
 
-  /** Once committed there is nothing left to remove. */
   async [Symbol.asyncDispose](): Promise<void> {
-    using _spot = this.#spot;
-    await this.#close();
-    await rm(this.#spot.name, { force: true });
+    await this.#end();
+    await this.#draft[Symbol.asyncDispose]();
   }
 
-  async #close(): Promise<void> {
-    if (!this.#open) return;
+  async #end(): Promise<void> {
     this.#open = false;
     await Promise.allSettled(this.#writing);
-    await this.#handle.close();
   }
 
   async #write(bytes: Uint8Array, position: number): Promise<void> {
@@ -108,20 +102,6 @@ const WHY: Readonly<Record<string, string>> = {
   ENOENT: 'its folder does not exist',
   ENOTDIR: 'its folder is a file',
   EISDIR: 'it is a folder',
+  EPIPE: 'nobody reads it any more',
   EFBIG: 'it is larger than the file system allows',
 };
-
-/** Behind a symbolic link, the file that it leads to: the link stays. */
-async function targetOf(name: string): Promise<string> {
-  let target = path.resolve(name);
-  try {
-    target = await realpath(target);
-    const found = await stat(target);
-    if (found.isFile()) return target;
-    const what = found.isDirectory() ? 'a folder' : 'no regular file';
-    throw new RegistryError('STORAGE_UNAVAILABLE', `cannot write ${name}: it is ${what}`);
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return target;
-    throw error;
-  }
-}

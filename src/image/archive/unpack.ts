@@ -97,7 +97,7 @@ async function nameless(scratch: string | undefined, beside: string): Promise<Na
   }
 }
 
-async function openNameless(folder: string): Promise<Nameless> {
+export async function openNameless(folder: string): Promise<Nameless> {
   const name = path.join(folder, `.layover-${randomUUID()}`);
   const handle = await open(name, 'wx+', 0o600);
   await rm(name);
