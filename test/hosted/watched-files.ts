@@ -54,7 +54,7 @@ function die(): never {
 type Call = (...given: unknown[]) => Promise<unknown>;
 const patched = fs as unknown as Record<string, Call>;
 
-for (const kind of ['rename', 'rm', 'mkdir', 'utimes', 'writeFile']) {
+for (const kind of ['rename', 'rm', 'rmdir', 'mkdir', 'utimes', 'writeFile']) {
   const original = patched[kind];
   if (original === undefined) continue;
   patched[kind] = (...given) => {
