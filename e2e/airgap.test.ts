@@ -9,13 +9,12 @@ import { hostsFolder } from './lib/hosts-toml.ts';
 import { forThisHost, image } from './lib/image.ts';
 import { LAUNCHER } from './lib/layover.ts';
 import { namespace, startIn, type Namespace } from './lib/namespace.ts';
-import { attempt, run, type Running } from './lib/process.ts';
+import { attempt, run, start, type Running } from './lib/process.ts';
 import { push } from './lib/push.ts';
 import { tools, type Present } from './lib/tool.ts';
 import { world, type World } from './lib/world.ts';
 
 const MiB = 1024 * 1024;
-const DOC = 'docs/air-gap.md';
 const HELLO = 'docker.io/library/hello:v1';
 const APP = 'quay.io/org/team/app';
 
@@ -56,13 +55,17 @@ suite('a place that no network reaches', () => {
     await writeFile(configured(name), JSON.stringify(config));
   }
 
-  /** The commands below a heading of the document, as they stand there. */
-  async function documented(heading: string, config: string, inside?: Namespace): Promise<string> {
+  /** Runs commands of the document as they stand there; tells what they said. */
+  async function documented(
+    blocks: readonly string[],
+    config: string,
+    inside?: Namespace,
+  ): Promise<string> {
     const PATH = `${dirname(LAUNCHER)}:${process.env['PATH']}`;
     const env = { PATH, LAYOVER_CONFIG: configured(config), HOME: here.scratch.path };
     const [first = 'sh', ...rest] = [...(inside?.enter ?? []), 'sh', '-euc'];
     let told = '';
-    for (const commands of await commandsUnder(DOC, heading)) {
+    for (const commands of blocks) {
       const done = await attempt(first, [...rest, commands], { cwd: here.scratch.path, env });
       assert.equal(done.code, 0, done.stderr);
       told += done.stderr;
@@ -88,14 +91,13 @@ suite('a place that no network reaches', () => {
         options: { skip: string | false },
         run: () => Promise<void>,
       ) => Promise<void>;
-      diagnostic: (text: string) => void;
     },
-    check: (tool: Present, label: string) => Promise<void>,
+    check: (tool: Present) => Promise<void>,
   ): Promise<void> {
-    for (const [at, tool] of (await tools('containerd')).entries()) {
+    for (const tool of await tools('containerd')) {
       await t.test(tool.label, { skip: tool.missing ?? false }, async () => {
         assert.ok(tool.missing === undefined);
-        await check(tool, `${t.constructor.name.slice(0, 1)}${at}`);
+        await check(tool);
       });
     }
   }
@@ -108,13 +110,19 @@ suite('a place that no network reaches', () => {
   });
 
   test('by the commands of docs/air-gap.md a bundle is made here and taken in there', async () => {
-    assert.match(await documented('Export', 'mirror'), /images\.tar: 2 images/);
+    assert.match(
+      await documented(await commandsUnder('docs/air-gap.md', 'Export'), 'mirror'),
+      /images\.tar: 2 images/,
+    );
     await assert.rejects(
       inTheGap((await present())[0], 'early', HELLO, ''),
       /not found|404|failed/,
       'it is not there before',
     );
-    assert.match(await documented('Import', 'gap', gap), /images\.tar: 2 images: \d+ blobs/);
+    assert.match(
+      await documented(await commandsUnder('docs/air-gap.md', 'Import'), 'gap', gap),
+      /images\.tar: 2 images: \d+ blobs/,
+    );
   });
 
   test('containerd pulls and runs it there, through the same hosts.toml', async (t) => {
@@ -129,7 +137,7 @@ suite('a place that no network reaches', () => {
   test('the difference follows', async (t) => {
     const newer = image({ message: 'hello again\n', layers: [10_000] });
     await push(here.upstream.url, 'org/team/app', 'v2', newer);
-    await documented('The difference', 'mirror');
+    await documented(await commandsUnder('docs/air-gap.md', 'The difference'), 'mirror');
     const [all, rest] = await Promise.all(
       ['images.tar', 'newer.tar'].map((name) => stat(here.scratch.at(name))),
     );
@@ -151,8 +159,24 @@ suite('a place that no network reaches', () => {
     });
   });
 
+  test('a third one is filled before it serves, from archives and a list', async () => {
+    const [command = ''] = await commandsUnder('docs/air-gap.md', 'Before anybody is served');
+    await writeFile(here.scratch.at('images.txt'), `# all of these\n${HELLO}\n`);
+    await configure('third');
+    const PATH = `${dirname(LAUNCHER)}:${process.env['PATH']}`;
+    const env = { PATH, LAYOVER_CONFIG: configured('third') };
+    const [first, ...rest] = gap.enter;
+    const lines = [...rest, 'sh', '-euc', `exec ${command}`];
+    await using third = await start(first, lines, { cwd: here.scratch.path, env });
+    const [, port] = await third.until(/"port":(\d+).*"msg":"serving"/);
+    for (const name of ['hello/manifests/v1', 'org/team/app/manifests/v2?ns=quay.io']) {
+      const path = name.startsWith('hello') ? `library/${name}` : name;
+      await run(first, [...rest, 'curl', '-sf', `http://127.0.0.1:${port}/v2/${path}`]);
+    }
+  });
+
   test('an image that is built in greets whoever runs it', async (t) => {
-    const [command = ''] = await commandsUnder(DOC, 'Trying it');
+    const [command = ''] = await commandsUnder('docs/air-gap.md', 'Trying it');
     assert.equal(command, 'layover serve --hello-world');
     await using hello = await startIn(gap, [
       LAUNCHER,
