@@ -102,6 +102,11 @@ suite('the way to the mirror', () => {
     assert.deepEqual(await ofMirror(here.url, authority.ca), ['client-certificate']);
   });
 
+  test('the connection ends without an answer', async () => {
+    await using here = await pretending((request) => request.socket.destroy());
+    assert.deepEqual(await ofMirror(here.url), ['unreachable']);
+  });
+
   test('something else listens', async () => {
     await using here = await pretending((_, response) => response.end('<html>'));
     assert.deepEqual(await ofMirror(here.url), ['not-layover']);

@@ -2,10 +2,55 @@ import type { Known } from '../ask-upstreams.ts';
 import type { ClientFiles, ClientName } from '../proposal.ts';
 import type { Mirror } from '../target.ts';
 
+/** What can be found: for programs, whatever the texts say. docs/doctor.md lists them. */
+export const CODES = [
+  'dns',
+  'refused',
+  'no-answer',
+  'http-to-https',
+  'https-to-http',
+  'tls-unknown-authority',
+  'tls-wrong-name',
+  'tls-expired',
+  'tls-not-yet-valid',
+  'client-certificate',
+  'unreachable',
+  'not-layover',
+  'not-ready',
+  'clock-skew',
+  'certificate-unreadable',
+  'certificate-expired',
+  'certificate-early',
+  'certificate-expires',
+  'certificate-key',
+  'rate-limit',
+  'upstream-shut',
+  'upstream-dns',
+  'upstream-tls',
+  'upstream-unreachable',
+  'credentials-refused',
+  'credentials-missing',
+  'disk-read-only',
+  'disk-full',
+  'disk-small',
+  'config-unreadable',
+  'config-path-unset',
+  'transfer-service',
+  'hosts-missing',
+  'hosts-elsewhere',
+  'hosts-invalid',
+  'mirror-missing',
+  'no-name-in-path',
+  'not-insecure',
+  'proxy-between',
+  'pull-not-arrived',
+  'wrong-namespace',
+] as const;
+export type Code = (typeof CODES)[number];
+
 /** Something that is not as it should be. */
 export interface Finding {
-  /** For programs: what it is, whatever the texts say. */
-  readonly code: string;
+  readonly code: Code;
   /** `warning`: pulls arrive all the same, for now. */
   readonly severity: 'fault' | 'warning';
   /** What was seen, and where. */

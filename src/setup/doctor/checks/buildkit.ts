@@ -1,7 +1,7 @@
 import { RegistryError } from '../../../core/errors.ts';
 import { BUILDKITD } from '../../clients/buildkit.ts';
 import { at, parseToml, textsIn, type Toml } from '../../toml.ts';
-import { several, type ClientCheck, type Finding } from '../check.ts';
+import { type Code, several, type ClientCheck, type Finding } from '../check.ts';
 
 /** What BuildKit's file says. */
 export const buildkit: ClientCheck = {
@@ -10,7 +10,7 @@ export const buildkit: ClientCheck = {
   run: async ({ files, mirror, upstreams }) => {
     const looked = `buildkit: ${BUILDKITD}; whether pulls arrive is not tried`;
     const mend = `layover setup buildkit --mirror ${mirror.url} --write   # then restart buildkitd`;
-    const fault = (code: string, saw: string, means: string): Finding => {
+    const fault = (code: Code, saw: string, means: string): Finding => {
       return { code, severity: 'fault', saw, means, mend };
     };
     let toml: Toml;

@@ -1,5 +1,5 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import type { Finding, Report } from '../check.ts';
+import type { Code, Finding, Report } from '../check.ts';
 
 const DAY = 24 * 60 * 60 * 1000;
 /** When a certificate that nobody renews begins to be told. */
@@ -24,7 +24,7 @@ export function certificates(held: readonly Held[], now: number): Report | undef
 }
 
 function findingsOf({ what, pem, key }: Held, now: number): readonly Finding[] {
-  const fault = (code: string, saw: string, means: string, mend: string): Finding => {
+  const fault = (code: Code, saw: string, means: string, mend: string): Finding => {
     return { code, severity: 'fault', saw: `${what}: ${saw}`, means, mend };
   };
   let certificate: X509Certificate;

@@ -11,7 +11,7 @@ import {
 } from '../../containerd-config.ts';
 import type { ClientFiles } from '../../proposal.ts';
 import { at, parseToml, textsIn } from '../../toml.ts';
-import { several, type ClientCheck, type Finding, type Situation } from '../check.ts';
+import { type Code, several, type ClientCheck, type Finding, type Situation } from '../check.ts';
 
 /** From this version on, pulls for Kubernetes go through the transfer service. */
 const TRANSFER_SINCE = [2, 1] as const;
@@ -159,7 +159,7 @@ async function hostsFindings(
     if (verdict === 'other') elsewhere.push(host);
     else if (verdict !== 'right') findings.set(name, broken(name, verdict, setup));
   }
-  const lacking = (code: string, hosts: readonly string[], saw: string): readonly Finding[] =>
+  const lacking = (code: Code, hosts: readonly string[], saw: string): readonly Finding[] =>
     hosts.length === 0
       ? []
       : [

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { access, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { systemCode } from '../../../core/errors.ts';
-import type { Finding, Report } from '../check.ts';
+import type { Code, Finding, Report } from '../check.ts';
 
 export interface Storage {
   readonly path: string;
@@ -15,7 +15,7 @@ export interface Storage {
 export async function disk(storage: Storage): Promise<Report> {
   const { path: folder, minFree, maxSize } = storage;
   const looked = `the disk of ${folder}`;
-  const fault = (code: string, saw: string, means: string, mend: string): Finding => {
+  const fault = (code: Code, saw: string, means: string, mend: string): Finding => {
     return { code, severity: 'fault', saw, means, mend };
   };
   const place = await nearest(path.resolve(folder));

@@ -3,7 +3,7 @@ import { RegistryError } from '../../../core/errors.ts';
 import { isRecord } from '../../../core/shape.ts';
 import { DAEMON, DOCKER_CERTS } from '../../clients/docker.ts';
 import { parseToml, textsIn } from '../../toml.ts';
-import type { ClientCheck, Finding } from '../check.ts';
+import type { Code, ClientCheck, Finding } from '../check.ts';
 
 /** What Docker's files say. */
 export const docker: ClientCheck = {
@@ -11,7 +11,7 @@ export const docker: ClientCheck = {
   client: 'docker',
   run: async ({ files, mirror, upstreams }) => {
     const setup = `layover setup docker --mirror ${mirror.url} --write; systemctl reload docker`;
-    const fault = (code: string, saw: string, means: string): Finding => {
+    const fault = (code: Code, saw: string, means: string): Finding => {
       return { code, severity: 'fault', saw, means, mend: setup };
     };
     const found: Finding[] = [];

@@ -1,7 +1,7 @@
 import { parse, YAMLError } from 'yaml';
 import { REGISTRIES } from '../../clients/k3s.ts';
 import { at, textsIn } from '../../toml.ts';
-import { several, type ClientCheck, type Finding } from '../check.ts';
+import { type Code, several, type ClientCheck, type Finding } from '../check.ts';
 
 /** What k3s' file says. */
 export const k3s: ClientCheck = {
@@ -10,7 +10,7 @@ export const k3s: ClientCheck = {
   run: async ({ files, mirror, upstreams }) => {
     const looked = `k3s: ${REGISTRIES}`;
     const mend = `layover setup k3s --mirror ${mirror.url} --write; systemctl restart k3s   # k3s-agent on agents`;
-    const fault = (code: string, saw: string, means: string): Finding => {
+    const fault = (code: Code, saw: string, means: string): Finding => {
       return { code, severity: 'fault', saw, means, mend };
     };
     let registries: unknown;

@@ -3,7 +3,7 @@ import { isRecord } from '../../../core/shape.ts';
 import { configFiles } from '../../clients/podman.ts';
 import type { Mirror } from '../../target.ts';
 import { parseToml } from '../../toml.ts';
-import { several, type ClientCheck, type Finding, type Situation } from '../check.ts';
+import { type Code, several, type ClientCheck, type Finding, type Situation } from '../check.ts';
 
 type Table = Readonly<Record<string, unknown>>;
 
@@ -58,7 +58,7 @@ function findingsOf(
   const nameless = of('no-name').filter((host) => host !== known?.defaultUpstream);
   const mend = `layover setup podman --mirror ${mirror.url} --write`;
   const finding = (
-    code: string,
+    code: Code,
     hosts: readonly string[],
     saw: string,
     means: string,

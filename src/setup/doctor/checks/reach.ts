@@ -2,7 +2,7 @@ import { asError, systemCode } from '../../../core/errors.ts';
 import { parseKnown, UPSTREAMS_PATH, type Known } from '../../ask-upstreams.ts';
 import { get, type Answer } from '../../request.ts';
 import type { Mirror } from '../../target.ts';
-import type { Finding, Report, Situation } from '../check.ts';
+import type { Code, Finding, Report, Situation } from '../check.ts';
 
 export interface Reached extends Report {
   /** `undefined`: it could not be asked. */
@@ -41,7 +41,7 @@ async function whyNot({ mirror, ca, patience: timeout }: Asking, error: Error): 
   const { url, hostname, port, scheme } = mirror;
   const code = systemCode(error) ?? 'no code';
   const saw = `${url}: ${error.message} (${code})`;
-  const fault = (name: string, means: string, mend: string): Finding => {
+  const fault = (name: Code, means: string, mend: string): Finding => {
     return { code: name, severity: 'fault', saw, means, mend };
   };
   switch (code) {
@@ -83,7 +83,7 @@ async function whyNot({ mirror, ca, patience: timeout }: Asking, error: Error): 
   return fault(...certificateFault(mirror, code));
 }
 
-function certificateFault({ url, hostname }: Mirror, code: string): [string, string, string] {
+function certificateFault({ url, hostname }: Mirror, code: string): [Code, string, string] {
   switch (code) {
     case 'DEPTH_ZERO_SELF_SIGNED_CERT':
     case 'SELF_SIGNED_CERT_IN_CHAIN':

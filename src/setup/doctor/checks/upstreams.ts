@@ -1,5 +1,5 @@
 import { RegistryError } from '../../../core/errors.ts';
-import type { Finding, Report } from '../check.ts';
+import type { Code, Finding, Report } from '../check.ts';
 
 /** A configured upstream, ready to be asked. */
 export interface Askable {
@@ -39,7 +39,7 @@ export async function upstreams(askable: readonly Askable[]): Promise<Report | u
 }
 
 function findingOf({ host, login, last }: Askable, error: RegistryError): Finding {
-  const finding = (code: string, means: string, mend: string): Finding => {
+  const finding = (code: Code, means: string, mend: string): Finding => {
     return { code, severity: 'fault', saw: `${host}: ${error.message}`, means, mend };
   };
   const lost = 'what is cached of it is served, the rest is not';
