@@ -97,6 +97,28 @@ test('without a server: the verb fetches by itself, and a server has it all with
   }
 });
 
+test('of an index what is listed as cached is the platform that was fetched', async () => {
+  await using here = await place();
+  const [amd, arm] = ['amd64', 'arm64'].map((architecture) => {
+    const image = here.origin.addImage('library/x', undefined, {
+      layers: [architecture],
+      config: { architecture },
+    });
+    const { mediaType, digest, size } = image.manifest;
+    return { mediaType, digest, size, platform: { os: 'linux', architecture } };
+  });
+  here.origin.addIndex('library/x', 'v1', [amd!, arm!]);
+  const { code, error } = await here.run(['prefetch', 'x:v1', '--platform', 'linux/arm64']);
+  assert.equal(code, 0, error);
+  const listed = await here.run(['ls-cache', '--json']);
+  const [image, ...more] = listed.out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(more, []);
+  assert.deepEqual(image.platforms, ['linux/arm64']);
+});
+
 test('while the server runs: it fetches, files are read by the verb, and what fails is told', async () => {
   await using here = await place();
   for (const tag of ['1.0', '1.1', '2.0']) {

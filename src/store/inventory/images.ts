@@ -108,7 +108,7 @@ async function collect(
   parts.set(digest, stored.size);
   const bytes = await readManifest(content, digest);
   if (bytes === undefined) return;
-  if (isIndexType(typeOf(bytes) ?? '')) namePlatforms(view, bytes, about);
+  if (isIndexType(typeOf(bytes) ?? '')) await namePlatforms(view, bytes, about);
   for (const part of partsOf(bytes)) {
     if (part.kind === 'manifest') await collect(view, part.digest, parts, about);
     else await addBlob(view, part.digest, parts);
@@ -129,11 +129,14 @@ function typeOf(bytes: Uint8Array): string | undefined {
   }
 }
 
-function namePlatforms({ index }: StoreView, bytes: Uint8Array, about: About): void {
+/** Manifests come before their layers, and with some clients without them: that is no image that is here. */
+async function namePlatforms(view: StoreView, bytes: Uint8Array, about: About): Promise<void> {
   for (const { digest, platform } of entriesOf(bytes)) {
-    if (platform !== undefined && platform.os !== 'unknown' && index.get(digest) !== undefined) {
-      about.platforms.add(formatPlatform(platform));
-    }
+    if (platform === undefined || platform.os === 'unknown') continue;
+    const manifest = view.index.get(digest) && (await readManifest(view.content, digest));
+    const parts = manifest === undefined ? [] : partsOf(manifest);
+    const whole = parts.every((part) => view.index.get(part.digest) !== undefined);
+    if (parts.length > 0 && whole) about.platforms.add(formatPlatform(platform));
   }
 }
 
