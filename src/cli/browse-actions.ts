@@ -12,6 +12,7 @@ import { printEntries } from './file-listing.ts';
 import { formatBytes } from './format-bytes.ts';
 import { archiveSuffix } from './get.ts';
 import type { ImageFiles } from './image-files.ts';
+import { leftOut } from './left-out.ts';
 import { ask, askLayers } from './menu.ts';
 import { shortDigest } from './short-digest.ts';
 import { makeFolder } from '../store/make-folder.ts';
@@ -89,10 +90,9 @@ function archiveName({ repository, layers }: ImageLayers, index: number): string
   return `${owner}-layer${index + 1}-${shortDigest(layer.digest)}${archiveSuffix(layer)}`;
 }
 
-function tell({ files, bytes, skipped, target }: Got, { output }: Context): void {
-  for (const { path: name, why } of skipped) {
-    output.error(`left out ${printableName(name)}: ${why}\n`);
-  }
+function tell(got: Got, { output }: Context): void {
+  for (const line of leftOut(got)) output.error(`${line}\n`);
+  const { files, bytes, target } = got;
   const count = `${files} ${files === 1 ? 'file' : 'files'}`;
   output.out(`Saved ${printableName(target)}: ${count}, ${formatBytes(bytes)}\n`);
 }

@@ -78,6 +78,8 @@ function difference(before: FileEntry, after: FileEntry, what: What): string {
       return told(({ link = 'nothing' }) => printableName(link));
     case 'device':
       return told(({ device }) => (device ? `${device.major},${device.minor}` : 'none'));
+    case 'xattrs':
+      return 'extended attributes';
     case 'content':
       return what;
   }

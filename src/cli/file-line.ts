@@ -24,7 +24,9 @@ export const TYPE_LETTERS: Readonly<Record<FileType, string>> = {
 /** One entry as a line, safe for a terminal whatever an archive calls its files. */
 export function fileLine(entry: FileEntry, { form, layers }: LineOptions): string {
   const name =
-    form === 'long' ? `${attributes(entry)}  ${nameOf(entry)}${target(entry)}` : nameOf(entry);
+    form === 'long'
+      ? `${attributes(entry)}  ${nameOf(entry)}${target(entry)}${xattrs(entry)}`
+      : nameOf(entry);
   return `${name}${layers === 'told' ? `  (${story(entry)})` : ''}\n`;
 }
 
@@ -74,6 +76,12 @@ function isFolder(type: FileType): boolean {
 function target({ type, link }: FileEntry): string {
   if (link === undefined) return '';
   return type === 'hardlink' ? ` link to /${printableName(link)}` : ` -> ${printableName(link)}`;
+}
+
+/** Names alone: values are bytes, which JSON has. */
+function xattrs({ xattrs = {} }: FileEntry): string {
+  const names = Object.keys(xattrs).map(printableName);
+  return names.length === 0 ? '' : `  [${names.join(' ')}]`;
 }
 
 function story({ type, layer, fate, repeated, implicit }: FileEntry): string {

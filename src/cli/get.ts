@@ -2,14 +2,15 @@ import path from 'node:path';
 import type { Command } from '@commander-js/extra-typings';
 import type { Descriptor } from '../core/descriptor.ts';
 import { getLayer, getPath, saveLayer, type Got } from '../image/files/get.ts';
+import { NONE_LOST } from '../image/files/xattrs.ts';
 import { layerBytes } from '../image/files/layer-bytes.ts';
-import { printableName } from '../layer/name.ts';
 import { location, platform } from './arguments.ts';
 import { connecting } from './connection.ts';
 import type { Context } from './context.ts';
 import { formatBytes } from './format-bytes.ts';
 import { account, imageFiles, type ImageFiles } from './image-files.ts';
 import { layerNumber } from './layer-number.ts';
+import { leftOut } from './left-out.ts';
 import type { Output } from './output.ts';
 import { printHeld } from './standard-output.ts';
 import { UsageError } from './usage-error.ts';
@@ -50,9 +51,7 @@ export function addGet(program: Command, context: Context): void {
       const counted = account();
       await using files = await imageFiles(where, options, context, counted);
       const got = await take(files, at, wanted, context.output);
-      for (const { path, why } of got.skipped) {
-        context.output.error(`layover: left out ${printableName(path)}: ${why}\n`);
-      }
+      for (const line of leftOut(got)) context.output.error(`layover: ${line}\n`);
       if (options.quiet === true) return;
       const { files: count, bytes, target } = got;
       context.output.error(
@@ -99,7 +98,7 @@ async function take(
   if (raw !== true) return await getLayer(image, index, output ?? `layer-${index}`, options);
   if (output === '-') {
     const bytes = await printHeld(layerBytes(image, index, 'verified', reading), out);
-    return { files: 1, bytes, skipped: [], target: 'standard output' };
+    return { files: 1, bytes, skipped: [], xattrs: NONE_LOST, target: 'standard output' };
   }
   return await saveLayer(image, index, output ?? archiveName(index, image.layers), options);
 }

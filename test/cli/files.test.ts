@@ -398,3 +398,45 @@ test('archives, folders and a platform that is not there', async () => {
   assert.deepEqual([wrong.code, wrong.out], [1, '']);
   assert.match(wrong.error, /has no image for linux\/s390x; there is /);
 });
+
+test('extended attributes are listed and compared; those that get cannot set are told, once', async () => {
+  await using place = await world();
+  const { work, add, asked, prints } = place;
+  const capability = Buffer.from([1, 0, 0, 2, 0, 0x20, 0, 0]);
+  const pax = (...names: readonly string[]) => ({
+    pax: Object.fromEntries(names.map((name) => [`SCHILY.xattr.${name}`, capability])),
+  });
+  const base = [
+    folder('bin', pax('user.note')),
+    file('bin/ping', 'p', pax('security.capability', 'user.note')),
+    file('bin/plain', 'q'),
+  ];
+  const image = add('xattrs', layerOf(base));
+  const lines = await prints('ls', '-l', image, '/bin');
+  assert.match(lines, /  \/bin\/ping  \[security\.capability user\.note\]\n.*  \/bin\/plain\n$/);
+  const [listed] = JSON.parse(await prints('ls', '--json', image, '/bin/ping'));
+  assert.deepEqual(listed.xattrs, {
+    'security.capability': capability.toString('base64'),
+    'user.note': capability.toString('base64'),
+  });
+
+  const told = async (...line: readonly string[]): Promise<readonly string[]> => {
+    const { code, error } = await asked('get', '-q', ...line);
+    assert.equal(code, 0, error);
+    return error.trimEnd().split('\n');
+  };
+  const one =
+    'layover: extended attributes of 1 file were left out: security.capability, user.note';
+  const two = one.replace('1 file', '2 files');
+  assert.deepEqual(await told('-o', path.join(work, 'ping'), image, '/bin/ping'), [one]);
+  assert.deepEqual(await told('-o', path.join(work, 'tree'), image, '/'), [two]);
+  assert.deepEqual(await told('-o', path.join(work, 'base'), '--layer', '0', image), [two]);
+  assert.deepEqual(await told('-o', path.join(work, 'plain'), image, '/bin/plain'), ['']);
+
+  const stripped = add(
+    'stripped',
+    layerOf([...base.slice(0, 1), file('bin/ping', 'p'), ...base.slice(2)]),
+  );
+  const { out } = await asked('diff', image, stripped);
+  assert.match(out, /^ *~ \/bin\/ping \(extended attributes\)$/m);
+});

@@ -19,7 +19,15 @@ export interface Compared {
 }
 
 /** In what two files of one path differ. Times do not count: every build has new ones. */
-export type Difference = 'type' | 'mode' | 'owner' | 'size' | 'link' | 'device' | 'content';
+export type Difference =
+  | 'type'
+  | 'mode'
+  | 'owner'
+  | 'size'
+  | 'link'
+  | 'device'
+  | 'xattrs'
+  | 'content';
 
 export type FileChange =
   | { readonly kind: 'added'; readonly path: ImagePath; readonly after: FileEntry }
@@ -147,9 +155,16 @@ function differences(a: FileRecord, b: FileRecord): Difference[] {
     ['link', a.entry.link, b.entry.link],
     ['device', a.entry.device?.major, b.entry.device?.major],
     ['device', a.entry.device?.minor, b.entry.device?.minor],
+    ['xattrs', xattrsOf(a), xattrsOf(b)],
     ['content', a.content, b.content],
   ];
   return [...new Set(pairs.flatMap(([what, one, other]) => (one === other ? [] : [what])))];
+}
+
+function xattrsOf({ entry }: FileRecord): string {
+  const { xattrs = {} } = entry;
+  const names = Object.keys(xattrs).toSorted();
+  return JSON.stringify(names.map((name) => [name, xattrs[name]]));
 }
 
 function layersOf({ source, repository, manifest }: Compared): ImageLayers {

@@ -34,6 +34,8 @@ export interface FileEntry {
   /** A symbolic link's target as it stands there; a hard link's as a path of the image. */
   readonly link?: string;
   readonly device?: { readonly major: number; readonly minor: number };
+  /** Extended attributes by name, such as `security.capability`; their values in base64. */
+  readonly xattrs?: Readonly<Record<string, string>>;
   readonly layer: LayerRef;
   /** A folder that no layer has an entry for: it is there because something is in it. */
   readonly implicit?: true;
@@ -64,7 +66,14 @@ export function fileEntry(facts: TarFacts, layer: LayerRef): FileEntry {
     ...common,
     ...(link !== undefined && { link: facts.type === 'hardlink' ? pathOf(link) : link }),
     ...(device !== undefined && { device }),
+    ...(facts.xattrs.size > 0 && { xattrs: textOf(facts.xattrs) }),
   };
+}
+
+function textOf(xattrs: TarFacts['xattrs']): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    [...xattrs].map(([name, value]) => [name, Buffer.from(value).toString('base64')]),
+  );
 }
 
 /** A folder that is only implied: what container runtimes make of it. */

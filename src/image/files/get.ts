@@ -11,6 +11,7 @@ import { baseOf, climbs, pathOf, type ImagePath } from './path.ts';
 import { place } from './place.ts';
 import { Staging, type Manners, type Skipped } from './staging.ts';
 import { stageTree } from './tree.ts';
+import { NONE_LOST, WithoutXattrs, type LostXattrs } from './xattrs.ts';
 
 export interface GetOptions extends ReadOptions {
   /** `drop` when left out. */
@@ -24,6 +25,7 @@ export interface Got {
   readonly files: number;
   readonly bytes: number;
   readonly skipped: readonly Skipped[];
+  readonly xattrs: LostXattrs;
   /** Where the file or folder is now. */
   readonly target: string;
 }
@@ -92,7 +94,7 @@ export async function saveLayer(
   const bytes = await writeWhole(file, (handle) =>
     writeParts(handle, layerBytes(image, index, 'verified', options)),
   );
-  return { files: 1, bytes, skipped: [], target: file };
+  return { files: 1, bytes, skipped: [], xattrs: NONE_LOST, target: file };
 }
 
 async function getFile(
@@ -111,7 +113,9 @@ async function getFile(
     await handle.utimes(mtime, mtime);
     return length;
   });
-  return { files: 1, bytes, skipped: [], target: file };
+  const left = new WithoutXattrs();
+  left.note(opened.entry.path, opened.entry);
+  return { files: 1, bytes, skipped: [], xattrs: left.lost, target: file };
 }
 
 async function getTree(
@@ -133,8 +137,8 @@ async function staged(
   await fill(staging);
   await staging.finish();
   await onDisk(target, () => place(staging, target));
-  const { files, bytes, skipped } = staging;
-  return { files, bytes, skipped, target };
+  const { files, bytes, skipped, withoutXattrs } = staging;
+  return { files, bytes, skipped, xattrs: withoutXattrs.lost, target };
 }
 
 /** The last name that was asked for, which is the user's own word. */

@@ -14,6 +14,7 @@ import type { Part } from '../../layer/tar-entry.ts';
 import { below, onDisk, writeParts } from './disk.ts';
 import type { FileEntry, FileType } from './file-entry.ts';
 import { ancestorsOf, type ImagePath } from './path.ts';
+import { WithoutXattrs } from './xattrs.ts';
 
 /** How files get their owners and special bits on the disk. */
 export interface Manners {
@@ -39,6 +40,7 @@ export type Attributes = Pick<FileEntry, 'mode' | 'uid' | 'gid' | 'mtime'>;
 export class Staging {
   readonly folder: Buffer;
   readonly skipped: Skipped[] = [];
+  readonly withoutXattrs = new WithoutXattrs();
   files = 0;
   bytes = 0;
   readonly #manners: Manners;
@@ -71,13 +73,22 @@ export class Staging {
   async put(at: ImagePath, entry: FileEntry, parts: () => AsyncIterable<Part>): Promise<void> {
     switch (entry.type) {
       case 'directory':
-        if (await this.#ready(at, 'directory')) this.#folders.set(at, entry);
+        if (await this.#ready(at, 'directory')) {
+          this.#folders.set(at, entry);
+          this.withoutXattrs.note(at, entry);
+        }
         return;
       case 'file':
-        if (await this.#ready(at, 'file')) await this.#write(at, entry, parts());
+        if (await this.#ready(at, 'file')) {
+          await this.#write(at, entry, parts());
+          this.withoutXattrs.note(at, entry);
+        }
         return;
       case 'symlink':
-        if (await this.#ready(at, 'symlink')) await this.#symlink(at, entry);
+        if (await this.#ready(at, 'symlink')) {
+          await this.#symlink(at, entry);
+          this.withoutXattrs.note(at, entry);
+        }
         return;
       case 'character':
       case 'block':

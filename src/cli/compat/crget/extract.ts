@@ -4,6 +4,7 @@ import { getLayer } from '../../../image/files/get.ts';
 import { layerAt, type ImageLayers } from '../../../image/files/image-layers.ts';
 import { LayerReader } from '../../../image/files/layer-reader.ts';
 import type { TarEntry } from '../../../layer/tar-entry.ts';
+import { leftOut } from '../../left-out.ts';
 import { Refusal, type Log } from './log.ts';
 
 /** Bytes: a layer that holds nothing is smaller than this, packed or not. */
@@ -61,8 +62,9 @@ export async function extractLayer(
   if (layerAt(image, index).size < EMPTY && (await isEmpty(image, index, signal))) {
     throw new Refusal(NONE);
   }
-  const { skipped } = await getLayer(image, index, target, { signal });
+  const { skipped, xattrs } = await getLayer(image, index, target, { signal });
   for (const { path, why } of skipped) log.warning(`${path}: not extracted, ${why}`);
+  for (const line of leftOut({ skipped: [], xattrs })) log.warning(line);
 }
 
 async function isEmpty(image: ImageLayers, index: number, signal: AbortSignal): Promise<boolean> {
