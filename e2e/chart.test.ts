@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { after, before, suite, test } from 'node:test';
+import { parse } from 'yaml';
 import { chart, objectsIn, type Chart, type KubernetesObject } from './lib/chart.ts';
 import { configIn, containersOf, fits, list, type Fields } from './lib/chart-checks.ts';
 import { CASES, REFUSED } from './lib/chart-values.ts';
@@ -58,6 +59,19 @@ suite('the chart', { skip: helm.missing ?? false }, () => {
       });
     });
   }
+
+  test('the values that docs/kubernetes.md shows are values', async () => {
+    const text = await readFile(new URL('../docs/kubernetes.md', import.meta.url), 'utf8');
+    const blocks = [...text.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)];
+    assert.ok(blocks.length > 5);
+    for (const [, block = ''] of blocks) {
+      const { code, stdout, stderr } = await made.template(parse(block) as object);
+      assert.equal(code, 0, block + stderr);
+      const objects = objectsIn(stdout);
+      for (const object of objects) fits(object, objects);
+      await configured(folder, objects);
+    }
+  });
 
   for (const [name, [values, says]] of Object.entries(REFUSED)) {
     test(`${name}: refused`, async () => {
@@ -238,13 +252,15 @@ suite('the chart', { skip: helm.missing ?? false }, () => {
   test('nodes are set up by the address that they have, and set back after the release has gone', async () => {
     const objects = await rendered('nodes by their port');
     const set = one(objects, 'DaemonSet', 'release-layover-nodes');
-    const args = containersOf(set)[0] as unknown as { args: readonly string[] };
-    assert.deepEqual(args.args.slice(-4), [
+    const [setup] = containersOf(set);
+    assert.deepEqual(setup?.args?.slice(-4), [
       '--mirror',
       'http://$(NODE_IP):30500',
       '--ask',
       'http://release-layover.space.svc:8080',
     ]);
+    // It goes on doing that.
+    assert.deepEqual(containersOf(set)[1]?.args, ['--', ...(setup?.args ?? [])]);
     const undo = objects.filter(
       ({ at }) => at('metadata', 'annotations', 'helm.sh/hook') === 'post-delete',
     );

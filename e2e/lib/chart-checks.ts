@@ -6,6 +6,7 @@ export type Fields = Readonly<Record<string, unknown>>;
 export interface Container {
   readonly name: string;
   readonly image: string;
+  readonly args?: readonly string[];
   readonly volumeMounts?: readonly { readonly name: string }[];
   readonly securityContext?: Fields;
 }
@@ -81,7 +82,7 @@ function runs(object: KubernetesObject): void {
     assert.equal(own['allowPrivilegeEscalation'], false, container);
     assert.equal(own['readOnlyRootFilesystem'], true, container);
     assert.deepEqual((own['capabilities'] as Fields)['drop'], ['ALL'], container);
-    if (['own', 'setup', 'standby'].includes(container)) continue;
+    if (['own', 'setup', 'keep'].includes(container)) continue;
     assert.deepEqual((own['capabilities'] as Fields)['add'], undefined, container);
     assert.equal((pod['securityContext'] as Fields)['runAsNonRoot'], true, container);
   }

@@ -40,6 +40,7 @@ const nodes = z.strictObject({
   mirror: z.string().regex(/^(https?:\/\/\S+)?$/),
   upstreams: z.array(z.string()),
   path: z.string().regex(/^\//),
+  everySeconds: z.int().min(1),
   ca: z.strictObject({ configMap: z.string(), key: z.string() }),
   undo: z.strictObject({ enabled: z.boolean(), timeoutSeconds: z.int().min(1) }),
   nodeSelector: part.texts,

@@ -1,4 +1,4 @@
-{{/* A pod that works on the files of its node, once, and then stands by: dict "root" $ "component" … "args" list */}}
+{{/* A pod that works on the files of its node: dict "root" $ "component" … "args" list, and "again" if that is to be done again and again */}}
 {{- define "layover.nodePod" -}}
 {{- $values := .root.Values.nodes -}}
 metadata:
@@ -7,11 +7,6 @@ metadata:
     {{- with .root.Values.commonLabels }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
-  {{- if eq .component "nodes" }}
-  annotations:
-    # Other upstreams: other files.
-    checksum/config: {{ include "layover.config" .root | sha256sum }}
-  {{- end }}
 spec:
   automountServiceAccountToken: false
   enableServiceLinks: false
@@ -31,26 +26,20 @@ spec:
       imagePullPolicy: {{ .root.Values.image.pullPolicy }}
       args:
         {{- toYaml .args | nindent 8 }}
-      env:
-        - name: NODE_IP
-          valueFrom: { fieldRef: { fieldPath: status.hostIP } }
-        {{- if .root.Values.nodes.ca.configMap }}
-        - name: NODE_EXTRA_CA_CERTS
-          value: /etc/layover/ca/{{ .root.Values.nodes.ca.key }}
-        {{- end }}
       {{- include "layover.nodeContainer" . | nindent 6 }}
-      volumeMounts:
-        - { name: containerd, mountPath: {{ printf "/host%s" $values.path | quote }} }
-        {{- if $values.ca.configMap }}
-        - { name: ca, mountPath: /etc/layover/ca, readOnly: true }
-        {{- end }}
   containers:
-    - name: standby
+    - name: keep
       image: {{ include "layover.image" .root }}
       imagePullPolicy: {{ .root.Values.image.pullPolicy }}
-      command: [/nodejs/bin/node, --eval]
+      command:
+        - /nodejs/bin/node
+        - --eval
+        - {{ .root.Files.Get "files/keep-nodes.cjs" | quote }}
+      {{- if .again }}
       args:
-        - process.once('SIGTERM', () => process.exit()); setInterval(() => {}, 2 ** 30)
+        - --
+        {{- toYaml .args | nindent 8 }}
+      {{- end }}
       {{- include "layover.nodeContainer" . | nindent 6 }}
   volumes:
     - name: containerd
@@ -71,15 +60,25 @@ spec:
 {{- end -}}
 
 {{- define "layover.nodeContainer" -}}
+{{- $values := .root.Values.nodes -}}
+env:
+  - name: NODE_IP
+    valueFrom: { fieldRef: { fieldPath: status.hostIP } }
+  - { name: EVERY, value: {{ $values.everySeconds | quote }} }
 securityContext:
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true
   capabilities: { drop: [ALL] }
 resources:
-  {{- toYaml .root.Values.nodes.resources | nindent 2 }}
+  {{- toYaml $values.resources | nindent 2 }}
+volumeMounts:
+  - { name: containerd, mountPath: {{ printf "/host%s" $values.path | quote }} }
+  {{- if $values.ca.configMap }}
+  - { name: ca, mountPath: /etc/layover/ca, readOnly: true }
+  {{- end }}
 {{- end -}}
 
 {{/* What both setup and its undoing say. */}}
 {{- define "layover.nodeArgs" -}}
-{{- list "setup" "containerd" "--root" "/host" "--certs-d" (printf "%s/certs.d" (trimSuffix "/" .Values.nodes.path)) "--write" | toJson -}}
+{{- list "setup" "containerd" "--root" "/host" "--certs-d" (printf "%s/certs.d" (trimSuffix "/" .Values.nodes.path)) "--write" "--quiet" | toJson -}}
 {{- end -}}

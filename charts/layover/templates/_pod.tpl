@@ -8,7 +8,8 @@ metadata:
     {{- toYaml . | nindent 4 }}
     {{- end }}
   annotations:
-    checksum/config: {{ include "layover.config" . | sha256sum }}
+    # Everything else is read again while it serves.
+    checksum/restart: {{ list .Values.config.listen .Values.config.admin .Values.tls | toJson | sha256sum }}
     {{- with .Values.podAnnotations }}
     {{- toYaml . | nindent 4 }}
     {{- end }}

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { chart, objectsIn } from './lib/chart.ts';
+import { containersOf } from './lib/chart-checks.ts';
+import { commandIn } from './lib/command.ts';
+import { layover } from './lib/layover.ts';
+import { run } from './lib/process.ts';
+import { scratch, type Scratch } from './lib/scratch.ts';
+import { tools } from './lib/tool.ts';
+
+const [helm] = await tools('helm');
+assert.ok(helm !== undefined);
+
+/** Everything in the folder with its mode and content. */
+async function snapshot(folder: string): Promise<string> {
+  return run('sh', [
+    '-euc',
+    'cd "$1"; find . -printf "%p %m %l\\n" | sort; find . -type f -exec sha256sum {} + | sort',
+    'sh',
+    folder,
+  ]);
+}
+
+const OWN = 'server = "https://quay.io"\n\n[host."https://other.example.com"]\n';
+
+/** A node as it is before: containerd that looks for hosts.toml, and one of somebody's own. */
+async function nodeOf(folder: Scratch, path: string): Promise<void> {
+  await mkdir(folder.at(`host${path}/certs.d/quay.io`), { recursive: true });
+  await writeFile(
+    folder.at(`host${path}/config.toml`),
+    `version = 3\n[plugins."io.containerd.cri.v1.images".registry]\n  config_path = "${path}/certs.d"\n`,
+  );
+  await writeFile(folder.at(`host${path}/certs.d/quay.io/hosts.toml`), OWN);
+}
+
+test(
+  'what the DaemonSet runs points a node at the mirror; what the hook runs leaves nothing of it',
+  { skip: helm.missing ?? false },
+  async () => {
+    assert.ok(helm.missing === undefined);
+    await using folder = await scratch();
+    await using mirror = await layover(folder, {
+      name: 'mirror',
+      upstreams: {
+        'ghcr.io': { url: 'http://127.0.0.1:1' },
+        'quay.io': { url: 'http://127.0.0.1:1' },
+      },
+    });
+    const path = '/etc/containerd';
+    await nodeOf(folder, path);
+    const before = await snapshot(folder.at('host'));
+
+    const { stdout } = await chart(helm, folder).template({
+      nodes: { enabled: true, mirror: mirror.url, path },
+    });
+    const here = commandIn(folder.path);
+    const asThere = (argument: string): string =>
+      argument === '/host'
+        ? folder.at('host')
+        : argument.startsWith('http://release-')
+          ? mirror.url
+          : argument;
+    const runs = async (name: string): Promise<string> => {
+      const set = objectsIn(stdout).find(
+        (object) => object.kind === 'DaemonSet' && object.name === name,
+      );
+      assert.ok(set !== undefined, name);
+      const [setup] = containersOf(set);
+      const done = await here.attempt('layover', ...(setup?.args ?? []).map(asThere));
+      assert.equal(done.code, 0, done.stdout + done.stderr);
+      return done.stdout;
+    };
+
+    await runs('release-layover-nodes');
+    const written = await readFile(folder.at(`host${path}/certs.d/ghcr.io/hosts.toml`), 'utf8');
+    assert.ok(written.includes(`[host."${mirror.url}"]`), written);
+    const merged = await readFile(folder.at(`host${path}/certs.d/quay.io/hosts.toml`), 'utf8');
+    assert.ok(merged.indexOf(mirror.url) < merged.indexOf('other.example.com'), merged);
+    // Once more, as it is done every few minutes: nothing to do, nothing to say.
+    const after = await snapshot(folder.at('host'));
+    assert.equal(await runs('release-layover-nodes'), '');
+    assert.equal(await snapshot(folder.at('host')), after);
+
+    await runs('release-layover-undo');
+    assert.equal(await snapshot(folder.at('host')), before);
+  },
+);
