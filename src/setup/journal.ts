@@ -31,6 +31,7 @@ interface State {
 }
 
 const STATE = 'state.json';
+const LOCK = 'lock';
 const EMPTY: State = { entries: [], folders: [] };
 
 /**
@@ -41,8 +42,6 @@ const EMPTY: State = { entries: [], folders: [] };
 export class Journal {
   readonly #root: RootFolder;
   readonly #folder: string;
-  /** Folders that were made and are not in the state yet. */
-  readonly #made: string[] = [];
 
   /** @param folder for the journal alone */
   constructor(root: RootFolder, folder: string) {
@@ -50,28 +49,39 @@ export class Journal {
     this.#folder = folder;
   }
 
+  /**
+   * To be held by whoever changes something.
+   * @throws RegistryError STORAGE_UNAVAILABLE while another process does
+   */
+  async begin(): Promise<Disposable> {
+    const folders = await this.#root.missing(this.#inside(STATE));
+    using stack = new DisposableStack();
+    stack.use(await this.#root.lock(this.#inside(LOCK)));
+    if (folders.length > 0) await this.#save(await this.#state(), folders);
+    return stack.move();
+  }
+
   /** In the order of the first change. */
   async entries(): Promise<readonly Entry[]> {
     return (await this.#state()).entries;
   }
 
-  /** Changes a file, once its back-up is on the disk. */
+  /** Changes a file, once its back-up is on the disk, and what is to be undone is, too. */
   async write(name: string, bytes: Buffer): Promise<void> {
     const state = await this.#state();
     const current = await this.#root.read(name);
     const known = state.entries.find((entry) => entry.path === name);
     const entry = await this.#entry({ name, known, current, after: digest(bytes) });
     const entries = [...state.entries.filter((one) => one !== known), entry];
-    await this.#save({ ...state, entries });
-    await this.#put(name, { ...current, bytes });
-    if (this.#made.length > 0) await this.#save(await this.#state());
+    await this.#save({ ...state, entries }, await this.#root.missing(name));
+    await this.#root.write(name, { ...current, bytes });
   }
 
   /** What the file was before it was first changed. */
   async original({ before }: Entry): Promise<FileState | undefined> {
     if (before === undefined) return undefined;
     const { content, ...rest } = before;
-    const copy = await this.#root.read(path.posix.join(this.#folder, content));
+    const copy = await this.#root.read(this.#inside(content));
     if (copy === undefined || digest(copy.bytes) !== content) {
       throw new RegistryError('STORAGE_UNAVAILABLE', `the back-up ${content} is not what it was`);
     }
@@ -95,7 +105,7 @@ export class Journal {
     // The state last: until then all of this can be done again.
     const names = await this.#root.list(this.#folder);
     for (const name of [...names.filter((one) => one !== STATE), STATE]) {
-      await this.#root.remove(path.posix.join(this.#folder, name));
+      await this.#root.remove(this.#inside(name));
     }
     await this.#root.removeEmpty(this.#folder);
     for (const folder of folders.toReversed()) await this.#root.removeEmpty(folder);
@@ -123,14 +133,14 @@ export class Journal {
 
   async #keep({ bytes, mode, uid, gid }: FileState): Promise<Before> {
     const content = digest(bytes);
-    const name = path.posix.join(this.#folder, content);
+    const name = this.#inside(content);
     // What is backed up may hold passwords.
-    await this.#put(name, { bytes, mode: 0o600 });
+    await this.#root.write(name, { bytes, mode: 0o600 });
     return { content, mode, uid, gid };
   }
 
   async #state(): Promise<State> {
-    const name = path.posix.join(this.#folder, STATE);
+    const name = this.#inside(STATE);
     const text = await this.#root.text(name);
     if (text === undefined) return EMPTY;
     const state = parseState(text);
@@ -138,17 +148,15 @@ export class Journal {
     throw new RegistryError('STORAGE_UNAVAILABLE', `${name} is not what was written`);
   }
 
-  async #save(state: State): Promise<void> {
-    const folders = [...state.folders];
-    do {
-      folders.push(...this.#made.splice(0));
-      const bytes = Buffer.from(`${JSON.stringify({ ...state, folders }, undefined, 2)}\n`);
-      await this.#put(path.posix.join(this.#folder, STATE), { bytes, mode: 0o600 });
-    } while (this.#made.length > 0);
+  /** @param made folders that are about to be made as well */
+  async #save(state: State, made: readonly string[] = []): Promise<void> {
+    const folders = [...new Set([...state.folders, ...made])];
+    const bytes = Buffer.from(`${JSON.stringify({ ...state, folders }, undefined, 2)}\n`);
+    await this.#root.write(this.#inside(STATE), { bytes, mode: 0o600 });
   }
 
-  async #put(name: string, state: Pick<FileState, 'bytes'> & Partial<FileState>): Promise<void> {
-    this.#made.push(...(await this.#root.write(name, state)));
+  #inside(name: string): string {
+    return path.posix.join(this.#folder, name);
   }
 }
 

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import {
   chmod,
   lstat,
@@ -13,6 +12,7 @@ import {
 } from 'node:fs/promises';
 import path from 'node:path';
 import { RegistryError, systemCode } from '../core/errors.ts';
+import { lockFile } from './lock.ts';
 
 /** What a file is, apart from its name. */
 export interface FileState {
@@ -63,18 +63,16 @@ export class RootFolder {
   }
 
   /**
-   * Puts a file in its place, whole or not at all, with folders where they are missing.
-   * @returns the folders that were made, outermost first
+   * Puts a file in its place, whole or not at all, with folders where they are missing. What a process
+   * that was killed has left aside is gone with that.
    */
-  async write(
-    name: string,
-    state: Pick<FileState, 'bytes'> & Partial<FileState>,
-  ): Promise<readonly string[]> {
-    const made = await this.#makeFolders(path.posix.dirname(name));
+  async write(name: string, state: Pick<FileState, 'bytes'> & Partial<FileState>): Promise<void> {
+    await this.#makeFolders(path.posix.dirname(name));
     const place = await this.#place(name);
     if (place === undefined) throw new RegistryError('UNSUPPORTED', `${name} has no folder`);
-    const aside = path.join(path.dirname(place), `.layover-${randomUUID()}`);
+    const aside = asideOf(place);
     try {
+      await rm(aside, { force: true });
       const file = await open(aside, 'wx', 0o600);
       try {
         await file.writeFile(state.bytes);
@@ -94,14 +92,35 @@ export class RootFolder {
       throw error;
     }
     await this.#syncFolder(path.dirname(place));
-    return made;
   }
 
   async remove(name: string): Promise<void> {
     const place = await this.#place(name);
     if (place === undefined) return;
     await rm(place, { force: true });
+    await rm(asideOf(place), { force: true });
     await this.#syncFolder(path.dirname(place));
+  }
+
+  /** The folders that are missing on the way to a file, outermost first. */
+  async missing(name: string): Promise<readonly string[]> {
+    const found: string[] = [];
+    for (const folder of foldersTo(name)) {
+      const place = await this.#place(folder);
+      if (place === undefined || (await existing(() => lstat(place))) === undefined) {
+        found.push(folder);
+      }
+    }
+    return found;
+  }
+
+  /** Has a file for this process alone, with folders where they are missing; see `lockFile`. */
+  async lock(name: string): Promise<Disposable> {
+    const folder = path.posix.dirname(name);
+    await this.#makeFolders(folder);
+    const place = await this.#place(name);
+    if (place === undefined) throw new RegistryError('UNSUPPORTED', `${name} has no folder`);
+    return lockFile(place, () => this.#makeFolders(folder));
   }
 
   /** Removes a folder if nothing is in it. */
@@ -137,23 +156,18 @@ export class RootFolder {
     );
   }
 
-  async #makeFolders(name: string): Promise<readonly string[]> {
-    const made: string[] = [];
-    const parts = name.split('/').filter((part) => part !== '');
-    for (let count = 1; count <= parts.length; count += 1) {
-      const folder = `/${parts.slice(0, count).join('/')}`;
+  async #makeFolders(name: string): Promise<void> {
+    for (const folder of foldersTo(`${name}/.`)) {
       const place = await this.#place(folder);
       if (place === undefined) throw new RegistryError('UNSUPPORTED', `${folder} is not a folder`);
       try {
         await mkdir(place);
         await chmod(place, NEW_FOLDER);
         await this.#syncFolder(path.dirname(place));
-        made.push(folder);
       } catch (error) {
         if (systemCode(error) !== 'EEXIST') throw error;
       }
     }
-    return made;
   }
 
   async #syncFolder(place: string): Promise<void> {
@@ -164,6 +178,20 @@ export class RootFolder {
       await folder.close();
     }
   }
+}
+
+/** Where a file is written before it is renamed: one name a file, so that nothing piles up. */
+function asideOf(place: string): string {
+  return path.join(path.dirname(place), `.${path.basename(place)}.layover`);
+}
+
+/** Every folder above a file, outermost first. */
+function foldersTo(name: string): readonly string[] {
+  const parts = name
+    .split('/')
+    .filter((part) => part !== '')
+    .slice(0, -1);
+  return parts.map((_, index) => `/${parts.slice(0, index + 1).join('/')}`);
 }
 
 function isBelow(root: string, place: string): boolean {

@@ -61,6 +61,7 @@ export async function setUp(options: SetupOptions, mode: 'plan' | 'write'): Prom
   const files = new RootFolder(options.root);
   const proposal = await PROPOSALS[client]({ target, files, certsFolder, ownConfig });
   const journal = new Journal(files, await journalFolder(options, files));
+  using _lock = mode === 'write' ? await journal.begin() : undefined;
   const changes: Change[] = [];
   const unchanged: string[] = [];
   for (const { path, text } of proposal.files) {
@@ -86,6 +87,9 @@ export async function undo(options: UndoOptions, mode: 'plan' | 'write'): Promis
   const changes: Change[] = [];
   const unchanged: string[] = [];
   const refused: Refused[] = [];
+  // Nothing is made where there is nothing to undo.
+  const begun = mode === 'write' && (await journal.entries()).length > 0;
+  using _lock = begun ? await journal.begin() : undefined;
   for (const entry of (await journal.entries()).toReversed()) {
     const current = await files.read(entry.path);
     const original = await journal.original(entry);
@@ -99,7 +103,7 @@ export async function undo(options: UndoOptions, mode: 'plan' | 'write'): Promis
     if (change === undefined) unchanged.push(entry.path);
     else changes.push(change);
   }
-  if (mode === 'write') await journal.close();
+  if (begun) await journal.close();
   return { changes, unchanged, refused, notes: [] };
 }
 

@@ -52,7 +52,12 @@ export async function* diagnose(options: DoctorOptions): AsyncGenerator<Checked>
   const known = reached.known?.upstreams.map(({ host }) => host) ?? [];
   const meant = options.upstreams.length > 0 ? options.upstreams : known;
   const situation: Situation = { ...options, known: reached.known, upstreams: meant };
-  for (const client of await clientsOf(options)) {
+  const clients = await clientsOf(options);
+  if (clients.length === 0) {
+    const looked = 'clients: there is none on this machine, so nothing was pulled; see --client';
+    yield checked('clients', { looked, findings: [] });
+  }
+  for (const client of clients) {
     const made = [CLIENT_CHECKS[client], proxy(client)];
     // A mirror that cannot be asked cannot tell what arrived.
     if (reached.known !== undefined) made.push(pulls(client));

@@ -39,7 +39,7 @@ export const containerd: ClientCheck = {
     }
     const version = await versionOf(situation);
     const folders = foldersOf(config, version);
-    const settings = settingsFindings(config, version);
+    const settings = settingsFindings(config, version, setup);
     const hosts = await hostsFindings(situation, folders ?? [CERTS_FOLDER], setup);
     const where = folders === undefined ? 'no config_path' : `config_path ${folders.join(':')}`;
     const release = version === undefined ? '' : ` ${version.join('.')}`;
@@ -90,11 +90,12 @@ function foldersOf(config: ContainerdConfig | undefined, version: Version | unde
 function settingsFindings(
   config: ContainerdConfig | undefined,
   version: Version | undefined,
+  setup: string,
 ): readonly Finding[] {
   if (config?.cri === 'off') return [];
   const folders = foldersOf(config, version);
   const lines = snippet(config, CERTS_FOLDER).trim().replaceAll('\n', ' ');
-  const mend = `layover setup containerd --mirror URL --edit-config --write   # or by hand in ${CONFIG}: ${lines}; then systemctl restart containerd`;
+  const mend = `${setup} --edit-config   # or by hand in ${CONFIG}: ${lines}; then systemctl restart containerd`;
   if (folders === undefined) {
     return [
       {

@@ -94,7 +94,7 @@ function inRange(address: string, base: string, bits: number): boolean {
 
 async function placesOf(
   client: ClientName,
-  { files, environment, here }: Situation,
+  { files, environment, here, mirror }: Situation,
 ): Promise<readonly Place[]> {
   const places: Place[] = [];
   if (here === 'this-machine') {
@@ -103,7 +103,7 @@ async function placesOf(
         (entry): entry is [string, string] => entry[1] !== undefined,
       ),
     );
-    const mend = 'export NO_PROXY="$NO_PROXY,MIRROR"   # where the proxy is set; MIRROR: its host';
+    const mend = `export NO_PROXY="$NO_PROXY,${mirror.hostname}"   # where the proxy is set`;
     places.push({ what: 'the environment here', settings, mend });
   }
   for (const service of SERVICES[client]) {
@@ -116,7 +116,7 @@ async function placesOf(
       }
     }
     const settings = unitEnvironment(lines.join('\n'));
-    const mend = `systemctl edit ${service}   # [Service] Environment="NO_PROXY=…,MIRROR", then systemctl restart ${service}`;
+    const mend = `systemctl edit ${service}   # [Service] Environment="NO_PROXY=…,${mirror.hostname}", then systemctl restart ${service}`;
     places.push({ what: `the service ${service}`, settings, mend });
   }
   for (const file of FILES[client] ?? []) {
@@ -125,7 +125,7 @@ async function placesOf(
     places.push({
       what: file,
       settings: assignments(text),
-      mend: `add the mirror to NO_PROXY in ${file}`,
+      mend: `add ${mirror.hostname} to NO_PROXY in ${file}`,
     });
   }
   return places;

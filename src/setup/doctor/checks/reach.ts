@@ -1,6 +1,7 @@
 import { asError, systemCode } from '../../../core/errors.ts';
 import { parseKnown, UPSTREAMS_PATH, type Known } from '../../ask-upstreams.ts';
 import { get, type Answer } from '../../request.ts';
+import type { ClientName } from '../../proposal.ts';
 import type { Mirror } from '../../target.ts';
 import type { Code, Finding, Report, Situation } from '../check.ts';
 
@@ -11,10 +12,14 @@ export interface Reached extends Report {
   readonly answer: Answer | undefined;
 }
 
-type Asking = Pick<Situation, 'mirror' | 'ca' | 'patience'>;
+type Asking = Pick<Situation, 'mirror' | 'ca' | 'patience'> & {
+  /** `undefined`: whichever it is. */
+  readonly client: ClientName | undefined;
+};
 
 /** Whether Layover answers under the address, and if not, why. */
-export async function reach({ mirror, ca, patience: timeout }: Asking): Promise<Reached> {
+export async function reach(asking: Asking): Promise<Reached> {
+  const { mirror, ca, patience: timeout } = asking;
   const looked = `the mirror at ${mirror.url}`;
   const nothing = { known: undefined, answer: undefined };
   let answer: Answer;
@@ -24,7 +29,7 @@ export async function reach({ mirror, ca, patience: timeout }: Asking): Promise<
     return {
       looked,
       ...nothing,
-      findings: [await whyNot({ mirror, ca, patience: timeout }, asError(error))],
+      findings: [await whyNot(asking, asError(error))],
     };
   }
   const known = parseKnown(answer.body);
@@ -37,7 +42,8 @@ export async function reach({ mirror, ca, patience: timeout }: Asking): Promise<
   return { looked: told, known, answer, findings };
 }
 
-async function whyNot({ mirror, ca, patience: timeout }: Asking, error: Error): Promise<Finding> {
+async function whyNot(asking: Asking, error: Error): Promise<Finding> {
+  const { mirror, ca, patience: timeout, client = 'CLIENT' } = asking;
   const { url, hostname, port, scheme } = mirror;
   const code = systemCode(error) ?? 'no code';
   const saw = `${url}: ${error.message} (${code})`;
@@ -77,13 +83,17 @@ async function whyNot({ mirror, ca, patience: timeout }: Asking, error: Error): 
     return fault(
       scheme === 'http' ? 'http-to-https' : 'https-to-http',
       `the mirror speaks ${other.toUpperCase()} there, and clients are told to speak ${scheme.toUpperCase()}`,
-      `layover setup CLIENT --mirror ${swapped} --write`,
+      `layover setup ${client} --mirror ${swapped} --write`,
     );
   }
-  return fault(...certificateFault(mirror, code));
+  return fault(...certificateFault(mirror, client, code));
 }
 
-function certificateFault({ url, hostname }: Mirror, code: string): [Code, string, string] {
+function certificateFault(
+  { url, hostname }: Mirror,
+  client: string,
+  code: string,
+): [Code, string, string] {
   switch (code) {
     case 'DEPTH_ZERO_SELF_SIGNED_CERT':
     case 'SELF_SIGNED_CERT_IN_CHAIN':
@@ -93,7 +103,7 @@ function certificateFault({ url, hostname }: Mirror, code: string): [Code, strin
       return [
         'tls-unknown-authority',
         "this machine does not know the authority that signed the mirror's certificate: clients go past the mirror",
-        `layover setup CLIENT --mirror ${url} --ca AUTHORITY.pem --write   # and name it here, too: layover doctor --ca`,
+        `layover setup ${client} --mirror ${url} --ca AUTHORITY.pem --write   # and name it here, too: layover doctor --ca`,
       ];
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
       return [
