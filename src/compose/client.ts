@@ -77,7 +77,8 @@ function credentialsOf(
   environment: Environment,
 ): CredentialSource {
   if (user === undefined && password === undefined) return storedCredentials(environment);
-  if (user !== undefined && password !== undefined) return givenCredentials(user, password);
+  if (user !== undefined && password !== undefined)
+    return givenCredentials(user, password, '--user');
   throw new RegistryError(
     'REQUEST_INVALID',
     user === undefined

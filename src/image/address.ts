@@ -11,7 +11,15 @@ import { speaksHttp } from './speaks-http.ts';
 export type Scheme = 'http' | 'https';
 
 /** What connections that did not come about end with; anything else is an answer of some kind. */
-const SILENT: ReadonlySet<string> = new Set(['tls', 'reset', 'refused', 'invalid', 'timeout']);
+const SILENT: ReadonlySet<string> = new Set([
+  'tls',
+  'reset',
+  'refused',
+  'invalid',
+  'timeout',
+  // Of a server that expects TLS, or a certificate.
+  '400',
+]);
 
 /** Everywhere: for registries that are in a private network themselves. */
 const ANYWHERE: readonly string[] = ['0.0.0.0/0', '::/0'];
@@ -30,6 +38,8 @@ export async function schemeOf(
   options: Omit<UpstreamOptions, 'url'>,
 ): Promise<Scheme> {
   if (!isLoopback(host)) return 'https';
+  // Whoever names certificates means TLS.
+  if (options.tls?.ca !== undefined || options.tls?.cert !== undefined) return 'https';
   const direct = options.proxy === undefined && /:\d+$/.test(host);
   if (direct && (await speaksHttp(host))) return 'http';
   const secure = await probe(urlOf(host, 'https'), options);

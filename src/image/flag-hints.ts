@@ -7,6 +7,9 @@ export function flagHints(host: string): Hints {
       '--cacert FILE trusts its authority, --insecure any certificate, --plain-http does without TLS',
     privateAddress: 'a public registry may not lead into private networks',
     denied: `check the name, or run: layover login ${host}`,
+    refused: `another login is stored by: layover login ${host}`,
+    identity: 'if it wants a client certificate, --cert FILE and --key FILE show one',
+    plain: 'if it speaks TLS, leave out --plain-http',
     limited: `after "layover login ${host}" the limit may be higher`,
     busy: 'ask for fewer things at a time',
   };

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import { RegistryError, systemCode } from '../core/errors.ts';
 import { systemClock, type Clock } from './clock.ts';
-import { credentialsOf, type Credentials, type CredentialSource } from './credentials.ts';
+import { credentialsOf, foundIn, type Credentials, type CredentialSource } from './credentials.ts';
 import { helperServer } from './docker-host.ts';
 
 export interface HelperOptions {
@@ -102,7 +102,7 @@ function parse(program: string, output: string): Credentials | undefined {
     ...value,
   };
   if (typeof username !== 'string' || typeof secret !== 'string' || secret === '') return undefined;
-  return credentialsOf(username, secret);
+  return foundIn(program, credentialsOf(username, secret));
 }
 
 function unusable(program: string, why: string, cause?: unknown): RegistryError {

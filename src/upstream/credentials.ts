@@ -2,12 +2,16 @@ import { readFile } from 'node:fs/promises';
 import { RegistryError } from '../core/errors.ts';
 
 /** What a registry is shown. None of it may reach a log or a message. */
-export type Credentials =
+export type Credentials = (
   | { readonly kind: 'basic'; readonly username: string; readonly password: string }
   /** A refresh token (docker's `identitytoken`), to be changed for access tokens. */
   | { readonly kind: 'identity'; readonly username: string; readonly token: string }
   /** An access token as it is (docker's `registrytoken`). */
-  | { readonly kind: 'bearer'; readonly token: string };
+  | { readonly kind: 'bearer'; readonly token: string }
+) & {
+  /** Where they were found, as messages name it: a file, a program, a flag. */
+  readonly from?: string;
+};
 
 /**
  * Where credentials come from, by the registry's name (`docker.io`, `localhost:5000`) and, where the
@@ -22,9 +26,13 @@ export type CredentialSource = (
 /** The user name that stands for "the password is an identity token" in docker's files and helpers. */
 const TOKEN_USER = '<token>';
 
-/** The same for every registry. */
-export function givenCredentials(username: string, password: string): CredentialSource {
-  const credentials = credentialsOf(username, password);
+/** The same for every registry. @param from where they were given, as messages name it */
+export function givenCredentials(
+  username: string,
+  password: string,
+  from?: string,
+): CredentialSource {
+  const credentials = foundIn(from, credentialsOf(username, password));
   return async () => credentials;
 }
 
@@ -36,7 +44,7 @@ export function givenCredentials(username: string, password: string): Credential
 export function fileCredentials(username: string, passwordFile: string): CredentialSource {
   return async () => {
     const text = await readSecret(passwordFile);
-    return credentialsOf(username, text.replace(/\r?\n$/, ''));
+    return foundIn(passwordFile, credentialsOf(username, text.replace(/\r?\n$/, '')));
   };
 }
 
@@ -48,6 +56,11 @@ async function readSecret(file: string): Promise<string> {
       cause,
     });
   }
+}
+
+/** The same credentials, of which it is known where they come from. */
+export function foundIn<T extends Credentials | undefined>(from: string | undefined, found: T): T {
+  return found === undefined || from === undefined ? found : { ...found, from };
 }
 
 /** Asks one source after the other until one knows. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { RegistryError, systemCode } from '../core/errors.ts';
 import { helperCredentials, type HelperOptions } from './credential-helper.ts';
-import { credentialsOf, type Credentials, type CredentialSource } from './credentials.ts';
+import { credentialsOf, foundIn, type Credentials, type CredentialSource } from './credentials.ts';
 import { normalHost } from './docker-host.ts';
 
 /**
@@ -24,12 +24,12 @@ export function dockerCredentials(file: string, options: HelperOptions): Credent
     const auths = recordOf(config['auths']);
     for (const name of namespacesOf(path)) {
       const special = authOf(entryFor(auths, `${host}/${name}`));
-      if (special !== undefined) return special;
+      if (special !== undefined) return foundIn(file, special);
     }
     const own = entryFor(recordOf(config['credHelpers']), host);
     if (typeof own === 'string') return await helper(own)(host);
     const given = authOf(entryFor(auths, host));
-    if (given !== undefined) return given;
+    if (given !== undefined) return foundIn(file, given);
     const store = config['credsStore'];
     return typeof store === 'string' && store !== '' ? await helper(store)(host) : undefined;
   };

@@ -21,7 +21,7 @@ import { Meter } from './meter.ts';
 import type { AddressRule } from './private-address.ts';
 import { budgetOf } from './rate-limit.ts';
 import { follow } from './redirect.ts';
-import { refusal } from './refusal.ts';
+import { notTaken, refusal } from './refusal.ts';
 import { backOff } from './retry.ts';
 import { pullScope } from './scope.ts';
 import type { Visit } from './trace.ts';
@@ -59,6 +59,7 @@ export class Endpoint {
   readonly #options: EndpointOptions;
   readonly #auth: Auth;
   readonly #circuit: Circuit;
+  #answered = false;
 
   constructor(options: EndpointOptions) {
     const { url, credentials, clock, host, observe } = options;
@@ -150,7 +151,15 @@ export class Endpoint {
       answer = await this.#follow(ask, authorization, deadline);
     }
     if (isUsable(answer, ask)) return answer;
+    if (answer.response.status === 401 && authorization?.startsWith('Basic ') === true) {
+      using _refused = answer.response;
+      throw await this.#notTaken(scoped.subject);
+    }
     throw await this.#refused(ask, answer);
+  }
+
+  async #notTaken(subject: Subject): Promise<UpstreamError> {
+    return notTaken(subject, '401', await this.#options.credentials(subject.repository));
   }
 
   async #refused({ method }: Ask, answer: Answer): Promise<UpstreamError> {
@@ -215,7 +224,10 @@ export class Endpoint {
     try {
       addresses.checkUrl(request.url);
       const response = await exchange(dispatcher, request, patience, meter);
-      if (own) this.#circuit.succeeded();
+      if (own) {
+        this.#answered = true;
+        this.#circuit.succeeded();
+      }
       return response;
     } catch (cause) {
       if (cause instanceof BodyError) throw unsent(subject, cause.cause);
@@ -227,7 +239,16 @@ export class Endpoint {
 
   #subject({ repository, kind, path }: Ask): Subject {
     const { host, url, hints } = this.#options;
-    return { host, dialled: url.host, repository, kind, name: nameIn(path), hints };
+    const meeting = url.protocol === 'https:' ? 'secure' : 'plain';
+    return {
+      host,
+      dialled: url.host,
+      repository,
+      kind,
+      name: nameIn(path),
+      hints,
+      ...(!this.#answered && { meeting }),
+    };
   }
 }
 

@@ -44,6 +44,8 @@ export interface Subject {
   readonly kind: Kind;
   /** The tag or digest, where it is about one. */
   readonly name?: string | undefined;
+  /** How it is spoken to, for as long as it has answered nothing. */
+  readonly meeting?: 'plain' | 'secure' | undefined;
   /** Those for a configured upstream if left out. */
   readonly hints?: Hints | undefined;
 }
@@ -90,6 +92,9 @@ const CLOSED: ReadonlySet<string> = new Set(['UND_ERR_DESTROYED', 'UND_ERR_CLOSE
 /** Of these, what is wrong with the connection rather than with the certificate. */
 const PROTOCOL = /^ERR_(?:SSL|OSSL)_/;
 
+/** What the other side says of us, or of the way we speak (RFC 8446 section 6.2). */
+const ALERT = /^ERR_SSL_\w*_ALERT_/;
+
 /** Whether TLS was spoken, and the certificate found wanting. */
 export function isUntrusted({ cause }: Error): boolean {
   const code = systemCode(cause) ?? '';
@@ -131,10 +136,14 @@ export function connectionFailure(cause: unknown, subject: Subject): UpstreamErr
     case 'reset':
       return make(
         'UPSTREAM_UNAVAILABLE',
-        `${at}: the connection to ${dialled} was cut`,
+        `${at}: the connection to ${dialled} was cut${atFirst(subject)}`,
         CLOSED.has(systemCode(cause) ?? '') ? 'useless' : 'worthwhile',
       );
     case 'tls':
+      if (ALERT.test(systemCode(cause) ?? '')) {
+        const message = `${at}: ${dialled} ended the TLS connection (${systemCode(cause)}); ${hints.identity}`;
+        return make('UPSTREAM_UNAVAILABLE', message, 'useless');
+      }
       return make(
         'UPSTREAM_UNAVAILABLE',
         `${at}: no trust in the TLS connection to ${dialled} (${systemCode(cause) ?? 'unknown reason'}); ${hints.untrusted}`,
@@ -153,6 +162,19 @@ export function connectionFailure(cause: unknown, subject: Subject): UpstreamErr
         `${at}: ${dialled}, or a proxy before it, did not answer in proper HTTP`,
         'useless',
       );
+  }
+}
+
+/** Who cuts what has hardly begun may expect something else. */
+function atFirst(subject: Subject): string {
+  const { identity, plain } = hintsOf(subject);
+  switch (subject.meeting) {
+    case undefined:
+      return '';
+    case 'plain':
+      return `; ${plain}`;
+    case 'secure':
+      return `; ${identity}`;
   }
 }
 

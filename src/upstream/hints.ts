@@ -6,6 +6,12 @@ export interface Hints {
   readonly privateAddress: string;
   /** Refused, or not there: registries do not say which. */
   readonly denied: string;
+  /** Credentials that were shown, and refused. */
+  readonly refused: string;
+  /** The server ends the connection while TLS begins: it may want to know who asks. */
+  readonly identity: string;
+  /** Without TLS it does not answer as a registry does. */
+  readonly plain: string;
   readonly limited: string;
   readonly busy: string;
 }
@@ -17,6 +23,9 @@ export function configurationHints(host: string): Hints {
     untrusted: `for a private authority set ${key}.tls.ca`,
     privateAddress: `if that is meant, name it in ${key}.allowPrivate`,
     denied: `for a private repository check ${key}.credentials`,
+    refused: `check ${key}.credentials`,
+    identity: `if it wants a client certificate, set ${key}.tls.cert and ${key}.tls.key`,
+    plain: `if it speaks TLS, write https:// in ${key}.url`,
     limited: `credentials under ${key} may raise the limit`,
     busy: `raise ${key}.maxConnections`,
   };

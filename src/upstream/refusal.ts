@@ -1,6 +1,7 @@
-import type { ErrorCode } from '../core/errors.ts';
+import { ERRORS, type ErrorCode } from '../core/errors.ts';
 import type { Kind } from '../core/kind.ts';
-import { saidBy } from './error-body.ts';
+import type { Credentials } from './credentials.ts';
+import { saidBy, type Said } from './error-body.ts';
 import { headerOf, type HttpResponse } from './exchange.ts';
 import { describe, hintsOf, UpstreamError, type Subject } from './failure.ts';
 import { parseRetryAfter } from './retry-after.ts';
@@ -39,13 +40,15 @@ export async function refusal(
       : UNKNOWN[subject.kind];
     const definitive = said !== undefined || says;
     const what = subject.name === undefined ? 'not there' : `${subject.name} is not there`;
-    return new UpstreamError(code, `${at}: ${what}`, { ...nature, said }, { definitive });
+    const message = `${at}: ${what}${quoted(said)}`;
+    return new UpstreamError(code, message, { ...nature, said }, { definitive });
   }
   if (status === 401 || status === 403) {
     return new UpstreamError('DENIED', denied(subject), nature);
   }
   if (status === 429) {
-    const message = `${at}: the upstream limits its rate; ${hintsOf(subject).limited}`;
+    const wait = retryAfter === undefined ? '' : `, again after ${retryAfter} s`;
+    const message = `${at}: the upstream limits its rate${wait}; ${hintsOf(subject).limited}`;
     return new UpstreamError('TOOMANYREQUESTS', message, nature, later);
   }
   if (status === 508) {
@@ -58,17 +61,41 @@ export async function refusal(
     const message = `${at}: the upstream answered ${status}; try again later`;
     return new UpstreamError('UPSTREAM_UNAVAILABLE', message, { ...nature, retry }, later);
   }
+  const plain = status === 400 && subject.meeting === 'plain' ? `; ${hintsOf(subject).plain}` : '';
   return new UpstreamError(
     'UPSTREAM_INVALID',
-    `${at}: the upstream answered ${status}, which makes no sense here`,
+    `${at}: the upstream answered ${status}, which makes no sense here${plain}`,
     nature,
   );
+}
+
+/** Credentials were shown, and somebody does not take them. @param reason for the events */
+export function notTaken(
+  subject: Subject,
+  reason: string,
+  { from }: Pick<Credentials, 'from'> = {},
+): UpstreamError {
+  const found = from === undefined ? '' : ` of ${from}`;
+  const message = `${describe(subject)}: ${subject.dialled} refuses the user name and password${found}; ${hintsOf(subject).refused}`;
+  return new UpstreamError('DENIED', message, { reason, retry: 'useless', reached: 'yes' });
 }
 
 /** What registries mean by 401 and 403 alike, wherever they say it. */
 export function denied(subject: Subject): string {
   return `${describe(subject)}: not found, or access denied by the upstream; ${hintsOf(subject).denied}`;
 }
+
+/** What the registry says beyond what every registry says. */
+function quoted(said: readonly Said[] | undefined): string {
+  const words = said?.map(({ message }) => message.trim()).filter((text) => !USUAL.has(text)) ?? [];
+  return words.length === 0 ? '' : ` (${words.join('; ')})`;
+}
+
+const USUAL: ReadonlySet<string> = new Set([
+  '',
+  'manifest unknown',
+  ...Object.values(ERRORS).map(({ message }) => message),
+]);
 
 /** The answer to HEAD has no body to judge by; a registry's own header must do. */
 function saysRegistry({ headers, body }: HttpResponse, origin: Origin): boolean {

@@ -1,7 +1,7 @@
 import { basicHeader, type Credentials } from './credentials.ts';
 import { readAll, type HttpRequest, type HttpResponse } from './exchange.ts';
 import { invalid, UpstreamError, type Subject } from './failure.ts';
-import { denied, refusal } from './refusal.ts';
+import { denied, notTaken, refusal } from './refusal.ts';
 
 /** What a Bearer challenge asks to be fetched. */
 export interface TokenRequest {
@@ -37,10 +37,16 @@ export async function fetchToken(
   subject: Subject,
 ): Promise<Token> {
   const ways = waysFor(request, credentials);
+  let wrong = false;
   for (const [index, way] of ways.entries()) {
     using response = await send(way, { ...subject, dialled: request.realm.host });
     if (response.status >= 200 && response.status < 300) return await parse(response, subject);
+    wrong ||= response.status === 401 && credentials !== undefined;
     if (index < ways.length - 1 && OTHER_WAY.has(response.status)) continue;
+    // Who does not know the other way still said what it thinks of the first.
+    if (wrong && response.status < 429) {
+      throw notTaken({ ...subject, dialled: request.realm.host }, 'token 401', credentials);
+    }
     throw await refused(response, subject);
   }
   throw invalid(subject, 'no way to ask for a token');

@@ -111,7 +111,7 @@ test('a wrong password, a certificate that nobody knows, a registry that is not 
   closed.addImage('team/app', '1');
   const user = ['--user', 'me', '--password', 'wrong'];
   const denied = await at.layover(['pull', ...user, `${closed.host}/team/app:1`]);
-  await fails(denied, 1, /denied.*login/, at);
+  await fails(denied, 1, /refuses the user name and password of --user; .*layover login/, at);
   await fails(
     await at.layover(['login', ...user, closed.host]),
     1,

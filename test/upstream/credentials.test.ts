@@ -38,9 +38,9 @@ test('from a file, read anew each time', async () => {
   await using temp = await folder();
   const file = await temp.file('password', 'one two\n');
   const source = fileCredentials('me', file);
-  assert.deepEqual(await source('x'), basic('me', 'one two'));
+  assert.partialDeepStrictEqual(await source('x'), basic('me', 'one two'));
   await writeFile(file, 'three');
-  assert.deepEqual(await source('x'), basic('me', 'three'));
+  assert.partialDeepStrictEqual(await source('x'), basic('me', 'three'));
   await rm(file);
   assert.ok((await failure(source('x'), 'UPSTREAM_UNAVAILABLE')).message.includes(file));
   const nothing = async () => undefined;
@@ -69,15 +69,18 @@ test('from docker\u2019s config.json', async () => {
     }),
   );
   const source = dockerCredentials(file, { environment: {} });
-  assert.deepEqual(await source('docker.io'), basic('hub', 'pass:word'));
-  assert.deepEqual(await source('registry-1.docker.io'), basic('hub', 'pass:word'));
-  assert.deepEqual(await source('quay.io'), basic('q', 'p'));
-  assert.deepEqual(await source('acr.example'), {
+  assert.partialDeepStrictEqual(await source('docker.io'), basic('hub', 'pass:word'));
+  assert.partialDeepStrictEqual(await source('registry-1.docker.io'), basic('hub', 'pass:word'));
+  assert.partialDeepStrictEqual(await source('quay.io'), basic('q', 'p'));
+  assert.partialDeepStrictEqual(await source('acr.example'), {
     kind: 'identity',
     username: '00000000-0000-0000-0000-000000000000',
     token: 'refresh',
   });
-  assert.deepEqual(await source('reg.example:5000'), { kind: 'bearer', token: 'access' });
+  assert.partialDeepStrictEqual(await source('reg.example:5000'), {
+    kind: 'bearer',
+    token: 'access',
+  });
   for (const host of ['reg.example', 'empty.example', 'odd.example', 'other.example']) {
     assert.equal(await source(host), undefined, host);
   }
@@ -115,8 +118,8 @@ test('from credential helpers, remembered for a minute', async () => {
     JSON.stringify({ credHelpers: { 'quay.io': 'test' }, credsStore: 'test' }),
   );
   const source = dockerCredentials(file, { environment, clock });
-  assert.deepEqual(await source('quay.io'), basic('h', 's'));
-  assert.deepEqual(await source('docker.io'), {
+  assert.partialDeepStrictEqual(await source('quay.io'), basic('h', 's'));
+  assert.partialDeepStrictEqual(await source('docker.io'), {
     kind: 'identity',
     username: '<token>',
     token: 'refresh',
@@ -125,7 +128,7 @@ test('from credential helpers, remembered for a minute', async () => {
   const odd = await failure(source('odd.example'), 'UPSTREAM_UNAVAILABLE');
   assert.ok(!odd.message.includes('secret') && odd.cause === undefined);
   await temp.file('docker-credential-test', '#!/bin/sh\nexit 1\n', 0o700);
-  assert.deepEqual(await source('quay.io'), basic('h', 's'));
+  assert.partialDeepStrictEqual(await source('quay.io'), basic('h', 's'));
   clock.pass(61_000);
   assert.equal(await source('quay.io'), undefined);
   assert.deepEqual(await source('docker.io'), undefined);

@@ -31,6 +31,6 @@ export async function checkLogin(client: Client, host: string): Promise<void> {
       throw new RegistryError('UPSTREAM_INVALID', `${host}: there is no registry`, { cause });
     }
     if (!(cause instanceof RegistryError) || cause.code !== 'DENIED') throw cause;
-    throw new RegistryError('UNAUTHORIZED', `${host}: wrong user name or password`, { cause });
+    throw new RegistryError('UNAUTHORIZED', `${host}: wrong user name or password`);
   }
 }

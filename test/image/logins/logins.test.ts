@@ -74,7 +74,7 @@ test('a login is written as docker writes it, private, and everything else stays
     proxies: { default: { httpProxy: 'x' } },
   });
   assert.equal((await stat(file)).mode & 0o777, 0o600);
-  assert.deepEqual(await storedCredentials(place.environment)('docker.io'), ME);
+  assert.partialDeepStrictEqual(await storedCredentials(place.environment)('docker.io'), ME);
   assert.deepEqual(await readdir(path.dirname(file)), ['config.json']);
 });
 
@@ -92,7 +92,7 @@ test('an identity token is kept as one', async () => {
   const kept = logins(place.environment);
   const identity = { kind: 'identity', username: 'me', token: 'long' } as const;
   await kept.store('a.example', identity);
-  assert.deepEqual(await storedCredentials(place.environment)('a.example'), identity);
+  assert.partialDeepStrictEqual(await storedCredentials(place.environment)('a.example'), identity);
 });
 
 test('a symbolic link stays one, what it points to is replaced', async () => {
@@ -179,7 +179,7 @@ test('helpers: stored, found, listed and erased there, and no secret in the file
   assert.equal(await kept.store('docker.io', ME), 'docker-credential-one');
   assert.equal(await kept.store('b.example', ME), 'docker-credential-two');
   assert.deepEqual((await json(file))['auths'], { [HUB]: {}, 'b.example': {} });
-  assert.deepEqual(await storedCredentials(place.environment)('docker.io'), ME);
+  assert.partialDeepStrictEqual(await storedCredentials(place.environment)('docker.io'), ME);
   assert.deepEqual(await kept.list('shown'), [
     { registry: 'b.example', username: 'me', place: 'docker-credential-two', secret: 'a:b' },
     { registry: 'docker.io', username: 'me', place: 'docker-credential-one', secret: 'a:b' },
