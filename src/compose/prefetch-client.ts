@@ -26,11 +26,17 @@ export async function prefetchThere(
   try {
     const response = await send(server, { method: 'POST', path: '/api/v1/prefetch', body, signal });
     for await (const line of linesOf(response.body ?? [])) {
-      const said: unknown = JSON.parse(line);
-      if (!isRecord(said)) continue;
-      if (said['type'] === 'summary') return said as unknown as PrefetchSummary;
-      if (said['type'] === 'error') throw errorOf(said);
-      observe(said as unknown as PrefetchEvent);
+      const said = parsed(line);
+      switch (said.type) {
+        case 'summary': {
+          const { type: _type, ...summary } = said;
+          return summary;
+        }
+        case 'error':
+          throw errorOf(said);
+        default:
+          observe(said);
+      }
     }
   } catch (error) {
     if (signal.aborted) throw new RegistryError('INTERRUPTED', 'interrupted', { cause: error });
@@ -45,9 +51,23 @@ function ended(cause: unknown): RegistryError {
   return new RegistryError('STORAGE_UNAVAILABLE', message, { cause });
 }
 
-function errorOf({ code, message }: Readonly<Record<string, unknown>>): RegistryError {
-  const known = typeof code === 'string' && isCode(code) ? code : 'UNKNOWN';
-  return new RegistryError(known, typeof message === 'string' ? message : undefined);
+interface Failure {
+  readonly type: 'error';
+  readonly code: string;
+  readonly message: string;
+}
+
+type Line = PrefetchEvent | ({ readonly type: 'summary' } & PrefetchSummary) | Failure;
+
+/** A line that this program has written at the other end; one of another version may say more. */
+function parsed(line: string): Line {
+  const said: unknown = JSON.parse(line);
+  if (isRecord(said) && typeof said['type'] === 'string') return said as unknown as Line;
+  throw new SyntaxError('a line of the answer says nothing');
+}
+
+function errorOf({ code, message }: Failure): RegistryError {
+  return new RegistryError(isCode(code) ? code : 'UNKNOWN', message);
 }
 
 async function* linesOf(body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>) {

@@ -36,10 +36,10 @@ const entry = (given: Partial<ScheduleEntry> = {}): ScheduleEntry => ({
 
 type Run = (query: PrefetchQuery, run: PrefetchRun) => Promise<PrefetchSummary>;
 
-/** A schedule by a clock that moves only when it is told to, or when somebody waits and `moves` says so. */
+/** A schedule by a clock that moves only when it is told to, and that can be set beside that. */
 function ticking(entries: readonly ScheduleEntry[], given: Partial<ScheduleOptions> = {}) {
   const pulse = new Pulse();
-  const state = { now: 1_000_000_000_000, waiting: 0 };
+  const state = { now: 1_000_000_000_000, elapsed: 0, waiting: 0 };
   const ran: {
     readonly at: number;
     readonly images: readonly string[];
@@ -73,7 +73,7 @@ function ticking(entries: readonly ScheduleEntry[], given: Partial<ScheduleOptio
       now: () => state.now,
       random: () => 0,
       wait: async (milliseconds, signal) => {
-        const until = state.now + milliseconds;
+        const until = state.elapsed + milliseconds;
         state.waiting += 1;
         pulse.give();
         const woken = Promise.withResolvers<void>();
@@ -81,7 +81,7 @@ function ticking(entries: readonly ScheduleEntry[], given: Partial<ScheduleOptio
         signal.addEventListener('abort', wake);
         if (signal.aborted) wake();
         const looking = (async () => {
-          while (state.now < until) await pulse.wait();
+          while (state.elapsed < until) await pulse.wait();
         })();
         try {
           await Promise.race([looking, woken.promise]);
@@ -93,6 +93,7 @@ function ticking(entries: readonly ScheduleEntry[], given: Partial<ScheduleOptio
     });
   return {
     schedule,
+    settled,
     ran,
     errors,
     times,
@@ -100,10 +101,12 @@ function ticking(entries: readonly ScheduleEntry[], given: Partial<ScheduleOptio
     answer: (next: Run) => (run = next),
     /** In steps of the looks at the clock. */
     async advance(milliseconds: number) {
-      const end = state.now + milliseconds;
-      while (state.now < end) {
+      const end = state.elapsed + milliseconds;
+      while (state.elapsed < end) {
         await settled();
-        state.now = Math.min(end, state.now + 10 * 60_000);
+        const step = Math.min(end - state.elapsed, 10 * 60_000);
+        state.elapsed += step;
+        state.now += step;
         pulse.give();
       }
       await settled();
@@ -192,6 +195,7 @@ test('a clock that is set back or ahead by a year keeps nothing from running', a
   const clock = ticking([entry()]);
   await using _ = clock.schedule();
   await clock.until(1);
+  await clock.settled();
   const year = 365 * 24 * HOUR;
   clock.state.now -= year;
   await clock.advance(7 * HOUR);
@@ -265,6 +269,22 @@ test('a tag that moves is fetched at once where an entry follows it, each once',
       [['docker.io/library/z:2'], 'tag-moved'],
     ],
   );
+});
+
+test('a tag whose move the run under way has noticed is not fetched beside it', async () => {
+  const clock = ticking([entry({ whenTagMoves: true })]);
+  const gate = Promise.withResolvers<void>();
+  clock.answer(async () => {
+    await gate.promise;
+    return COMPLETE;
+  });
+  const schedule = clock.schedule();
+  await clock.until(1);
+  schedule.moved({ host: 'docker.io', path: 'library/x' }, parseTag('1.5'));
+  gate.resolve();
+  await clock.settled();
+  await schedule[Symbol.asyncDispose]();
+  assert.equal(clock.ran.length, 1);
 });
 
 test('closed in the middle of a run it ends that, and does not remember it', async () => {
