@@ -132,3 +132,22 @@ test('files of what a mirror stores', async () => {
   assert.match(error, /, 0 B of blobs over the network\n$/);
   assert.equal((await asked('ls', 'x:v1', '/etc')).out, '/etc/motd\n');
 });
+
+test('layers that cat has passed through are not fetched again', async () => {
+  await using place = await world();
+  const { registry, at, image } = place;
+  const upper = layerOf([file('noise', noise(400_000))]);
+  const { layers } = registry.addImage('team/app', '2', {
+    layers: [layerOf([file('below', 'found')]), upper],
+  });
+  const content = { method: 'GET', path: new RegExp(`blobs/${layers[1]?.digest}`) };
+  const cat = ['cat', image.replace(/:1$/, ':2'), 'below'];
+  const first = await at.layover(cat);
+  assert.deepEqual([first.code, first.out], [0, 'found'], first.error);
+  const asked = registry.count(content);
+  assert.ok(asked > 1, 'in parts');
+  const again = await at.layover(cat);
+  assert.deepEqual([again.code, again.out], [0, 'found'], again.error);
+  assert.match(again.error, / 0 B of blobs over the network/);
+  assert.equal(registry.count(content), asked);
+});

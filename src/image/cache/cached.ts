@@ -11,6 +11,7 @@ import type { Blob, Source } from '../../core/source.ts';
 import { ContentCache, type CacheOptions } from './content-cache.ts';
 import { resuming } from '../resuming.ts';
 import { Fills } from './fills.ts';
+import { Gathering } from './gathering.ts';
 
 export interface CachedOptions extends CacheOptions {
   /** How often a body that breaks without any progress is asked for again; 5 if left out. */
@@ -21,7 +22,8 @@ export interface CachedOptions extends CacheOptions {
 export interface Caching extends AsyncDisposable {
   /**
    * The same source, which asks for content by digest once and has it on this disk from then on.
-   * Parts of what is not there yet come straight from the source. Tags are always asked for.
+   * Parts of what is not there yet come straight from the source; those that follow one another from
+   * the first byte to the last are kept, too. Tags are always asked for.
    */
   over(source: Source): Source;
 }
@@ -33,13 +35,23 @@ export function contentCache(options: CachedOptions): Caching {
   const cache = new ContentCache(options);
   const { retries = 5 } = options;
   const fills = new Fills({ cache, retries });
+  const gathering = new Gathering(cache);
   return {
-    over: (source) => new Cached(source, resuming(source, { retries }), cache, fills),
+    over: (source) =>
+      new Cached(source, resuming(source, { retries }), { cache, fills, gathering }),
     [Symbol.asyncDispose]: async () => {
       await fills[Symbol.asyncDispose]();
+      await gathering[Symbol.asyncDispose]();
       await cache[Symbol.asyncDispose]();
     },
   };
+}
+
+/** What all sources have in common. */
+interface Kept {
+  readonly cache: ContentCache;
+  readonly fills: Fills;
+  readonly gathering: Gathering;
 }
 
 class Cached implements Source {
@@ -48,14 +60,16 @@ class Cached implements Source {
   readonly #resuming: Source;
   readonly #cache: ContentCache;
   readonly #fills: Fills;
+  readonly #gathering: Gathering;
   /** What manifests say: a file of another size is not what it was. */
   readonly #sizes = new LRUCache<Digest, number>({ max: SIZES });
 
-  constructor(source: Source, resuming: Source, cache: ContentCache, fills: Fills) {
+  constructor(source: Source, resuming: Source, { cache, fills, gathering }: Kept) {
     this.#source = source;
     this.#resuming = resuming;
     this.#cache = cache;
     this.#fills = fills;
+    this.#gathering = gathering;
   }
 
   async resolve(repository: Repository, at: Tag | Digest) {
@@ -83,7 +97,10 @@ class Cached implements Source {
       const { finished } = this.#fills;
       const held = await this.#cache.open(digest, { range, size: this.#sizes.get(digest) });
       if (held !== undefined) return held;
-      if (range !== undefined) return this.#resuming.blob(repository, digest, range);
+      if (range !== undefined) {
+        const part = await this.#resuming.blob(repository, digest, range);
+        return await this.#gathering.follow(digest, part);
+      }
       // One that ended meanwhile may have brought it after the look into the cache.
       if (finished !== this.#fills.finished) continue;
       const blob = await this.#fills.read({ repository, upstream: this.#source }, digest);

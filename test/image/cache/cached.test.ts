@@ -4,7 +4,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { digestOf, hexOf, type Digest } from '../../../src/core/digest.ts';
 import { RegistryError } from '../../../src/core/errors.ts';
-import type { Blob } from '../../../src/core/source.ts';
+import type { Blob, Source } from '../../../src/core/source.ts';
 import { contentCache } from '../../../src/image/cache/cached.ts';
 import type { CacheEvent } from '../../../src/image/cache/content-cache.ts';
 import { collect, collectPoured, pattern } from '../../fixtures/collect.ts';
@@ -215,7 +215,7 @@ test('however many are stored at once, no more stay than there is room for', asy
   const size = 50_000;
   for (let round = 0; round < 10; round += 1) {
     await using it = await world({ maxSize: 3 * size });
-    const digests = [...new Array(12).keys()].map((seed) =>
+    const digests = Array.from({ length: 12 }, (_, seed) =>
       it.source.putBlob(REPOSITORY, pattern(size, seed)),
     );
     await Promise.all(digests.map((digest) => read(it.cached.blob(REPOSITORY, digest))));
@@ -279,4 +279,82 @@ test('disposal ends what is under way', async () => {
   await failed;
   assert.equal(it.source.open, 0);
   assert.deepEqual(await readdir(path.join(it.folder, 'owners')), []);
+});
+
+/** Reads the parts one after the other. */
+async function inParts(
+  source: Source,
+  digest: Digest,
+  ...ends: readonly number[]
+): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let from = 0;
+  for (const to of ends) {
+    await using part = await source.blob(REPOSITORY, digest, { from, to: to - 1 });
+    parts.push(await collect(part.body));
+    from = to;
+  }
+  return Buffer.concat(parts);
+}
+
+test('what was read part by part, to the end, is kept as well', async () => {
+  await using world_ = await world();
+  const { source, cached, cache, open, blobs, file } = world_;
+  const bytes = pattern(SIZE);
+  const digest = source.putBlob(REPOSITORY, bytes);
+  assert.ok((await inParts(cached, digest, 65_536, 200_000, SIZE)).equals(bytes));
+  assert.equal(blobs(), 3);
+  assert.ok((await readFile(file(digest))).equals(bytes));
+  await cache[Symbol.asyncDispose]();
+  const later = open().over(source);
+  assert.ok((await inParts(later, digest, 10, SIZE)).equals(bytes));
+  assert.equal(blobs(), 3);
+});
+
+test('parts that leave something out are not; what has come is gone on with', async () => {
+  await using world_ = await world();
+  const { source, cached, cache, open, file } = world_;
+  const bytes = pattern(SIZE);
+  const digest = source.putBlob(REPOSITORY, bytes);
+  await inParts(cached, digest, 1_000_000);
+  await read(cached.blob(REPOSITORY, digest, { from: 1_200_000, to: SIZE - 1 }));
+  await assert.rejects(readFile(file(digest)));
+  await cache[Symbol.asyncDispose]();
+  const positions: number[] = [];
+  source.behave({ before: (position) => void positions.push(position) });
+  const later = open();
+  assert.ok((await read(later.over(source).blob(REPOSITORY, digest))).equals(bytes));
+  await later[Symbol.asyncDispose]();
+  assert.equal(positions[0], 1_000_000);
+});
+
+test('readers of the same parts at the same time get theirs, and one of them is kept', async () => {
+  await using world_ = await world();
+  const { source, cached, file } = world_;
+  const bytes = pattern(SIZE);
+  const digest = source.putBlob(REPOSITORY, bytes);
+  const ends = Array.from({ length: 15 }, (_, at) => (at + 1) * 100_000);
+  const both = await Promise.all([
+    inParts(cached, digest, ...ends),
+    inParts(cached, digest, ...ends),
+    inParts(cached, digest, 70_000, SIZE),
+  ]);
+  for (const one of both) assert.ok(one.equals(bytes));
+  assert.ok((await readFile(file(digest))).equals(bytes));
+});
+
+test('wrong bytes in parts are not kept, nor is what there is no room for', async () => {
+  await using world_ = await world();
+  const { source, cached, file } = world_;
+  const digest = digestOf(pattern(SIZE));
+  const wrong = pattern(SIZE, 9);
+  const other = source.putBlob(REPOSITORY, wrong);
+  const honest = source.blob.bind(source);
+  source.blob = (repository, _, range) => honest(repository, other, range);
+  assert.ok((await inParts(cached, digest, 65_536, SIZE)).equals(wrong));
+  await assert.rejects(readFile(file(digest)));
+  await using small = await world({ maxSize: 1000 });
+  small.source.putBlob(REPOSITORY, wrong);
+  assert.ok((await inParts(small.cached, other, 65_536, SIZE)).equals(wrong));
+  await assert.rejects(readFile(small.file(other)));
 });
