@@ -61,15 +61,18 @@ test(
         : argument.startsWith('http://release-')
           ? mirror.url
           : argument;
-    const runs = async (name: string): Promise<string> => {
+    const runs = async (name: string, container = 0): Promise<string> => {
       const set = objectsIn(stdout).find(
         (object) => object.kind === 'DaemonSet' && object.name === name,
       );
       assert.ok(set !== undefined, name);
-      const [setup] = containersOf(set);
-      const done = await here.attempt('layover', ...(setup?.args ?? []).map(asThere));
+      const { args = [] } = containersOf(set)[container] ?? assert.fail(name);
+      const done = await here.attempt(
+        'layover',
+        ...args.filter((one) => one !== '--').map(asThere),
+      );
       assert.equal(done.code, 0, done.stdout + done.stderr);
-      return done.stdout;
+      return done.stdout + (container === 0 ? '' : done.stderr);
     };
 
     await runs('release-layover-nodes');
@@ -79,7 +82,7 @@ test(
     assert.ok(merged.indexOf(mirror.url) < merged.indexOf('other.example.com'), merged);
     // Once more, as it is done every few minutes: nothing to do, nothing to say.
     const after = await snapshot(folder.at('host'));
-    assert.equal(await runs('release-layover-nodes'), '');
+    assert.equal(await runs('release-layover-nodes', 1), '');
     assert.equal(await snapshot(folder.at('host')), after);
 
     await runs('release-layover-undo');

@@ -260,7 +260,7 @@ suite('the chart', { skip: helm.missing ?? false }, () => {
       'http://release-layover.space.svc:8080',
     ]);
     // It goes on doing that.
-    assert.deepEqual(containersOf(set)[1]?.args, ['--', ...(setup?.args ?? [])]);
+    assert.deepEqual(containersOf(set)[1]?.args, ['--', ...(setup?.args ?? []), '--quiet']);
     const undo = objects.filter(
       ({ at }) => at('metadata', 'annotations', 'helm.sh/hook') === 'post-delete',
     );
@@ -279,6 +279,10 @@ suite('the chart', { skip: helm.missing ?? false }, () => {
           ?.at('metadata', 'annotations', 'helm.sh/hook-weight'),
       );
     assert.ok(undo.every(({ kind }) => kind === 'Job' || weight(kind) < weight('Job')));
+    const undone = await rendered('nodes that are to be as they were');
+    const [back, standby] = containersOf(one(undone, 'DaemonSet', 'release-layover-nodes'));
+    assert.equal(back?.args?.at(-1), '--undo');
+    assert.equal(standby?.args, undefined);
     const own = await rendered('nodes by their own server');
     assert.ok(
       JSON.stringify(one(own, 'DaemonSet', 'release-layover-nodes').whole).includes(

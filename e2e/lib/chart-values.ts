@@ -131,6 +131,10 @@ export const CASES: Readonly<Record<string, object>> = {
     nodes: { enabled: true },
     service: { type: 'NodePort', nodePort: 30_500, trafficDistribution: 'PreferSameNode' },
   },
+  'nodes that are to be as they were': {
+    nodes: { enabled: true, state: 'undone' },
+    service: { type: 'NodePort', nodePort: 30_500 },
+  },
   'nodes by their own server': {
     nodes: { enabled: true, upstreams: ['docker.io', 'quay.io'], undo: { enabled: false } },
     mode: 'daemonset',

@@ -37,6 +37,7 @@ const service = z.strictObject({
 
 const nodes = z.strictObject({
   enabled: z.boolean(),
+  state: z.literal(['set-up', 'undone']),
   mirror: z.string().regex(/^(https?:\/\/\S+)?$/),
   upstreams: z.array(z.string()),
   path: z.string().regex(/^\//),

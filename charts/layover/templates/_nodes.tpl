@@ -38,7 +38,7 @@ spec:
       {{- if .again }}
       args:
         - --
-        {{- toYaml .args | nindent 8 }}
+        {{- toYaml (append .args "--quiet") | nindent 8 }}
       {{- end }}
       {{- include "layover.nodeContainer" . | nindent 6 }}
   volumes:
@@ -80,5 +80,5 @@ volumeMounts:
 
 {{/* What both setup and its undoing say. */}}
 {{- define "layover.nodeArgs" -}}
-{{- list "setup" "containerd" "--root" "/host" "--certs-d" (printf "%s/certs.d" (trimSuffix "/" .Values.nodes.path)) "--write" "--quiet" | toJson -}}
+{{- list "setup" "containerd" "--root" "/host" "--certs-d" (printf "%s/certs.d" (trimSuffix "/" .Values.nodes.path)) "--write" | toJson -}}
 {{- end -}}
