@@ -1,11 +1,11 @@
 import { parseDescriptor, type Descriptor } from '../../core/descriptor.ts';
-import type { Digest } from '../../core/digest.ts';
+import { isDigest, type Digest } from '../../core/digest.ts';
 import { isUnknown, RegistryError } from '../../core/errors.ts';
 import { entriesOf } from '../../core/image-index.ts';
 import { isIndexType } from '../../core/image-manifest.ts';
 import { isManifestType, parseManifest, type Manifest } from '../../core/manifest.ts';
 import { formatPlatform, type Platform } from '../../core/platform.ts';
-import { atDigest, type Repository } from '../../core/reference.ts';
+import { atDigest, isTag, type Repository, type Tag } from '../../core/reference.ts';
 import type { Source } from '../../core/source.ts';
 import { plan, type Selection } from '../copy/plan.ts';
 import type { Stock } from './stock.ts';
@@ -22,6 +22,8 @@ export interface Parts {
   readonly blobs: readonly Descriptor[];
   /** Configurations of images for other platforms: to be there, if they can be had. */
   readonly beside: readonly Descriptor[];
+  /** Tags that lead to some of it, apart from the image's own. */
+  readonly tags: readonly Tag[];
   readonly notes: readonly string[];
 }
 
@@ -34,6 +36,9 @@ const LARGEST_CONFIG = 8 * 1024 * 1024;
 
 const ATTESTED = 'vnd.docker.reference.digest';
 
+/** What cosign puts behind a digest to make a tag of it. */
+const COSIGN = ['sig', 'att', 'sbom'] as const;
+
 /**
  * Reads the manifests of an image, which puts them into the stock. An index stays as it is: which of
  * its images are here only shows when they are asked for.
@@ -45,97 +50,141 @@ export async function partsOf(
   root: Manifest,
   choice: Choice,
 ): Promise<Parts> {
-  const read = new Map<Digest, Manifest>([[root.descriptor.digest, root]]);
-  const source = reading(stock, read);
-  const blobs = new Map<Digest, Descriptor>();
-  const notes: string[] = [];
-  const { digest } = root.descriptor;
-  const add = async (at: Digest, selection: Selection): Promise<Digest> => {
-    const { referrers } = choice;
-    const planned = await plan({ source, repository, at, name: at, selection, referrers });
-    for (const one of planned.manifests) for (const blob of one.blobs) blobs.set(blob.digest, blob);
-    return planned.chosen.descriptor.digest;
-  };
-  const { platforms } = choice;
-  const isIndex = isIndexType(root.descriptor.mediaType);
-  if (platforms === 'all' || (platforms.length === 0 && !isIndex)) {
-    await add(digest, { kind: 'all' });
-  } else if (platforms.length === 0) {
-    await attestations(root, await add(digest, { kind: 'one' }), choice, add);
-  } else {
+  const gathering = new Gathering(stock, repository, root, choice);
+  await gathering.images();
+  if (choice.referrers === 'copied') await gathering.referrers();
+  if (choice.platforms !== 'all') await gathering.others();
+  return gathering.parts;
+}
+
+class Gathering {
+  readonly #stock: Stock;
+  readonly #repository: Repository;
+  readonly #root: Manifest;
+  readonly #choice: Choice;
+  readonly #source: Source;
+  readonly #read: Map<Digest, Manifest>;
+  readonly #blobs = new Map<Digest, Descriptor>();
+  readonly #chosen = new Set<Digest>();
+  readonly #tags: Tag[] = [];
+  readonly #notes: string[] = [];
+
+  constructor(stock: Stock, repository: Repository, root: Manifest, choice: Choice) {
+    [this.#stock, this.#repository, this.#root, this.#choice] = [stock, repository, root, choice];
+    this.#read = new Map([[root.descriptor.digest, root]]);
+    this.#source = reading(stock, this.#read);
+  }
+
+  get parts(): Parts {
+    const manifests = [...this.#read.values()];
+    const beside = manifests.flatMap(configOf).filter(({ digest }) => !this.#blobs.has(digest));
+    const [blobs, tags, notes] = [[...this.#blobs.values()], this.#tags, this.#notes];
+    return { manifests, blobs, beside, tags, notes };
+  }
+
+  /** Those for the platforms. @throws RegistryError MANIFEST_UNKNOWN when there is none */
+  async images(): Promise<void> {
+    const { platforms } = this.#choice;
+    const { digest, mediaType } = this.#root.descriptor;
+    this.#chosen.add(digest);
+    if (platforms === 'all' || (platforms.length === 0 && !isIndexType(mediaType))) {
+      await this.#add(digest, { kind: 'all' });
+      for (const one of this.#read.keys()) this.#chosen.add(one);
+      return;
+    }
+    if (platforms.length === 0) return this.#one(undefined);
     const lacking: RegistryError[] = [];
     for (const platform of platforms) {
       try {
-        await attestations(root, await add(digest, { kind: 'one', platform }), choice, add);
+        await this.#one(platform);
       } catch (error) {
         const there = platformsIn(error);
         if (!(error instanceof RegistryError) || there === undefined) throw error;
         // Charts and other artifacts are for any platform.
-        if (!isIndex && there.includes('unstated'))
-          return partsOf(stock, repository, root, whole(choice));
+        if (!isIndexType(mediaType) && there.includes('unstated')) {
+          await this.#add(digest, { kind: 'all' });
+          return;
+        }
         lacking.push(error);
-        notes.push(`there is no image for ${formatPlatform(platform)}`);
+        this.#notes.push(`there is no image for ${formatPlatform(platform)}`);
       }
     }
     const [first] = lacking;
     if (first !== undefined && lacking.length === platforms.length) throw first;
   }
-  if (choice.referrers === 'copied' && isIndex && platforms !== 'all') {
-    // The index itself may be signed, too.
-    const { items } = await source.referrers(repository, digest);
-    for (const item of items) await add(item.digest, { kind: 'all' });
-  }
-  if (platforms !== 'all') await others(source, repository, read);
-  const manifests = [...read.values()];
-  const beside = manifests.flatMap(configOf).filter(({ digest }) => !blobs.has(digest));
-  return { manifests, blobs: [...blobs.values()], beside, notes };
-}
 
-/**
- * The manifests of an index that are not wanted: containerd 2 does not pull an image if it cannot read
- * all of them and their configurations. Of what they list the rest, which is large, is left out.
- */
-async function others(
-  source: Source,
-  repository: Repository,
-  read: ReadonlyMap<Digest, Manifest>,
-): Promise<void> {
-  // The map grows while it is walked: an index may list indexes.
-  for (const { bytes, descriptor } of read.values()) {
-    if (!isIndexType(descriptor.mediaType)) continue;
-    for (const { digest, mediaType } of entriesOf(bytes)) {
-      if (!isManifestType(mediaType)) continue;
-      try {
-        await source.manifest(repository, digest);
-      } catch (error) {
+  /** Of the images and of their index: those that are listed, and those under tags as cosign keeps them. */
+  async referrers(): Promise<void> {
+    const { digest, mediaType } = this.#root.descriptor;
+    if (isIndexType(mediaType) && this.#choice.platforms !== 'all') {
+      const { items } = await this.#source.referrers(this.#repository, digest);
+      for (const item of items) await this.#add(item.digest, { kind: 'all' });
+      // What build tools list beside an image to say how it was made.
+      for (const { digest, annotations } of entriesOf(this.#root.bytes)) {
+        const about = annotations?.[ATTESTED];
+        if (about !== undefined && isDigest(about) && this.#chosen.has(about)) {
+          await this.#add(digest, { kind: 'all' });
+        }
+      }
+    }
+    for (const one of this.#chosen) {
+      for (const suffix of COSIGN) await this.#tagged(`${one.replace(':', '-')}.${suffix}`);
+    }
+  }
+
+  /**
+   * The manifests of an index that are not wanted: containerd 2 does not pull an image if it cannot read
+   * all of them and their configurations. Of what they list the rest, which is large, is left out.
+   */
+  async others(): Promise<void> {
+    // The map grows while it is walked: an index may list indexes.
+    for (const { bytes, descriptor } of this.#read.values()) {
+      if (!isIndexType(descriptor.mediaType)) continue;
+      for (const { digest, mediaType } of entriesOf(bytes)) {
+        if (!isManifestType(mediaType)) continue;
         // Copies of single platforms lack the others everywhere.
-        if (!isUnknown(error)) throw error;
+        await unlessUnknown(this.#source.manifest(this.#repository, digest));
       }
     }
   }
+
+  async #one(platform: Platform | undefined): Promise<void> {
+    const { digest } = this.#root.descriptor;
+    this.#chosen.add(await this.#add(digest, { kind: 'one', platform }));
+  }
+
+  async #tagged(text: string): Promise<void> {
+    if (!isTag(text)) return;
+    const found = await unlessUnknown(this.#stock.resolve(this.#repository, text));
+    if (found === undefined) return;
+    await this.#add(found.descriptor.digest, { kind: 'all' });
+    this.#tags.push(text);
+  }
+
+  async #add(at: Digest, selection: Selection): Promise<Digest> {
+    const { referrers } = this.#choice;
+    const [source, repository] = [this.#source, this.#repository];
+    const planned = await plan({ source, repository, at, name: at, selection, referrers });
+    for (const { blobs } of planned.manifests) {
+      for (const blob of blobs) this.#blobs.set(blob.digest, blob);
+    }
+    return planned.chosen.descriptor.digest;
+  }
 }
 
-function whole({ referrers }: Choice): Choice {
-  return { platforms: 'all', referrers };
+async function unlessUnknown<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (isUnknown(error)) return undefined;
+    throw error;
+  }
 }
 
 function configOf({ bytes, descriptor }: Manifest): readonly Descriptor[] {
   if (isIndexType(descriptor.mediaType)) return [];
   const config = parseDescriptor(parseManifest(bytes)['config']);
   return config === undefined || config.size > LARGEST_CONFIG ? [] : [config];
-}
-
-/** What build tools list beside an image to say how it was made goes with its other referrers. */
-async function attestations(
-  root: Manifest,
-  image: Digest,
-  { referrers }: Choice,
-  add: (at: Digest, selection: Selection) => Promise<Digest>,
-): Promise<void> {
-  if (referrers === 'left-out' || !isIndexType(root.descriptor.mediaType)) return;
-  for (const { digest, annotations } of entriesOf(root.bytes)) {
-    if (annotations?.[ATTESTED] === image) await add(digest, { kind: 'all' });
-  }
 }
 
 /** What there is instead, where an image lacks the platform; `undefined` for every other failure. */

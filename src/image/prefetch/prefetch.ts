@@ -137,6 +137,7 @@ class Run {
       const parts = await partsOf(stock, repository, root, this.#options);
       notes.push(...parts.notes);
       await this.#bring(repository, parts, { counted, notes });
+      for (const tag of parts.tags) await stock.tag(repository, tag);
       const { digest } = root.descriptor;
       const digests = [...parts.manifests.map(({ descriptor }) => descriptor), ...parts.blobs]
         .map((one) => one.digest)

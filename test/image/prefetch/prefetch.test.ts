@@ -163,6 +163,34 @@ test('referrers come along when asked for: signatures, and what build tools list
   );
 });
 
+test('so do those that cosign keeps under tags', async () => {
+  await using place = await filling();
+  const { index, amd, arm } = addIndex(place);
+  const named = ({ digest }: { readonly digest: string }, suffix: string) =>
+    place.registry.addImage('library/x', `${digest.replace(':', '-')}.${suffix}`, {
+      layers: [`${digest} ${suffix}`],
+    });
+  const found = [named(index, 'sig'), named(amd.manifest, 'att')];
+  const other = named(arm.manifest, 'sig');
+  const { complete } = await place.fetch(['x:v1'], {
+    platforms: ['linux/amd64'],
+    referrers: 'copied',
+  });
+  assert.equal(complete, 1);
+  const here = await stored(place);
+  for (const digest of found.flatMap(digestsOf)) assert.ok(here.has(digest));
+  for (const digest of layersOf(other)) assert.ok(!here.has(digest));
+  const tags = (await place.tags.list(repository)).map(String);
+  assert.deepEqual(
+    tags.toSorted(),
+    [
+      'v1',
+      `${index.digest.replace(':', '-')}.sig`,
+      `${amd.manifest.digest.replace(':', '-')}.att`,
+    ].toSorted(),
+  );
+});
+
 test('a pattern is expanded by the upstream’s tags, and says how many fit', async () => {
   await using place = await filling();
   const tags = ['1.27.0', '1.27.1', '1.28.0', '2.0.0', 'latest'];
