@@ -21,13 +21,13 @@ export async function place(staging: Staging, target: string): Promise<void> {
   if (!(await isFolder(target))) {
     if ((await kindAt(target)) !== undefined) throw blocked(target, 'it is there and no folder');
     await onDisk(target, () => rename(staging.folder, destination));
-    await staging.dress(destination, staging.attributesOf(''));
+    await staging.settle(destination, '');
     return;
   }
   for (const { at, kind } of await moves(staging, destination, '')) {
     const to = below(destination, at);
     await onDisk(to, () => rename(below(staging.folder, at), to));
-    if (kind === 'folder') await staging.dress(to, staging.attributesOf(at));
+    if (kind === 'folder') await staging.settle(destination, at);
   }
 }
 

@@ -9,11 +9,12 @@ import {
   unlink,
   utimes,
 } from 'node:fs/promises';
+import { systemCode } from '../../core/errors.ts';
 import { encodeName } from '../../layer/name.ts';
 import type { Part } from '../../layer/tar-entry.ts';
 import { below, onDisk, writeParts } from './disk.ts';
 import type { FileEntry, FileType } from './file-entry.ts';
-import { ancestorsOf, type ImagePath } from './path.ts';
+import { ancestorsOf, isWithin, type ImagePath } from './path.ts';
 import { WithoutXattrs } from './xattrs.ts';
 
 /** How files get their owners and special bits on the disk. */
@@ -64,13 +65,12 @@ export class Staging {
     return this.#folders.has(at) ? 'directory' : this.#kinds.get(at);
   }
 
-  /** What a folder is to get, as far as the image says. */
-  attributesOf(at: ImagePath): Attributes | undefined {
-    return this.#folders.get(at);
-  }
-
   /** Makes an entry, or notes why not. Hard links are made by `join`. */
   async put(at: ImagePath, entry: FileEntry, parts: () => AsyncIterable<Part>): Promise<void> {
+    await this.#unlessTooLong(at, () => this.#put(at, entry, parts));
+  }
+
+  async #put(at: ImagePath, entry: FileEntry, parts: () => AsyncIterable<Part>): Promise<void> {
     switch (entry.type) {
       case 'directory':
         if (await this.#ready(at, 'directory')) {
@@ -106,32 +106,55 @@ export class Staging {
   async join(at: ImagePath, target: ImagePath): Promise<boolean> {
     const kind = this.#kinds.get(target);
     if (kind === undefined || at === target) return false;
-    if (!(await this.#ready(at, kind))) return true;
-    const place = below(this.folder, at);
-    await onDisk(place, () => link(below(this.folder, target), place));
-    this.files += 1;
+    await this.#unlessTooLong(at, async () => {
+      if (!(await this.#ready(at, kind))) return;
+      const place = below(this.folder, at);
+      await onDisk(place, () => link(below(this.folder, target), place));
+      this.files += 1;
+    });
     return true;
+  }
+
+  /** One name that this disk cannot have is no reason to go without all the others. */
+  async #unlessTooLong(at: ImagePath, make: () => Promise<void>): Promise<void> {
+    try {
+      await make();
+    } catch (error) {
+      if (!(error instanceof Error) || systemCode(error.cause) !== 'ENAMETOOLONG') throw error;
+      this.#kinds.delete(at);
+      this.skip(at, 'a name is too long for the file system');
+    }
   }
 
   skip(path: ImagePath, why: string): void {
     this.skipped.push({ path, why });
   }
 
-  /** Gives folders what is theirs, the deepest first; their owner can still write in them. */
+  /** Gives folders what is theirs, the deepest first; their owner can still write in them, and move them. */
   async finish(): Promise<void> {
-    const deepest = [...this.#folders].toSorted(([a], [b]) => b.length - a.length);
-    for (const [at, attributes] of deepest) {
-      if (attributes === undefined) continue;
-      await this.dress(below(this.folder, at), { ...attributes, mode: attributes.mode | 0o700 });
+    for (const [at, attributes] of this.#deepest('')) {
+      if (at !== '') await this.#dress(below(this.folder, at), attributes, OWNERS);
     }
   }
 
-  /** Gives a folder its owner, its permissions and its time. */
-  async dress(place: Buffer, attributes: Attributes | undefined): Promise<void> {
+  /** Gives a folder that was moved, and those in it, what the image says to the letter. */
+  async settle(destination: Buffer, folder: ImagePath): Promise<void> {
+    for (const [at, attributes] of this.#deepest(folder)) {
+      const open = ((attributes ?? IMPLICIT).mode & OWNERS) === OWNERS;
+      if (at === folder || !open) await this.#dress(below(destination, at), attributes, 0);
+    }
+  }
+
+  #deepest(folder: ImagePath): (readonly [ImagePath, Attributes | undefined])[] {
+    const within = [...this.#folders].filter(([at]) => isWithin(at, folder));
+    return within.toSorted(([a], [b]) => b.length - a.length);
+  }
+
+  async #dress(place: Buffer, attributes: Attributes | undefined, besides: number): Promise<void> {
     const { uid, gid, mtime, mode } = attributes ?? { ...IMPLICIT, mtime: undefined };
     await onDisk(place, async () => {
       if (this.#manners.owners === 'keep') await lchown(place, uid, gid);
-      await chmod(place, this.#mode(mode));
+      await chmod(place, this.#mode(mode) | besides);
       if (mtime !== undefined) await utimes(place, mtime, mtime);
     });
   }
@@ -200,6 +223,9 @@ export class Staging {
     return this.#manners.specialBits === 'keep' ? mode : mode & 0o777;
   }
 }
+
+/** What it takes to write into a folder, and to move it. */
+const OWNERS = 0o700;
 
 /** What a folder gets that the image has no entry for. */
 const IMPLICIT = { mode: 0o755, uid: 0, gid: 0 } as const;

@@ -53,6 +53,55 @@ const fails =
   };
 
 describe('a whole layer on the disk', () => {
+  test('folders have their modes to the letter, also where they are only implied', async (t) => {
+    await using temporary = await temporaryFolder();
+    const built = image([
+      file('implied/below/f'),
+      folder('read', { mode: 0o555 }),
+      folder('read/none', { mode: 0 }),
+      file('read/none/f'),
+    ]);
+    const merged = path.join(temporary.path, 'merged');
+    await mkdir(merged);
+    t.after(() => spawnSync('chmod', ['-R', 'u+rwx', temporary.path]));
+    for (const at of ['new', 'merged']) {
+      const target = path.join(temporary.path, at);
+      await getLayer(built, 0, target);
+      await getPath(built, '/read', path.join(target, 'sub'));
+      const modes = ['implied', 'implied/below', 'read/none', 'read', 'sub', 'sub/none'].map(
+        async (name) => (await mode(path.join(target, name))).toString(8),
+      );
+      assert.deepEqual(await Promise.all(modes), ['755', '755', '0', '555', '555', '0'], at);
+    }
+  });
+
+  test('a name that is too long for the disk is left out, and the others are there', async () => {
+    await using temporary = await temporaryFolder();
+    const long = 'n'.repeat(300);
+    const built = image([
+      file('before'),
+      file(long, '', { pax: { path: long } }),
+      folder(long, { pax: { path: `${long}/` } }),
+      file('x', '', { pax: { path: `d/${long}/below` } }),
+      file('after'),
+    ]);
+    for (const get of [getLayer, getPath]) {
+      const target = path.join(temporary.path, get.name);
+      const { skipped } =
+        get === getLayer ? await getLayer(built, 0, target) : await getPath(built, '/', target);
+      const why = 'a name is too long for the file system';
+      assert.deepEqual(
+        skipped.map(({ path: at, why }) => [at.length, why]),
+        [
+          [300, why],
+          [300, why],
+          [308, why],
+        ],
+      );
+      assert.deepEqual(await names(target), ['after', 'before', 'd']);
+    }
+  });
+
   test('files, modes, times, links, names that are no UTF-8, holes', async () => {
     await using temporary = await temporaryFolder();
     const pax = { 'GNU.sparse.map': '4096,3', 'GNU.sparse.size': '3000000', mtime: '12345.25' };
@@ -82,7 +131,7 @@ describe('a whole layer on the disk', () => {
       'out/s',
       'out/sparse',
     ]);
-    assert.equal(await mode(`${target}/d`), 0o750);
+    assert.equal(await mode(`${target}/d`), 0o550);
     assert.equal(await mode(`${target}/d/f`), 0o751);
     assert.equal((await stat(`${target}/d`)).mtimeMs, 1_000_000);
     assert.equal((await stat(`${target}/d/f`)).mtimeMs, 2_000_000);
