@@ -43,10 +43,12 @@ export function administrationOf(
     },
     async prune(query) {
       await housekeeping.looked();
-      refuseClosed();
+      // While offline only what can be imported again may go.
+      const offline = housekeeping.offline && query.imported === 'include';
+      if (!offline) refuseClosed();
       await accesses.flush();
-      const plan = await planPrune(view, query);
-      const removed = await prune(view, evictor, plan);
+      const plan = await planPrune(view, offline ? { ...query, imported: 'only' } : query);
+      const removed = await prune(view, evictor, plan, offline ? 'offline' : 'online');
       const images = plan.images.map(({ repository, tag, digest }) =>
         formatReference(repository, tag ?? digest),
       );

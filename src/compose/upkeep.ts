@@ -59,7 +59,12 @@ export function upkeepOf(configOf: (choices: Choices) => Promise<Config>): Upkee
     async planPrune(choices) {
       const config = await configOf(choices);
       using view = await look(config);
-      const { images, content } = await planPrune(view, queryOf(config, choices));
+      const query = queryOf(config, choices);
+      const only = config.offline && query.imported === 'include';
+      const { images, content } = await planPrune(
+        view,
+        only ? { ...query, imported: 'only' } : query,
+      );
       return {
         images: images.map(({ repository, tag, digest }) =>
           formatReference(repository, tag ?? digest),

@@ -216,6 +216,46 @@ suite('import', () => {
   });
 });
 
+test('what was imported goes when that is said, also offline, and nothing else does', async () => {
+  await using one = await place('offline: true');
+  await using server = await served(one.name);
+  await one.bundles.import({ ...IMPORT, file: one.file });
+  const upkeep = upkeepOf(async () => one.config);
+  const query = { ...CHOICES, patterns: ['app:latest'], gone: 'spare' } as const;
+  await assert.rejects(upkeep.prune(query), failsWith('STORAGE_UNAVAILABLE', /offline/));
+  const imported = { ...query, imported: 'include' } as const;
+  const planned = await upkeep.planPrune(imported);
+  const { images, blobs } = await upkeep.prune(imported);
+  assert.deepEqual([planned.images, planned.blobs], [images, blobs]);
+  assert.equal(blobs, 11, 'with what refers to it');
+  assert.equal((await server.get('library/app/manifests/latest')).status, 404);
+  assert.equal((await upkeep.usage(CHOICES)).total.blobs, 0);
+  const again = await one.bundles.import({ ...IMPORT, file: one.file });
+  assert.equal(again.blobs, 11);
+  assert.equal((await server.get('library/app/manifests/latest')).status, 200);
+});
+
+test('offline, what is not here is 404 with the reason, whatever is asked for', async () => {
+  await using origin = await startRegistry();
+  await using one = await place(
+    `offline: true\nupstreams: { docker.io: { url: "${origin.url}" } }`,
+  );
+  await using server = await served(one.name);
+  const digest = `sha256:${'0'.repeat(64)}`;
+  for (const at of [
+    'library/x/manifests/1',
+    `library/x/manifests/${digest}`,
+    `library/x/blobs/${digest}`,
+    'library/x/tags/list',
+    `library/x/referrers/${digest}`,
+  ]) {
+    const answer = await server.get(at);
+    assert.equal(answer.status, 404, at);
+    assert.match(await answer.text(), /"OFFLINE".*docker\.io is not asked.*key offline/, at);
+  }
+  assert.equal(origin.requests.length, 0);
+});
+
 test('online, an imported tag is asked about like any other, and what was imported stays', async () => {
   await using origin = await startRegistry();
   const image = manyPlatforms();

@@ -83,10 +83,23 @@ export class Evictor {
   }
 
   /** Removes one blob unless it is used or kept; tells whether it is gone. */
-  async evict({ digest, size, accessed }: Stored, reason: EvictionReason): Promise<boolean> {
+  async evict(stored: Stored, reason: EvictionReason): Promise<boolean> {
+    return this.#removeUnused(stored, reason, () => this.#options.closed() === undefined);
+  }
+
+  /** The same for what can come back by other ways than an upstream: also while offline. */
+  async discard(stored: Stored): Promise<boolean> {
+    return this.#removeUnused(stored, 'request', () => true);
+  }
+
+  async #removeUnused(
+    { digest, size, accessed }: Stored,
+    reason: EvictionReason,
+    may: () => boolean,
+  ): Promise<boolean> {
     const { uses, exclusively, now, onEvicted } = this.#options;
     const gone = await exclusively(digest, () =>
-      uses.remove(digest, () => this.#take(digest, size)),
+      uses.remove(digest, () => this.#take(digest, size, may)),
     );
     if (gone !== true) return false;
     onEvicted({ digest, size, age: Math.max(0, now() - accessed), reason });
@@ -128,9 +141,9 @@ export class Evictor {
   }
 
   /** With the content go the links to it: whoever asks again has the upstream say so again. */
-  async #take(digest: Digest, size: number): Promise<boolean> {
-    const { index, keeper, ledger, remove, links, closed } = this.#options;
-    if (closed() !== undefined || keeper.why(digest) !== undefined) return false;
+  async #take(digest: Digest, size: number, may: () => boolean): Promise<boolean> {
+    const { index, keeper, ledger, remove, links } = this.#options;
+    if (!may() || keeper.why(digest) !== undefined) return false;
     await remove(digest);
     // Somebody else had removed the file: nobody has told.
     if (index.get(digest) !== undefined) {

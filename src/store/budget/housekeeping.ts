@@ -157,6 +157,11 @@ export class Housekeeping implements AsyncDisposable {
     return this.#survey.known ? undefined : 'the store is being looked through';
   }
 
+  /** Whether it is only for want of a network that nothing may be evicted. */
+  get offline(): boolean {
+    return this.#options.rules().network === 'offline' && this.#survey.known;
+  }
+
   async figures(): Promise<Figures> {
     const { bytes, objects } = this.ledger.stored;
     const { available, capacity } = await this.#space();

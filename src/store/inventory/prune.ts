@@ -18,8 +18,8 @@ export interface PruneQuery {
   readonly unusedFor?: number;
   /** What becomes of images that their upstream no longer has: they cannot come back. */
   readonly gone: 'spare' | 'include';
-  /** What becomes of images that were imported: they have been carried here by somebody. */
-  readonly imported?: 'spare' | 'include' | undefined;
+  /** What becomes of images that were imported, which somebody has carried here; `only`: of no others. */
+  readonly imported?: 'spare' | 'include' | 'only' | undefined;
 }
 
 export interface PrunePlan {
@@ -71,6 +71,7 @@ export async function prune(
   view: StoreView,
   evictor: Evictor,
   plan: PrunePlan,
+  mode: 'online' | 'offline' = 'online',
 ): Promise<{ readonly blobs: number; readonly bytes: number }> {
   for (const { repository, tag, digest } of plan.images) {
     if (tag !== undefined) await view.tags.remove(repository, tag);
@@ -83,7 +84,9 @@ export async function prune(
   let [blobs, bytes] = [0, 0];
   for (const digest of plan.content.keys()) {
     const stored = view.index.get(digest);
-    if (stored === undefined || !(await evictor.evict(stored, 'request'))) continue;
+    if (stored === undefined) continue;
+    const gone = mode === 'online' ? evictor.evict(stored, 'request') : evictor.discard(stored);
+    if (!(await gone)) continue;
     blobs += 1;
     bytes += stored.size;
   }
@@ -99,6 +102,7 @@ function chooser(query: PruneQuery, now: number): (image: CachedImage) => boolea
   return (image) => {
     const { kept, firstPulled = now, lastPulled = firstPulled } = image;
     if (kept !== undefined && !includes(query, kept)) return false;
+    if (query.imported === 'only' && kept !== 'imported') return false;
     if (olderThan !== undefined && now - firstPulled < olderThan) return false;
     if (unusedFor !== undefined && now - lastPulled < unusedFor) return false;
     return patterns.length === 0 || patterns.some((pattern) => fits(pattern, image));
@@ -130,7 +134,8 @@ async function companionsOf(
 
 /** Whether what is kept for that reason may go all the same. */
 function includes(query: PruneQuery, kept: string): boolean {
-  return (kept === 'gone' || kept === 'imported') && query[kept] === 'include';
+  if (kept === 'imported') return query.imported === 'include' || query.imported === 'only';
+  return kept === 'gone' && query.gone === 'include';
 }
 
 function fits(pattern: ImagePattern, { repository, tag, digest }: CachedImage): boolean {

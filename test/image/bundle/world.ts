@@ -98,7 +98,7 @@ export async function keep(
       : (await built.source.blob(built.repository, digest)).body;
     await using ingest = await store.content.ingest(digest);
     await ingest.expect(size);
-    for await (const chunk of bytes) await ingest.write(chunk.subarray(ingest.length));
+    for await (const chunk of bytes) await ingest.write(chunk);
     await ingest.commit();
     await store.links.set(built.repository, digest, manifest ? { size, mediaType } : { size });
   }
