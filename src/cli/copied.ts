@@ -8,6 +8,7 @@ const ORIGINS: Readonly<Record<Origin, string>> = {
   'mirror-filled': 'from the mirror (filled)',
   mirror: 'from the mirror (passed on)',
   upstream: 'from the upstream',
+  disk: 'from this disk',
 };
 
 /** Where the bytes came from: `3.5 MiB: 1.0 MiB from the cache, 2.5 MiB from the upstream`. */

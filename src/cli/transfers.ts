@@ -24,6 +24,7 @@ const ENDED: Readonly<Record<BlobFrom, string>> = {
   'mirror-filled': 'through the mirror, which has it now',
   mirror: 'through the mirror',
   upstream: 'done',
+  disk: 'done',
   present: 'was there already',
   mounted: 'mounted from another repository',
 };

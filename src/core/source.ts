@@ -46,6 +46,8 @@ export interface Listing<T> extends Answered {
  * not there throws `RegistryError` MANIFEST_UNKNOWN, BLOB_UNKNOWN or NAME_UNKNOWN.
  */
 export interface Source {
+  /** A folder, an archive or a store on this machine: no network is asked for what is in it. */
+  readonly lies?: 'here';
   resolve(repository: Repository, at: Tag | Digest): Promise<Resolution>;
   manifest(repository: Repository, at: Tag | Digest): Promise<Manifest>;
   stat(repository: Repository, digest: Digest): Promise<BlobStat>;

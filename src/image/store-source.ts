@@ -88,6 +88,7 @@ export function storeSource(paths: Paths): Source {
   };
 
   return {
+    lies: 'here',
     manifest,
     async resolve(repository, at) {
       const { descriptor } = await manifest(repository, at);

@@ -44,6 +44,7 @@ export function placeSource(options: PlaceOptions): Source {
   };
 
   return {
+    lies: 'here',
     manifest,
     async resolve(repository, at) {
       const { descriptor } = await manifest(repository, at);

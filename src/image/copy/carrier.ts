@@ -152,7 +152,7 @@ class Trip {
     }
     let local = blob.local ?? 0;
     if (local > 0) this.#local = true;
-    const origin = originOf(blob.served);
+    const origin = source.lies === 'here' ? 'disk' : originOf(blob.served);
     this.#origin ??= local === blob.span.end - blob.span.start && local > 0 ? 'cache' : origin;
     return reading(blob, {
       signal,

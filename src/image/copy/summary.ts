@@ -19,10 +19,18 @@ export class Tally {
     'mirror-filled': 0,
     mirror: 0,
     upstream: 0,
+    disk: 0,
     present: 0,
     mounted: 0,
   };
-  readonly #bytes = { cache: 0, 'mirror-hit': 0, 'mirror-filled': 0, mirror: 0, upstream: 0 };
+  readonly #bytes = {
+    cache: 0,
+    'mirror-hit': 0,
+    'mirror-filled': 0,
+    mirror: 0,
+    upstream: 0,
+    disk: 0,
+  };
   #leftOut = 0;
   #manifests = 0;
 
