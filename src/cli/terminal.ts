@@ -31,7 +31,8 @@ export function terminal({ stdout, stderr, ended }: TerminalOptions): Output {
     error: (text) => void stderr.write(text),
     watched: stderr.isTTY === true ? 'yes' : 'no',
     get columns() {
-      return stderr.columns ?? COLUMNS;
+      // A terminal whose size nobody has set says 0.
+      return stderr.columns || COLUMNS;
     },
   };
 }

@@ -356,6 +356,16 @@ test('layerslayer -f takes linux/amd64 of several platforms, and fetches no more
   assert.match(carved.out, /Stats: Downloaded [\d.]+ KB of 2\.9 MB layer/);
 });
 
+test('layerslayer -f counts the bytes of the layer that has the file, not of those above it', async () => {
+  await using here = await world();
+  const layers = [layerOf([file('wanted', 'x')]), layerOf([file('other', pattern(300_000))])];
+  putImage(here.registry, 'user/two', 'v1', layers);
+  const line = ['-t', `${here.host}/user/two:v1`, '-o', here.at('out'), '-f', 'wanted'];
+  const { code, out } = await here.run('layerslayer', line);
+  assert.equal(code, 0);
+  assert.match(out, /Stats: Downloaded ([\d.]+ B) of \1 layer \(100\.0%\)/);
+});
+
 test('layerslayer -f never leaves the output folder', async () => {
   await using here = await world();
   put(here);

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { RegistryError } from '../../../core/errors.ts';
 import { writeParts, writeWhole } from '../../../image/files/disk.ts';
-import { layerAt, type ImageLayers } from '../../../image/files/image-layers.ts';
+import { layerAt, type FetchedEvent, type ImageLayers } from '../../../image/files/image-layers.ts';
 import { openFile } from '../../../image/files/open-file.ts';
 import { pathOf } from '../../../image/files/path.ts';
 import { sizeText } from './listing.ts';
@@ -23,12 +23,15 @@ export async function carve(
 ): Promise<'found' | 'missing'> {
   const started = performance.now();
   const seconds = (): string => ((performance.now() - started) / 1000).toFixed(2);
-  let downloaded = 0;
-  const observe = ({ bytes }: { readonly bytes: number }): void => void (downloaded += bytes);
+  /** Bytes by layer: those above the one that has the file were looked through. */
+  const downloaded = new Map<number, number>();
+  const observe = ({ layer: index, bytes }: FetchedEvent): void =>
+    void downloaded.set(index, (downloaded.get(index) ?? 0) + bytes);
   try {
     await using opened = await openFile(image, wanted, { layer, signal, observe });
     const { entry } = opened;
-    progress(`  Downloaded: ${sizeText(downloaded)} -> Layer ${entry.layer.index}\n`);
+    const all = [...downloaded.values()].reduce((sum, bytes) => sum + bytes, 0);
+    progress(`  Downloaded: ${sizeText(all)} -> Layer ${entry.layer.index}\n`);
     say(`  FOUND: ${wanted} (${entry.size} bytes)\n`);
     const target = path.join(folder, pathOf(wanted));
     await writeWhole(target, async (handle) => {
@@ -36,9 +39,10 @@ export async function carve(
       await handle.chmod(entry.mode & 0o777);
     });
     const { size } = layerAt(image, entry.layer.index);
+    const own = downloaded.get(entry.layer.index) ?? 0;
     say(`\nDone! File saved to: ${target}\n`);
     say(
-      `Stats: Downloaded ${sizeText(downloaded)} of ${sizeText(size)} layer (${percent(downloaded, size)}) in ${seconds()}s\n`,
+      `Stats: Downloaded ${sizeText(own)} of ${sizeText(size)} layer (${percent(own, size)}) in ${seconds()}s\n`,
     );
     return 'found';
   } catch (error) {
