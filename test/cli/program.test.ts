@@ -116,7 +116,7 @@ test('serve hands on every flag with the key it stands for', async () => {
       '--log-level',
       'debug',
     ],
-    { serve: async (choices) => void seen.push(choices) },
+    { serve: async ({ config, overrides }) => void seen.push({ config, overrides }) },
   );
   assert.equal(code, 0);
   assert.deepEqual(seen, [
@@ -146,7 +146,9 @@ test('serve hands on every flag with the key it stands for', async () => {
 
 test('without flags nothing is overridden', async () => {
   const seen: Choices[] = [];
-  await ran(['serve'], { serve: async (choices) => void seen.push(choices) });
+  await ran(['serve'], {
+    serve: async ({ config, overrides }) => void seen.push({ config, overrides }),
+  });
   assert.deepEqual(seen, [{ config: undefined, overrides: [] }]);
 });
 
