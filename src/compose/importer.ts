@@ -2,7 +2,7 @@ import type { Config } from '../config/config.ts';
 import { RegistryError } from '../core/errors.ts';
 import { HOSTED } from '../core/hosted.ts';
 import { parsePlatform } from '../core/platform.ts';
-import type { Reference } from '../core/reference.ts';
+import { parsePath, type Reference } from '../core/reference.ts';
 import { importBundle, type Imported } from '../image/bundle/import.ts';
 import { parseLock } from '../image/bundle/lock.ts';
 import type { ImportQuery } from '../image/bundle/query.ts';
@@ -47,15 +47,42 @@ export class Importer implements AsyncDisposable {
     signal.throwIfAborted();
     // Until it is known how much there is nobody can tell what fits.
     await store.housekeeping.looked();
-    return importBundle(bytes, {
+    const ended = given === undefined ? signal : AbortSignal.any([signal, given]);
+    return importBundle(until(ended, bytes), {
       shelf: shelfOf(this.#setting),
       name,
       tags,
       ...(lock !== undefined && { lock: parseLock(Buffer.from(lock), `the lock for ${name}`) }),
       ...(as !== undefined && { as: nameIn(config(), as) }),
       ...(platforms.length > 0 && { platforms: platforms.map(parsePlatform) }),
-      signal: given === undefined ? signal : AbortSignal.any([signal, given]),
+      signal: ended,
     });
+  }
+}
+
+/** The same bytes, ending with the signal's reason also while nothing comes. */
+async function* until(
+  signal: AbortSignal,
+  bytes: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  const iterator = bytes[Symbol.asyncIterator]();
+  let refuse: (reason: unknown) => void = () => {};
+  const end = (): void => refuse(signal.reason);
+  signal.addEventListener('abort', end);
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      const { promise, resolve, reject } = Promise.withResolvers<IteratorResult<Uint8Array>>();
+      refuse = reject;
+      iterator.next().then(resolve, reject);
+      const next = await promise;
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    signal.removeEventListener('abort', end);
+    // Not waited for: it may be what stands still.
+    void Promise.resolve(iterator.return?.()).catch(() => {});
   }
 }
 
@@ -65,7 +92,7 @@ function nameIn({ hosted }: Pick<Config, 'hosted'>, text: string): Reference {
   const path = text.replace(/(?:@|:)[^/]*$/, '');
   const lives = !path.startsWith(`${repository.host}/`);
   if (lives && hosted.some((pattern) => pattern.matches(path))) {
-    return { repository: { host: HOSTED, path }, at };
+    return { repository: { host: HOSTED, path: parsePath(path) }, at };
   }
   return { repository, at };
 }

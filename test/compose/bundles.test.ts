@@ -160,6 +160,22 @@ suite('import', () => {
     assert.equal((await server.get('library/app/manifests/latest')).status, 200);
   });
 
+  test('a server that ends does not wait for who stands still', async () => {
+    await using one = await place('offline: true');
+    const server = await served(one.name);
+    const url = new URL('/api/v1/import', `http://${server.admin}`);
+    const headers = { 'Content-Type': 'application/vnd.layover.import' };
+    const sent = request(url, { method: 'POST', headers });
+    sent.on('error', () => {});
+    sent.write('{"name":"half.tar"}\n');
+    await new Promise((resolve) => sent.write(one.bytes.subarray(0, 8_000), resolve));
+    await server.get('');
+    await server[Symbol.asyncDispose]();
+    sent.destroy();
+    const imported = await one.bundles.import({ ...IMPORT, file: one.file });
+    assert.equal(imported.blobs, 11);
+  });
+
   test('a browser cannot have anything imported', async () => {
     await using one = await place('offline: true');
     await using server = await served(one.name);

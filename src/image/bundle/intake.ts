@@ -177,7 +177,10 @@ export class Intake implements AsyncDisposable {
     try {
       await ingest.expect(size);
       if (!ingest.storing) throw this.#reservation.noRoom(digest, size);
-      for await (const chunk of bytes) await ingest.write(chunk);
+      for await (const chunk of bytes) {
+        this.#options.signal?.throwIfAborted();
+        await ingest.write(chunk);
+      }
     } catch (error) {
       await ingest[Symbol.asyncDispose]();
       throw error;
@@ -221,7 +224,10 @@ export class Intake implements AsyncDisposable {
       await onDisk(async () => {
         await using file = await uploads.create(upload);
         const { hasher } = await file.hash('sha256');
-        for await (const chunk of entry.content()) await file.write(chunk);
+        for await (const chunk of entry.content()) {
+          this.#options.signal?.throwIfAborted();
+          await file.write(chunk);
+        }
         await file.flush();
         const digest = hasher.digest();
         await this.hold(digest);

@@ -1,7 +1,8 @@
 import type { Digest } from '../../core/digest.ts';
 import { entriesOf } from '../../core/image-index.ts';
 import { isIndexType, parseImageManifest } from '../../core/image-manifest.ts';
-import type { Manifest } from '../../core/manifest.ts';
+import { RegistryError } from '../../core/errors.ts';
+import { LARGEST_MANIFEST, type Manifest } from '../../core/manifest.ts';
 import { MEDIA_TYPES } from '../../core/media-type.ts';
 import type { SmallFile } from '../archive/archive-layout.ts';
 import { LAYOUT_MARKER } from '../archive/index-json.ts';
@@ -42,7 +43,12 @@ async function indexOf(
     manifests.push({ mediaType, digest, size });
   }
   const index = { schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests };
-  return Buffer.from(JSON.stringify(index));
+  const bytes = Buffer.from(JSON.stringify(index));
+  if (bytes.length <= LARGEST_MANIFEST) return bytes;
+  throw new RegistryError(
+    'UNSUPPORTED',
+    `${lock.images.length} images are more than other tools read the list of: export them in several bundles`,
+  );
 }
 
 interface DockerEntry {

@@ -2,7 +2,7 @@ import type { Descriptor } from '../../core/descriptor.ts';
 import type { Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
 import { HOSTED, isHosted } from '../../core/hosted.ts';
-import { formatReference, same, type Reference } from '../../core/reference.ts';
+import { formatReference, parsePath, same, type Reference } from '../../core/reference.ts';
 import { UNNAMED } from '../archive/images.ts';
 import { parseReference } from '../location.ts';
 import type { Listed } from '../opened.ts';
@@ -129,7 +129,7 @@ function locked(name: string, listed: readonly Listed[], lock: Lock): readonly U
 function referenceOf({ name, hosted }: LockedImage, parsed: Reference): Reference {
   if (!hosted) return parsed;
   const path = name.slice(0, name.length - String(parsed.at).length - 1);
-  return { repository: { host: HOSTED, path }, at: parsed.at };
+  return { repository: { host: HOSTED, path: parsePath(path) }, at: parsed.at };
 }
 
 function renamed(

@@ -187,6 +187,18 @@ const CASES: readonly Case[] = [
     code: 'MANIFEST_INVALID',
     message: /has no docker\.io\/library\/other:1[^]*has docker\.io\/library\/app:latest as well/,
   },
+  ...[false, true].map((hosted) => ({
+    name: `a lock that calls an image by a name that leads out${hosted ? ', of a mirror itself' : ''}`,
+    bytes: () =>
+      tarOf(
+        relocked((lock) => ({
+          ...lock,
+          images: lock.images.map((one) => ({ ...one, hosted, name: 'a/../../../escape:1' })),
+        })),
+      ),
+    code: 'NAME_INVALID' as const,
+    message: /escape/,
+  })),
   {
     name: 'a lock without a layer that the image has',
     bytes: () =>

@@ -221,7 +221,8 @@ export async function seen(folder: string): Promise<readonly string[]> {
         found.push(path.relative(folder, path.join(entry.parentPath, entry.name)));
     }
   }
-  return found.toSorted();
+  // The list of images for other tools, on its way, is written at any time.
+  return found.filter((name) => !/^journal\/\..*\.new$/.test(name)).toSorted();
 }
 
 /** The same with one bit the other way round. */
