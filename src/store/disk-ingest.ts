@@ -27,6 +27,8 @@ export interface DiskIngestOptions {
   readonly onError: (operation: string, error: Error) => void;
   /** What becomes of the file when it is not committed. */
   readonly leftover: 'resumable' | 'removed';
+  /** Bytes of memory for what cannot be stored, so that readers may be apart by as much; 8 MiB if left out. */
+  readonly window?: number;
   /** It has become visible; bytes. */
   readonly onStored: (size: number) => void;
   /** How long it took until it was safe and visible. */
@@ -241,7 +243,7 @@ export class DiskIngest implements Ingest {
   }
 
   #openWindow(before = this.#hasher): Window {
-    this.#window = new Window(this.#kept, before, this.#followers);
+    this.#window = new Window(this.#kept, before, this.#followers, this.#options.window);
     return this.#window;
   }
 

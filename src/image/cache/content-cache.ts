@@ -49,6 +49,12 @@ const USE_MATTERS = 60_000;
 /** Bytes. */
 const MIN_FREE = 256 * 1024 * 1024;
 
+/**
+ * Bytes. A blob has one reader here, as a rule, so nobody has to be waited for; and as many blobs come
+ * at a time as there are connections.
+ */
+const WINDOW = 1024 * 1024;
+
 /** What a process needs to write. */
 interface Writing {
   readonly owner: Owner;
@@ -128,6 +134,7 @@ export class ContentCache implements AsyncDisposable {
       growing,
       final: this.#folder.blob(digest),
       leftover: 'resumable',
+      window: WINDOW,
       buffers: this.#buffers,
       claim: (size) => this.#room(size),
       use: { [Symbol.dispose]() {} },
