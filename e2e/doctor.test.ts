@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { after, before, suite, test, type TestContext } from 'node:test';
+import { certificate } from './lib/certificate.ts';
 import {
   kubernetesContainerd,
   writeConfig,
@@ -158,6 +159,28 @@ suite('layover doctor', { skip: noPrivateEtc }, async () => {
         assert.deepEqual(await doctor({ etc }, 'podman'), found);
       });
     }
+  });
+
+  test('an authority that containerd has not been told of', async () => {
+    const [tool] = await tools('containerd');
+    assert.ok(tool?.missing === undefined && tool !== undefined);
+    await using secure = await world(async (scratch) => ({ tls: await certificate(scratch) }));
+    assert.ok(secure.authority !== undefined);
+    const { ca } = secure.authority;
+    const etc = await privateEtc(here.scratch, 'doctor-tls');
+    const node: Node = { tool, etc, folder: here.scratch.at('d-tls') };
+    await writeConfig(node);
+    const mirror = ['--mirror', secure.layover.url];
+    const set = ['setup', 'containerd', ...mirror, ...ASKED, '--edit-config', '--write'];
+    await etc.run(LAUNCHER, set);
+    await using daemon = await kubernetesContainerd(node);
+    const looked = () =>
+      doctor({ etc }, 'containerd', ...mirror, '--ca', ca, '--socket', daemon.socket);
+    // The suite's certificates are made for two days.
+    const soon = 'certificate-expires';
+    assert.deepEqual(await looked(), [soon, 'authority-missing', 'pull-not-arrived']);
+    await etc.run(LAUNCHER, [...set, '--ca', ca]);
+    assert.deepEqual(await looked(), [soon]);
   });
 
   test('a disk that cannot be written', { skip: noTmpfs }, async () => {

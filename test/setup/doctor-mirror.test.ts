@@ -5,6 +5,7 @@ import { suite, test } from 'node:test';
 import { certificates } from '../../src/setup/doctor/checks/certificates.ts';
 import { disk } from '../../src/setup/doctor/checks/disk.ts';
 import { goesDirect, proxy } from '../../src/setup/doctor/checks/proxy.ts';
+import { CLIENTS } from '../../src/setup/proposal.ts';
 import { parseMirror } from '../../src/setup/target.ts';
 import { certificateAuthority } from '../fixtures/certificate.ts';
 import { temporaryFolder } from '../fixtures/temporary.ts';
@@ -154,6 +155,26 @@ suite('the way to the mirror', () => {
     here.metrics.upstream({ host: 'quay.io', type: 'circuit', open: true });
     assert.deepEqual(await ofMirror(here.url), ['rate-limit', 'upstream-shut']);
   });
+});
+
+suite('an authority that only the doctor has been told of', () => {
+  for (const client of CLIENTS) {
+    test(client, async () => {
+      await using mirror = await serve({ known }, authority.issue('127.0.0.1'));
+      await using here = await machine();
+      const upstreams = KNOWN.upstreams;
+      const doctor = { ...defaults(mirror.url, here.root), client, ca: authority.ca };
+      const set = (ca: string | undefined) =>
+        here.setUp(client, 'write', {
+          target: { mirror: parseMirror(mirror.url), upstreams, ca },
+          ownConfig: 'edit',
+        });
+      await set(undefined);
+      assert.deepEqual(await codes(doctor), ['authority-missing']);
+      await set(authority.ca);
+      assert.deepEqual(await codes(doctor), []);
+    });
+  }
 });
 
 suite('pulls', () => {

@@ -5,7 +5,7 @@ import { Drafts, type Proposal, type ProposalOptions } from '../proposal.ts';
 import { textsIn } from '../toml.ts';
 
 export const K3S_FOLDER = '/etc/rancher/k3s';
-export const REGISTRIES = `${K3S_FOLDER}/registries.yaml`;
+export const K3S_REGISTRIES = `${K3S_FOLDER}/registries.yaml`;
 const AUTHORITY = `${K3S_FOLDER}/layover-ca.pem`;
 
 /** k3s writes containerd's files itself, from `registries.yaml`, when it starts. */
@@ -13,8 +13,8 @@ export async function k3s({ target, files }: ProposalOptions): Promise<Proposal>
   const { mirror, upstreams, ca } = target;
   const drafts = new Drafts();
   if (ca !== undefined) drafts.files.push({ path: AUTHORITY, text: ca });
-  await drafts.add(REGISTRIES, async () => {
-    const text = await files.text(REGISTRIES);
+  await drafts.add(K3S_REGISTRIES, async () => {
+    const text = await files.text(K3S_REGISTRIES);
     const document = parsed(text ?? '');
     let changed = false;
     for (const { host } of upstreams) {

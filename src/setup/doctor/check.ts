@@ -42,6 +42,7 @@ export const CODES = [
   'mirror-missing',
   'no-name-in-path',
   'not-insecure',
+  'authority-missing',
   'proxy-between',
   'pull-not-arrived',
   'wrong-namespace',

@@ -13,6 +13,7 @@ import { podman } from './checks/podman.ts';
 import { proxy } from './checks/proxy.ts';
 import { pulls } from './checks/pulls.ts';
 import { reach, type Reached } from './checks/reach.ts';
+import { trust } from './checks/trust.ts';
 import { upstreams, type Askable } from './checks/upstreams.ts';
 
 /** What is known of the mirror where its configuration is at hand. */
@@ -58,7 +59,7 @@ export async function* diagnose(options: DoctorOptions): AsyncGenerator<Checked>
     yield checked('clients', { looked, findings: [] });
   }
   for (const client of clients) {
-    const made = [CLIENT_CHECKS[client], proxy(client)];
+    const made = [CLIENT_CHECKS[client], trust(client), proxy(client)];
     // A mirror that cannot be asked cannot tell what arrived.
     if (reached.known !== undefined) made.push(pulls(client));
     for (const check of made) {

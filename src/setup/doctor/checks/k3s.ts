@@ -1,5 +1,5 @@
 import { parse, YAMLError } from 'yaml';
-import { REGISTRIES } from '../../clients/k3s.ts';
+import { K3S_REGISTRIES } from '../../clients/k3s.ts';
 import { at, textsIn } from '../../toml.ts';
 import { type Code, several, type ClientCheck, type Finding } from '../check.ts';
 
@@ -8,24 +8,24 @@ export const k3s: ClientCheck = {
   name: 'k3s',
   client: 'k3s',
   run: async ({ files, mirror, upstreams }) => {
-    const looked = `k3s: ${REGISTRIES}`;
+    const looked = `k3s: ${K3S_REGISTRIES}`;
     const mend = `layover setup k3s --mirror ${mirror.url} --write; systemctl restart k3s   # k3s-agent on agents`;
     const fault = (code: Code, saw: string, means: string): Finding => {
       return { code, severity: 'fault', saw, means, mend };
     };
     let registries: unknown;
     try {
-      registries = parse((await files.text(REGISTRIES)) ?? '');
+      registries = parse((await files.text(K3S_REGISTRIES)) ?? '');
     } catch (error) {
       if (!(error instanceof YAMLError)) throw error;
-      const saw = `${REGISTRIES}: ${error.message.split('\n', 1)[0] ?? ''}`;
+      const saw = `${K3S_REGISTRIES}: ${error.message.split('\n', 1)[0] ?? ''}`;
       return { looked, findings: [fault('config-unreadable', saw, 'k3s does not start with it')] };
     }
     const missing = upstreams.filter((host) => {
       const endpoints = textsIn(at(registries, 'mirrors', host, 'endpoint'));
       return !endpoints.some((one) => one.replace(/\/+$/, '') === mirror.url);
     });
-    const saw = `${REGISTRIES} has no ${mirror.url} among the endpoints of ${several(missing)}`;
+    const saw = `${K3S_REGISTRIES} has no ${mirror.url} among the endpoints of ${several(missing)}`;
     const means = 'k3s has containerd pull these from the registry itself';
     const findings = missing.length === 0 ? [] : [fault('mirror-missing', saw, means)];
     return { looked, findings };
