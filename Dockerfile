@@ -1,5 +1,3 @@
-# syntax=docker/dockerfile:1
-
 # The bases by tag. A build that is to be the same next year pins them: add the digests that
 # "docker buildx imagetools inspect IMAGE" prints, as IMAGE:TAG@sha256:…, here or by --build-arg.
 ARG BUILD_IMAGE=docker.io/library/node:24-trixie-slim
@@ -35,6 +33,9 @@ ENV NODE_ENV=production \
     UV_THREADPOOL_SIZE=16 \
     MALLOC_ARENA_MAX=2 \
     MALLOC_TRIM_THRESHOLD_=268435456
+LABEL org.opencontainers.image.title=layover \
+      org.opencontainers.image.description="A caching pull-through mirror for container registries." \
+      org.opencontainers.image.licenses=Apache-2.0
 EXPOSE 8080
 VOLUME /data
 STOPSIGNAL SIGTERM

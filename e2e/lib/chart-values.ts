@@ -220,7 +220,7 @@ export const REFUSED: Readonly<Record<string, readonly [object, RegExp]>> = {
     /docker\.io is off/,
   ],
   'two authorities': [{ extraCA: { secret: 'a', configMap: 'b' } }, /not both/],
-  'nodes that cannot reach it': [{ nodes: { enabled: true } }, /cannot reach a Service/],
+  'nodes that cannot reach it': [{ nodes: { enabled: true } }, /no address by which containerd/],
   'a port of nodes without its type': [{ service: { nodePort: 30_000 } }, /needs service\.type/],
   'a key that is misspelt': [{ persistance: {} }, /additional properties 'persistance'/],
   'a key of the configuration that is misspelt': [

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { attempt, type Finished } from './process.ts';
@@ -23,6 +23,8 @@ export interface Chart {
   /** Of the release `release` in the namespace `space`. */
   template(values: object): Promise<Finished>;
   lint(values: object): Promise<Finished>;
+  /** What is told whoever has installed it. */
+  notes(values: object): Promise<string>;
 }
 
 export function chart(tool: Present, scratch: Scratch): Chart {
@@ -40,6 +42,18 @@ export function chart(tool: Present, scratch: Scratch): Chart {
   return {
     template: (values) => helm(values, 'template', 'release', CHART, '--namespace', 'space'),
     lint: (values) => helm(values, 'lint', '--strict', CHART),
+    notes: async (values) => {
+      // Only an installation would print them.
+      const copy = scratch.at('chart-with-notes');
+      await cp(CHART, copy, { recursive: true });
+      const notes = await readFile(join(copy, 'templates/NOTES.txt'), 'utf8');
+      const shown = `{{ define "notes" }}${notes}{{ end }}\nnotes: {{ include "notes" . | quote }}\n`;
+      await writeFile(join(copy, 'templates/notes.yaml'), shown);
+      const only = ['--show-only', 'templates/notes.yaml'];
+      const { stdout, stderr } = await helm(values, 'template', 'release', copy, ...only);
+      const [found] = objectsIn(stdout);
+      return found === undefined ? stderr : String(found.whole['notes']);
+    },
   };
 }
 

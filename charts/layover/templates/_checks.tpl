@@ -37,7 +37,7 @@
 {{- fail "extraCA: secret or configMap, not both" -}}
 {{- end -}}
 {{- if and .Values.nodes.enabled (not .Values.nodes.mirror) (not .Values.hostPort.enabled) (not .Values.service.nodePort) -}}
-{{- fail "nodes: containerd on a node cannot reach a Service of the type ClusterIP. Set service.type: NodePort with service.nodePort, or hostPort.enabled, or nodes.mirror" -}}
+{{- fail "nodes: there is no address by which containerd on a node could reach it. Set service.type: NodePort with service.nodePort, or hostPort.enabled, or nodes.mirror" -}}
 {{- end -}}
 {{- if and .Values.service.nodePort (not (has .Values.service.type (list "NodePort" "LoadBalancer"))) -}}
 {{- fail "service.nodePort: needs service.type: NodePort" -}}
