@@ -3,11 +3,13 @@ import { mkdir, mkdtemp, readFile, rename, symlink, writeFile } from 'node:fs/pr
 import { suite, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { join } from 'node:path';
+import { certificate } from './lib/certificate.ts';
 import { curl, curling } from './lib/curl.ts';
 import { largest } from './lib/largest.ts';
 import { LAUNCHER } from './lib/layover.ts';
 import { metric } from './lib/metrics.ts';
 import { start, type Running } from './lib/process.ts';
+import { scratch } from './lib/scratch.ts';
 import { sha256 } from './lib/sha256.ts';
 import { throttle, type Throttle } from './lib/throttle.ts';
 import { tools } from './lib/tool.ts';
@@ -149,6 +151,23 @@ suite('a reload', () => {
     await change({});
     await here.layover.process.until(/"msg":"configuration reloaded"/);
     assert.equal(await metric(here.layover.url, 'layover_config_last_reload_successful'), 1);
+  });
+
+  test('shows a renewed certificate to who connects next', async () => {
+    await using here = await world(async (folder) => ({ tls: await certificate(folder) }));
+    const { authority: first } = here;
+    assert.ok(first !== undefined);
+    await using other = await scratch();
+    const renewed = await certificate(other);
+    // Under the same names: that of the first authority stays, for comparison.
+    for (const name of ['cert', 'key'] as const) {
+      await writeFile(`${first[name]}.new`, await readFile(renewed[name]));
+      await rename(`${first[name]}.new`, first[name]);
+    }
+    await here.layover.process.until(/"renewed":\["[^"]+","[^"]+"\].*configuration reloaded/);
+    const url = `${here.layover.url}/v2/`;
+    assert.equal((await curl(here.scratch, url, '--cacert', renewed.ca)).status, 200);
+    assert.equal((await curl(here.scratch, url, '--cacert', first.ca)).exit, 60);
   });
 
   test('follows a ConfigMap', async () => {
