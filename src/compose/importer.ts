@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts';
-import { RegistryError } from '../core/errors.ts';
+import { asError, RegistryError } from '../core/errors.ts';
 import { HOSTED } from '../core/hosted.ts';
 import { parsePlatform } from '../core/platform.ts';
 import { parsePath, type Reference } from '../core/reference.ts';
@@ -9,13 +9,22 @@ import type { ImportQuery } from '../image/bundle/query.ts';
 import { parseReference } from '../image/location.ts';
 import { shelfOf, type ShelfSetting } from './shelf.ts';
 
+export interface ImporterOptions extends ShelfSetting {
+  /** How an import went. */
+  readonly observe?: (event: ImportEvent) => void;
+}
+
+export type ImportEvent =
+  | { readonly type: 'imported'; readonly name: string; readonly imported: Imported }
+  | { readonly type: 'refused'; readonly name: string; readonly error: Error };
+
 /** Imports into an open store, until it is closed. */
 export class Importer implements AsyncDisposable {
-  readonly #setting: ShelfSetting;
+  readonly #setting: ImporterOptions;
   readonly #running = new Set<Promise<unknown>>();
   readonly #closed = new AbortController();
 
-  constructor(setting: ShelfSetting) {
+  constructor(setting: ImporterOptions) {
     this.#setting = setting;
   }
 
@@ -28,7 +37,16 @@ export class Importer implements AsyncDisposable {
     const running = this.#import(query, bytes, signal);
     const settled = running.catch(() => {}).finally(() => this.#running.delete(settled));
     this.#running.add(settled);
-    return running;
+    const { observe } = this.#setting;
+    const { name } = query;
+    try {
+      const imported = await running;
+      observe?.({ type: 'imported', name, imported });
+      return imported;
+    } catch (error) {
+      observe?.({ type: 'refused', name, error: asError(error) });
+      throw error;
+    }
   }
 
   /** Ends what is under way: of that nothing becomes visible. */

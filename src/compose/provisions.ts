@@ -58,9 +58,6 @@ function log(logger: Logger, event: PreloadEvent): void {
       return logger.info({ file: event.file }, 'preload: everything is here already');
     case 'imported': {
       const { images, blobs, bytes } = event.imported;
-      for (const { name, digest, outcome } of images) {
-        if (outcome === 'stays') logger.warn({ name, digest }, 'preload: the tag means another');
-      }
       return logger.info(
         { file: event.file, images: images.length, blobs, bytes },
         'preload: imported',

@@ -17,6 +17,7 @@ import { policyOf, tlsOf } from './derived.ts';
 import { openHosted } from './hosted.ts';
 import { openLog } from './log.ts';
 import { housekeepingOf } from './housekeeping.ts';
+import { importLog } from './import-log.ts';
 import { Importer } from './importer.ts';
 import { mountableBy } from './mountable.ts';
 import { openPrefetching, type Prefetching } from './prefetching.ts';
@@ -187,6 +188,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     hosted: hosted.repositories,
     config: () => worlds.config,
     renew: (repository, subject) => source.renew(repository, subject),
+    observe: importLog(log.logger),
   });
   admin.open({
     ...administrationOf(store, hosted),

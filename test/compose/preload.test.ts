@@ -114,7 +114,7 @@ suite('serve --preload', () => {
     });
     assert.equal(code, 0);
     assert.equal(result, one.image.index.descriptor.digest);
-    assert.match(log, /preload: the tag means another/);
+    assert.match(log, /the tag means another/);
   });
 
   test('nothing that fits is a reason not to start', async () => {
