@@ -7,6 +7,7 @@ import { connecting } from './connection.ts';
 import type { Context } from './context.ts';
 import { json as formatted } from './json.ts';
 import { opening } from './opening.ts';
+import { soundConfig } from './sound-config.ts';
 
 const EXAMPLES = `
 Examples:
@@ -30,7 +31,8 @@ export function addConfig(program: Command, context: Context): void {
       const { source, repository, at } = opened;
       const { image } = await choose(source, repository, at, platform);
       const bytes = await readSmallBlob(source, repository, image.config);
+      if (json !== true) await context.output.bytes(bytes);
+      soundConfig(bytes, image.config);
       if (json === true) context.output.out(formatted(parseManifest(bytes)));
-      else await context.output.bytes(bytes);
     });
 }

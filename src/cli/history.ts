@@ -1,6 +1,7 @@
 import type { Command } from '@commander-js/extra-typings';
 import { choose } from '../image/choose.ts';
-import { buildSteps, readImageConfig, type BuildStep } from '../image/image-config.ts';
+import { buildSteps, parseImageConfig, type BuildStep } from '../image/image-config.ts';
+import { readSmallBlob } from '../image/small-blob.ts';
 import { printableName } from '../layer/name.ts';
 import { location, platform } from './arguments.ts';
 import { columns } from './columns.ts';
@@ -9,6 +10,7 @@ import type { Context } from './context.ts';
 import { formatBytes } from './format-bytes.ts';
 import { json as formatted } from './json.ts';
 import { opening } from './opening.ts';
+import { soundConfig } from './sound-config.ts';
 
 const EXAMPLES = `
 Examples:
@@ -31,8 +33,10 @@ export function addHistory(program: Command, context: Context): void {
       await using opened = await client.open(where);
       const { source, repository, at } = opened;
       const { image } = await choose(source, repository, at, platform);
-      const steps = buildSteps(await readImageConfig(source, repository, image), image.layers);
+      const config = await readSmallBlob(source, repository, image.config);
+      const steps = buildSteps(parseImageConfig(config), image.layers);
       context.output.out(json === true ? formatted(steps.map(asJson)) : stepsTable(steps));
+      soundConfig(config, image.config);
       if (connection.quiet === true) return;
       const size = image.layers.reduce((sum, layer) => sum + layer.size, 0);
       const { length } = image.layers;

@@ -4,6 +4,9 @@ import { Finding } from './output.ts';
 /** What a terminal obeys, and what ends a line. */
 const STEERING = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]+/gu;
 
+/** What Node advises those who run it themselves. */
+const CERTIFICATES = /; if the root CA is installed locally, .*$/;
+
 /** What happened and why, without the stack; a defect is told with its stack, for whoever mends it. */
 export function told(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
@@ -19,6 +22,7 @@ export function told(error: unknown): string {
 function reason(cause: unknown): string | undefined {
   if (!(cause instanceof Error)) return undefined;
   // Whoever caught it was reading what others wrote, and it quotes that.
+  if (CERTIFICATES.test(cause.message)) return cause.message.replace(CERTIFICATES, '');
   return cause instanceof SyntaxError ? cause.message.replaceAll(STEERING, ' ') : told(cause);
 }
 

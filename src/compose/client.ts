@@ -17,6 +17,9 @@ const CACHE_SIZE = 10 * 2 ** 30;
 export async function connect(options: ConnectOptions, environment: Environment): Promise<Client> {
   const { connection, password, observe } = options;
   const { ns, plainHttp, insecure, cacert, cert, key, store } = connection;
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new RegistryError('REQUEST_INVALID', '--cert and --key belong together');
+  }
   const cache = await cacheOf(options, environment);
   const made = client({
     ns,

@@ -147,7 +147,7 @@ function upstreamOptions(
     retries: options.retries ?? RETRIES,
     timeouts: options.timeouts ?? TIMEOUTS,
     ns: options.ns,
-    hints: flagHints(host),
+    hints: flagHints(host, options.proxy),
     chunk: options.chunk,
     observe: options.observe,
     clock: options.clock,

@@ -115,6 +115,7 @@ export function connectionFailure(cause: unknown, subject: Subject): UpstreamErr
   const { dialled } = subject;
   const hints = hintsOf(subject);
   const at = describe(subject);
+  const way = hints.proxy === undefined ? '' : `; ${hints.proxy}`;
   const make = (
     code: ErrorCode,
     message: string,
@@ -124,19 +125,27 @@ export function connectionFailure(cause: unknown, subject: Subject): UpstreamErr
     new UpstreamError(code, message, { reason: trouble, retry, reached }, { cause });
   switch (trouble) {
     case 'timeout':
-      return make('UPSTREAM_TIMEOUT', `${at}: no answer in time from ${dialled}`, 'worthwhile');
+      return make(
+        'UPSTREAM_TIMEOUT',
+        `${at}: no answer in time from ${dialled}${way}`,
+        'worthwhile',
+      );
     case 'dns':
       return make(
         'UPSTREAM_UNAVAILABLE',
-        `${at}: the name ${dialled} cannot be resolved`,
+        `${at}: the name ${dialled} cannot be resolved${way}`,
         'worthwhile',
       );
     case 'refused':
-      return make('UPSTREAM_UNAVAILABLE', `${at}: cannot connect to ${dialled}`, 'worthwhile');
+      return make(
+        'UPSTREAM_UNAVAILABLE',
+        `${at}: cannot connect to ${dialled}${way}`,
+        'worthwhile',
+      );
     case 'reset':
       return make(
         'UPSTREAM_UNAVAILABLE',
-        `${at}: the connection to ${dialled} was cut${atFirst(subject)}`,
+        `${at}: the connection to ${dialled} was cut${way === '' ? atFirst(subject) : way}`,
         CLOSED.has(systemCode(cause) ?? '') ? 'useless' : 'worthwhile',
       );
     case 'tls':
@@ -159,7 +168,7 @@ export function connectionFailure(cause: unknown, subject: Subject): UpstreamErr
     case 'invalid':
       return make(
         'UPSTREAM_INVALID',
-        `${at}: ${dialled}, or a proxy before it, did not answer in proper HTTP`,
+        `${at}: ${dialled}, or a proxy before it, did not answer in proper HTTP${way}`,
         'useless',
       );
   }

@@ -14,6 +14,8 @@ export interface Hints {
   readonly plain: string;
   readonly limited: string;
   readonly busy: string;
+  /** Where there is a proxy: that it is on the way. */
+  readonly proxy?: string | undefined;
 }
 
 /** For an upstream of the configuration. */

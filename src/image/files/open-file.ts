@@ -116,10 +116,11 @@ function file(
 
 function noFile(path: string, { type, path: at }: FileEntry): RegistryError {
   const shown = `/${printableName(at)}`;
+  const what = type === 'character' || type === 'block' ? `${type} device` : type;
   const hint = type === 'directory' ? ': list it, or get it as a folder' : '';
   return new RegistryError(
     'FILE_UNKNOWN',
-    `${printableName(path)} is no file but a ${type} (${shown})${hint}`,
+    `${printableName(path)} is no file but a ${what} (${shown})${hint}`,
     { detail: { type, path: at } },
   );
 }

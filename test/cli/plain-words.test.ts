@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { digestOf } from '../../src/core/digest.ts';
+import { certificateAuthority } from '../fixtures/certificate.ts';
+import { layerOf, type Item } from '../fixtures/layer-builder.ts';
+import { startRegistry } from '../fixtures/registry.ts';
+import { here } from './here.ts';
+
+const AS = { environment: { HOME: '/nonexistent' } };
+const NO_CACHE = '--no-cache';
+
+test('a certificate without its key is a line that makes no sense', async () => {
+  const { code, out, error } = await here(['tags', '--cert', 'x', 'localhost:1/a'], AS);
+  assert.deepEqual([code, out], [2, '']);
+  assert.match(error, /--cert and --key belong together/);
+});
+
+test('nothing is said of how to run Node', async () => {
+  const tls = certificateAuthority().issue('127.0.0.1');
+  await using registry = await startRegistry({ tls });
+  const { code, error } = await here(['tags', `${registry.host}/team/app`], AS);
+  assert.equal(code, 1);
+  assert.match(error, /--cacert FILE/);
+  assert.doesNotMatch(error, /Node/);
+});
+
+test('a proxy that is not there is named, without its password', async () => {
+  await using registry = await startRegistry();
+  const gone = await startRegistry();
+  const { host } = gone;
+  await gone[Symbol.asyncDispose]();
+  const line = ['tags', '--plain-http', '--proxy', `http://me:secret@${host}`];
+  const { code, error } = await here([...line, `${registry.host}/team/app`], AS);
+  assert.equal(code, 1);
+  assert.ok(error.includes(`the way there may lead through the proxy ${host}`), error);
+  assert.doesNotMatch(error, /secret/);
+});
+
+test('what is a device is called one', async () => {
+  await using registry = await startRegistry();
+  const device: Item = { name: 'dev/null', flag: '3' };
+  registry.addImage('team/app', '1', { layers: [layerOf([device])] });
+  const image = `${registry.host}/team/app:1`;
+  const { code, error } = await here(['cat', NO_CACHE, image, '/dev/null'], AS);
+  assert.equal(code, 1);
+  assert.match(error, /is no file but a character device \(\/dev\/null\)/);
+});
+
+test('an archive that ends too early is said to once', async () => {
+  await using registry = await startRegistry();
+  const whole = layerOf([{ name: 'f', data: 'x'.repeat(5000) }], 'none');
+  registry.addImage('team/app', '1', { layers: [whole.subarray(0, 3000)] });
+  const image = `${registry.host}/team/app:1`;
+  const { code, error } = await here(['cat', NO_CACHE, image, '/f'], AS);
+  assert.equal(code, 1);
+  assert.equal(error.split('truncated').length, 2, error);
+});
+
+test('a config that is no JSON is printed as it is, and called so', async () => {
+  await using registry = await startRegistry();
+  const content = 'not json';
+  const config = {
+    mediaType: 'application/vnd.oci.image.config.v1+json',
+    digest: digestOf(Buffer.from(content)),
+    size: content.length,
+  };
+  // Content is what the fixture has of layers.
+  registry.addImage('team/app', '1', { layers: [content], manifest: { config } });
+  const image = `${registry.host}/team/app:1`;
+  for (const [line, printed] of [
+    [['config', image], /^not json$/],
+    [['config', '--json', image], /^$/],
+    [['history', image], /LAYER/],
+  ] as const) {
+    const { code, out, error } = await here([line[0], NO_CACHE, ...line.slice(1)], AS);
+    assert.equal(code, 1, error);
+    assert.match(out, printed);
+    assert.match(error, /^layover: the config of the image is no JSON object: sha256:/m);
+  }
+});
