@@ -119,6 +119,8 @@ async function settle(images: readonly Whole[], options: PlaceOptions): Promise<
     for (const [repository, digest] of marked) shelf.keep(repository, digest, 'kept');
     await shelf.settled();
     await shelf.change([...changes.values()]);
+    // And told again: a look through the store that began meanwhile may have missed the files.
+    for (const [repository, digest] of marked) shelf.keep(repository, digest, 'kept');
   } catch (error) {
     for (const [repository, digest] of marked) shelf.keep(repository, digest, 'dropped');
     throw error;
@@ -127,6 +129,7 @@ async function settle(images: readonly Whole[], options: PlaceOptions): Promise<
     await shelf.tags.set(reference.repository, tag, record);
   }
   for (const { repository, subject } of lists) shelf.renew(repository, subject);
+  await shelf.settled();
 }
 
 /** Those that are not there yet. */

@@ -100,6 +100,21 @@ suite('the room that an import takes', () => {
     assert.equal(there.store.housekeeping.ledger.used, 0);
   });
 
+  test('what is imported while the store is looked through stays', async () => {
+    const { bytes, lock } = await bundled(2, 1);
+    await using there = await openWorld();
+    const { housekeeping } = there.store;
+    const change: World['shelf']['change'] = async (changes) => {
+      await housekeeping.repin();
+      await there.shelf.change(changes);
+    };
+    await there.import(bytes, { shelf: { ...there.shelf, change } });
+    await housekeeping.evictor.sweep({ reason: 'request', excess: () => Infinity });
+    for (const { digest, size } of lock.content) {
+      assert.equal(await there.store.content.size(digest), size);
+    }
+  });
+
   test('two imports of one bundle at once', async () => {
     const { bytes, lock } = await bundled(4, 1);
     await using there = await openWorld();
