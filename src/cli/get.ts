@@ -1,12 +1,19 @@
 import path from 'node:path';
 import type { Command } from '@commander-js/extra-typings';
 import type { Descriptor } from '../core/descriptor.ts';
-import { getLayer, getPath, saveLayer, type Got } from '../image/files/get.ts';
+import {
+  getLayer,
+  getLayerPath,
+  getVersions,
+  type GotVersions,
+} from '../image/files/get-layers.ts';
+import { getPath, saveLayer, type Got } from '../image/files/get.ts';
 import { NONE_LOST } from '../image/files/xattrs.ts';
 import { layerBytes } from '../image/files/layer-bytes.ts';
 import { location, platform } from './arguments.ts';
 import { connecting } from './connection.ts';
 import type { Context } from './context.ts';
+import { fileLine } from './file-line.ts';
 import { formatBytes } from './format-bytes.ts';
 import { account, imageFiles, type ImageFiles } from './image-files.ts';
 import { layerNumber } from './layer-number.ts';
@@ -21,11 +28,14 @@ Examples:
   layover get -o ./etc ghcr.io/owner/app:1.2 /etc
   layover get --layer -1 -o ./top docker-archive:app.tar
   layover get --layer 0 --raw alpine:3.20
+  layover get --layer 0 ghcr.io/owner/app:1.2 /etc
+  layover get --all-versions -o ./passwd ghcr.io/owner/app:1.2 /etc/passwd
 `;
 
 /** What is taken. */
 interface Wanted {
   readonly layer?: string | undefined;
+  readonly allVersions?: true | undefined;
   readonly raw?: true | undefined;
   readonly output?: string | undefined;
   readonly sameOwner?: true | undefined;
@@ -41,33 +51,51 @@ export function addGet(program: Command, context: Context): void {
     .argument('[path]', 'of the file or folder in the image, as a container would see it')
     .addOption(platform("of an index, the image for this platform (default: this machine's)"))
     .option('-o, --output <target>', 'the file or folder (default: the last name of the path)')
-    .option('--layer <layer>', 'a whole layer: 0 is the base, -1 the top; or its digest')
+    .option(
+      '--layer <layer>',
+      'a whole layer, or the path as this layer has it: 0 is the base, -1 the top; or its digest',
+    )
+    .option(
+      '--all-versions',
+      'every version of the file that any layer has, each as LAYER/PATH below the target',
+    )
     .option('--raw', 'the layer as it is stored, not extracted; -o - prints it')
     .option('--same-owner', 'give files the owners that they have in the image')
     .option('--special-bits', 'keep setuid, setgid and sticky')
     .addHelpText('after', EXAMPLES)
-    .action(async (where, at, { layer, raw, output, sameOwner, specialBits, ...options }) => {
-      const wanted = checked(at, { layer, raw, output, sameOwner, specialBits });
-      const counted = account();
-      await using files = await imageFiles(where, options, context, counted);
-      const got = await take(files, at, wanted, context.output);
-      for (const line of leftOut(got)) context.output.error(`layover: ${line}\n`);
-      if (options.quiet === true) return;
-      const { files: count, bytes, target } = got;
-      context.output.error(
-        `${target}: ${count} ${count === 1 ? 'file' : 'files'}, ${formatBytes(bytes)}; ${counted.told()}\n`,
-      );
-    });
+    .action(
+      async (
+        where,
+        at,
+        { layer, allVersions, raw, output, sameOwner, specialBits, ...options },
+      ) => {
+        const wanted = checked(at, { layer, allVersions, raw, output, sameOwner, specialBits });
+        const counted = account();
+        await using files = await imageFiles(where, options, context, counted);
+        const got = await take(files, at, wanted, context.output);
+        if (options.quiet !== true) {
+          const form = { form: 'long', layers: 'told' } as const;
+          for (const entry of got.versions ?? []) context.output.error(fileLine(entry, form));
+        }
+        for (const line of leftOut(got)) context.output.error(`layover: ${line}\n`);
+        if (options.quiet === true) return;
+        const { files: count, bytes, target } = got;
+        context.output.error(
+          `${target}: ${count} ${count === 1 ? 'file' : 'files'}, ${formatBytes(bytes)}; ${counted.told()}\n`,
+        );
+      },
+    );
 }
 
 /** @throws UsageError for what is nothing, or two things, or has no name on this disk */
 function checked(at: string | undefined, wanted: Wanted): Wanted {
-  const { layer, raw, output } = wanted;
+  const { layer, allVersions, raw, output } = wanted;
   if (at === undefined && layer === undefined) {
     throw new UsageError('say what to save: a path, or a layer by --layer');
   }
-  if (at !== undefined && layer !== undefined) {
-    throw new UsageError('a path or --layer; a file of one layer is printed by cat --layer');
+  if (at !== undefined && raw === true) throw new UsageError('--raw is for a whole layer');
+  if (allVersions === true && (at === undefined || layer !== undefined)) {
+    throw new UsageError('--all-versions is for a path, in all layers');
   }
   if (output === '-' && raw !== true) {
     throw new UsageError('-o - is for --raw; a file is printed by cat, folders are for the disk');
@@ -82,19 +110,20 @@ function checked(at: string | undefined, wanted: Wanted): Wanted {
 async function take(
   { image, reading }: ImageFiles,
   at: string | undefined,
-  { layer, raw, output, sameOwner, specialBits }: Wanted,
+  { layer, allVersions, raw, output, sameOwner, specialBits }: Wanted,
   out: Output,
-): Promise<Got> {
+): Promise<Got & Partial<GotVersions>> {
   const options = {
     ...reading,
     ...(sameOwner === true && { owners: 'keep' as const }),
     ...(specialBits === true && { specialBits: 'keep' as const }),
   };
-  if (layer === undefined) {
-    const from = at ?? '';
-    return await getPath(image, from, output ?? lastName(from) ?? '', options);
-  }
+  const from = at ?? '';
+  const target = output ?? lastName(from) ?? '';
+  if (allVersions === true) return await getVersions(image, from, target, options);
+  if (layer === undefined) return await getPath(image, from, target, options);
   const index = layerNumber(layer, image.layers);
+  if (at !== undefined) return await getLayerPath(image, index, at, target, options);
   if (raw !== true) return await getLayer(image, index, output ?? `layer-${index}`, options);
   if (output === '-') {
     const bytes = await printHeld(layerBytes(image, index, 'verified', reading), out);

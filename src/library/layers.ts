@@ -10,7 +10,13 @@ export {
 } from '../image/files/list.ts';
 export { findFiles } from '../image/files/find.ts';
 export { openFile, type OpenedFile, type OpenFileOptions } from '../image/files/open-file.ts';
-export { getLayer, getPath, saveLayer, type GetOptions, type Got } from '../image/files/get.ts';
+export { getPath, saveLayer, type GetOptions, type Got } from '../image/files/get.ts';
+export {
+  getLayer,
+  getLayerPath,
+  getVersions,
+  type GotVersions,
+} from '../image/files/get-layers.ts';
 export {
   diffImages,
   type Compared,

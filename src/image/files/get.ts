@@ -2,12 +2,10 @@ import path from 'node:path';
 import { RegistryError } from '../../core/errors.ts';
 import { isRecord } from '../../core/shape.ts';
 import { onDisk, isFolder, workshop, writeParts, writeWhole } from './disk.ts';
-import { fileEntry, layerRef } from './file-entry.ts';
 import { layerAt, type ImageLayers, type ReadOptions } from './image-layers.ts';
 import { layerBytes } from './layer-bytes.ts';
-import { LayerReader } from './layer-reader.ts';
-import { openFile } from './open-file.ts';
-import { baseOf, climbs, pathOf, type ImagePath } from './path.ts';
+import { openFile, type OpenFileOptions } from './open-file.ts';
+import { baseOf, pathOf, type ImagePath } from './path.ts';
 import { place } from './place.ts';
 import { Staging, type Manners, type Skipped } from './staging.ts';
 import { stageTree } from './tree.ts';
@@ -53,34 +51,6 @@ export async function getPath(
 }
 
 /**
- * Writes everything that one layer has, whiteouts as the files they are, once its digest is right. What lies
- * outside, devices, and links to files of other layers are left out and told.
- * @throws RegistryError STORAGE_UNAVAILABLE, LAYER_INVALID, DIGEST_INVALID, SIZE_INVALID, INTERRUPTED
- */
-export async function getLayer(
-  image: ImageLayers,
-  index: number,
-  target: string,
-  options: GetOptions = {},
-): Promise<Got> {
-  return staged(target, options, async (staging) => {
-    await using reader = new LayerReader(image, index, 'verified', options);
-    const layer = layerRef(image.layers, index);
-    for await (const archived of reader.entries()) {
-      // Whiteouts are files here: the archive's own name and type count.
-      const entry = { ...fileEntry(archived, layer), type: archived.type };
-      const at = pathOf(archived.name);
-      if (climbs(archived.name)) staging.skip(archived.name, 'its name leads out of the folder');
-      else if (archived.type !== 'hardlink') {
-        await staging.put(at, entry, () => reader.parts(archived));
-      } else if (!(await staging.join(at, entry.link ?? ''))) {
-        staging.skip(at, `it is a link to ${entry.link}, which the layer does not have`);
-      }
-    }
-  });
-}
-
-/**
  * Writes the layer's blob as it is, once its digest is right.
  * @throws RegistryError STORAGE_UNAVAILABLE, DIGEST_INVALID, SIZE_INVALID, INTERRUPTED
  */
@@ -97,11 +67,12 @@ export async function saveLayer(
   return { files: 1, bytes, skipped: [], xattrs: NONE_LOST, target: file };
 }
 
-async function getFile(
+/** One file. @param options its layer, where that is not the one that a container sees it in */
+export async function getFile(
   image: ImageLayers,
   at: string,
   target: string,
-  options: GetOptions,
+  options: GetOptions & Pick<OpenFileOptions, 'layer'>,
 ): Promise<Got> {
   await using opened = await openFile(image, at, options);
   const { mode, mtime, uid, gid } = opened.entry;
@@ -127,7 +98,8 @@ async function getTree(
   return staged(target, options, (staging) => stageTree(image, folder, staging, options));
 }
 
-async function staged(
+/** Makes a tree aside, and gives it its name when all of it is there. */
+export async function staged(
   target: string,
   { specialBits = 'drop', owners = 'own' }: GetOptions,
   fill: (staging: Staging) => Promise<void>,

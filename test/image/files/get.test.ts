@@ -16,7 +16,8 @@ import path from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { RegistryError, type ErrorCode } from '../../../src/core/errors.ts';
-import { getLayer, getPath, saveLayer } from '../../../src/image/files/get.ts';
+import { getLayer, getLayerPath, getVersions } from '../../../src/image/files/get-layers.ts';
+import { getPath, saveLayer } from '../../../src/image/files/get.ts';
 import { pattern } from '../../fixtures/collect.ts';
 import { buildImage, type BuiltImage } from '../../fixtures/image-builder.ts';
 import {
@@ -73,6 +74,41 @@ describe('a whole layer on the disk', () => {
       );
       assert.deepEqual(await Promise.all(modes), ['755', '755', '0', '555', '555', '0'], at);
     }
+  });
+
+  test('a path as one layer has it, a file or a folder; and every version of a file', async () => {
+    await using temporary = await temporaryFolder();
+    const built = image(
+      [file('etc/a', 'old', { mode: 0o600 }), file('etc/b', 'base'), symlink('etc/l', 'a')],
+      [whiteout('etc/b'), hardlink('etc/h', 'etc/a')],
+      [file('etc/a', 'new'), file('etc/a', 'again'), folder('etc/l')],
+    );
+    const at = (name: string): string => path.join(temporary.path, name);
+    await getLayerPath(built, 0, '/etc/a', at('a'));
+    assert.deepEqual([await text(at('a')), await mode(at('a'))], ['old', 0o600]);
+    await getLayerPath(built, 0, 'etc', at('etc'));
+    assert.deepEqual(await names(at('etc')), ['a', 'b', 'l']);
+    const { skipped } = await getLayerPath(built, 1, '/etc', at('middle'));
+    assert.deepEqual(await names(at('middle')), ['.wh.b']);
+    assert.deepEqual(
+      skipped.map((one) => one.path),
+      ['etc/h'],
+    );
+    await assert.rejects(getLayerPath(built, 1, '/usr', at('usr')), fails('FILE_UNKNOWN'));
+    const a = await getVersions(built, '/etc/a', at('versions'));
+    assert.deepEqual(
+      a.versions.map(({ layer }) => layer.index),
+      [2, 2, 0],
+    );
+    await getVersions(built, '/etc/l', at('versions'));
+    await getVersions(built, '/etc/h', at('versions'));
+    assert.equal(await text(at('versions/0/etc/a')), 'old');
+    assert.equal(await mode(at('versions/0/etc/a')), 0o600);
+    assert.equal(await text(at('versions/1/etc/h')), 'old');
+    assert.equal(await text(at('versions/2/etc/a')), 'new');
+    assert.equal(await readlink(at('versions/0/etc/l')), 'a');
+    await assert.rejects(getVersions(built, '/usr', at('no')), fails('FILE_UNKNOWN', /no layer/));
+    await assert.rejects(lstat(at('no')));
   });
 
   test('a name that is too long for the disk is left out, and the others are there', async () => {

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { writeParts, writeWhole } from '../../../image/files/disk.ts';
-import { getLayer } from '../../../image/files/get.ts';
+import { getLayer } from '../../../image/files/get-layers.ts';
 import { layerAt, type ImageLayers } from '../../../image/files/image-layers.ts';
 import { LayerReader } from '../../../image/files/layer-reader.ts';
 import type { TarEntry } from '../../../layer/tar-entry.ts';
