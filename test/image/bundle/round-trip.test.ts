@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { suite, test } from 'node:test';
@@ -231,6 +232,20 @@ suite('what cannot be exported', () => {
       exported(here, ['docker.io/**'], { platforms: [parsePlatform('linux/s390x')] }),
       failsWith('MANIFEST_UNKNOWN', /not for linux\/s390x; it is for .*linux\/amd64/),
     );
+  });
+
+  test('what leaves the store meanwhile is an error by name', async () => {
+    await using here = await openWorld();
+    const image = await filled(here);
+    const [layer] = image.second.layers;
+    assert.ok(layer);
+    const file = path.join(here.folder, '..', 'bundle.tar');
+    const leaving = exported(here, ['docker.io/**'], {
+      file,
+      begin: () => rmSync(here.store.paths.blob(layer.digest)),
+    });
+    await assert.rejects(leaving, failsWith('BLOB_UNKNOWN', new RegExp(layer.digest)));
+    await assert.rejects(readFile(file), { code: 'ENOENT' });
   });
 
   test('damaged content is no bundle', async () => {

@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
+import { Readable, Writable } from 'node:stream';
+import { test } from 'node:test';
+import type { Actions } from '../../src/cli/actions.ts';
+import type { ExportChoices, ImportChoices } from '../../src/cli/bundle-actions.ts';
+import { terminalInput } from '../../src/cli/input.ts';
+import { interruption } from '../../src/cli/interruption.ts';
+import { run } from '../../src/cli/program.ts';
+import { connect } from '../../src/compose/client.ts';
+import { digestOf } from '../../src/core/digest.ts';
+import { noBundles, noUpkeep } from './no-upkeep.ts';
+
+const DIGEST = digestOf(Buffer.from('an image'));
+const ROOT = { digest: DIGEST, mediaType: 'application/vnd.oci.image.manifest.v1+json', size: 8 };
+
+async function ran(line: readonly string[], watched: 'yes' | 'no' = 'no') {
+  const told = { out: '', error: '' };
+  const asked: { exports: ExportChoices[]; imports: ImportChoices[] } = {
+    exports: [],
+    imports: [],
+  };
+  const actions: Actions = {
+    serve: async () => {},
+    health: async () => undefined,
+    verify: async function* () {},
+    check: async () => [],
+    schema: () => ({}),
+    show: async () => '',
+    upkeep: noUpkeep,
+    prefetch: () => Promise.reject(new Error('prefetch')),
+    clients: () => Promise.reject(new Error('clients')),
+    bundles: {
+      ...noBundles,
+      async export(choices) {
+        asked.exports.push(choices);
+        choices.begin(100);
+        choices.progress(100);
+        const image = { name: 'a.io/b:1', hosted: false, root: ROOT, platforms: [], referrers: [] };
+        const content = [{ ...ROOT, in: 'bundle' as const }];
+        return { lock: { images: [{ ...image, leftOut: [] }], content }, bytes: 4_096 };
+      },
+      async import(choices) {
+        asked.imports.push(choices);
+        choices.begin(50);
+        choices.progress(50);
+        const images = [{ name: 'a.io/b:1', digest: DIGEST, outcome: 'new' as const }];
+        return { images, blobs: 3, bytes: 2_048 };
+      },
+    },
+  };
+  const code = await run(line, {
+    version: '1.2.3',
+    actions: async () => actions,
+    interruption: interruption(new EventEmitter()),
+    input: terminalInput({
+      stdin: Readable.from([]),
+      prompts: new Writable(),
+      signal: () => new AbortController().signal,
+      interrupt() {},
+    }),
+    environment: {},
+    connect: async (options) => connect(options, {}),
+    output: {
+      out: (text) => (told.out += text),
+      error: (text) => (told.error += text),
+      bytes: async () => {},
+      watched,
+      columns: 80,
+    },
+  });
+  return { code, ...told, ...asked };
+}
+
+test('export tells what it wrote, and asks for what was said', async () => {
+  const { code, error, exports } = await ran(['export', 'a.io/b:1', 'a.io/**', '-o', 'x.tar']);
+  assert.equal(code, 0);
+  assert.equal(error, 'x.tar: 1 image: 1 blob, 8 B, 4.0 KiB in all\n');
+  const [choices] = exports;
+  assert.deepEqual(choices?.patterns, ['a.io/b:1', 'a.io/**']);
+  assert.deepEqual(
+    [choices?.output, choices?.lock, choices?.since, choices?.platforms, choices?.referrers],
+    ['x.tar', 'x.tar.lock.json', undefined, 'stored', 'stored'],
+  );
+});
+
+test('export: platforms, referrers, lock, and the bundle before', async () => {
+  const flags = ['--platform', 'linux/amd64,arm64', '--platform', 'linux/arm/v7', '--no-referrers'];
+  const more = ['--lock', 'x.lock', '--since', 'old.tar'];
+  const { exports } = await ran(['export', 'a.io/b:1', '-o', 'x.tar', ...flags, ...more]);
+  const [choices] = exports;
+  assert.deepEqual(choices?.platforms, [
+    { os: 'linux', architecture: 'amd64' },
+    { os: 'linux', architecture: 'arm64' },
+    { os: 'linux', architecture: 'arm', variant: 'v7' },
+  ]);
+  assert.deepEqual(
+    [choices?.referrers, choices?.lock, choices?.since],
+    ['none', 'x.lock', 'old.tar'],
+  );
+  const all = await ran(['export', 'x', '-o', 'x.tar', '--referrers', '--platform', 'all']);
+  assert.deepEqual([all.exports[0]?.referrers, all.exports[0]?.platforms], ['all', 'all']);
+});
+
+test('import takes one archive after the other, and lists what came', async () => {
+  const { code, out, error, imports } = await ran(['import', 'one.tar', 'two.tar']);
+  assert.equal(code, 0);
+  assert.deepEqual(
+    imports.map(({ file, tags, as, platforms }) => [file, tags, as, platforms]),
+    [
+      ['one.tar', 'keep', undefined, []],
+      ['two.tar', 'keep', undefined, []],
+    ],
+  );
+  assert.equal(out, `a.io/b:1  ${DIGEST}  new\n`.repeat(2));
+  assert.match(error, /one\.tar: 1 image: 3 blobs, 2\.0 KiB new\ntwo\.tar: /);
+});
+
+test('import as JSON, quietly, and with all that can be said of one archive', async () => {
+  const flags = ['--json', '-q', '--overwrite', '--as', 'a.io/c:1', '--lock', 'l.json'];
+  const { out, error, imports } = await ran(['import', 'one.tar', ...flags]);
+  assert.equal(error, '');
+  assert.deepEqual(JSON.parse(out), {
+    file: 'one.tar',
+    images: [{ name: 'a.io/b:1', digest: DIGEST, outcome: 'new' }],
+    blobs: 3,
+    bytes: 2_048,
+  });
+  const [{ tags, as, lock } = {}] = imports;
+  assert.deepEqual([tags, as, lock], ['overwrite', 'a.io/c:1', 'l.json']);
+});
+
+test('a bar on a terminal', async () => {
+  const { error } = await ran(['import', 'one.tar'], 'yes');
+  // Drawn over, the line that stays is the last.
+  assert.match(error, /\u001b\[J.*one\.tar: 1 image/s);
+});
+
+for (const line of [
+  ['import', 'one.tar', 'two.tar', '--as', 'a.io/c:1'],
+  ['import', 'one.tar', '--platform', 'linux/'],
+  ['export', 'x'],
+  ['export', 'x', '-o', 'x.tar', '--platform', 'all,linux/amd64'],
+]) {
+  test(`makes no sense: ${line.join(' ')}`, async () => {
+    const { code, exports, imports } = await ran(line);
+    assert.equal(code, 2);
+    assert.equal(exports.length + imports.length, 0);
+  });
+}
