@@ -133,7 +133,8 @@ test('import as JSON, quietly, and with all that can be said of one archive', as
 test('a bar on a terminal', async () => {
   const { error } = await ran(['import', 'one.tar'], 'yes');
   // Drawn over, the line that stays is the last.
-  assert.match(error, /\u001b\[J.*one\.tar: 1 image/s);
+  assert.ok(error.includes('\u001b[J'));
+  assert.match(error, /one\.tar: 1 image/);
 });
 
 for (const line of [
