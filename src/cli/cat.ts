@@ -22,7 +22,7 @@ Examples:
 export function addCat(program: Command, context: Context): void {
   connecting(program.command('cat'))
     .description(
-      'Prints a file as a container would see it: links are followed, and no more of the image is fetched than it takes to find the file and read it.',
+      'Prints a file as a container would see it: links are followed, and no more of the image is fetched than it takes to find the file and read it. Where a layer has the path twice, that is the first one; a container would see the last one, which get of the folder saves.',
     )
     .argument('<image>', 'in a registry, a folder or an archive', location)
     .argument('<path>', 'of the file in the image')

@@ -15,15 +15,20 @@ export async function printEntries(
   output: Output,
 ): Promise<number> {
   const lines = lineWriter(output);
-  let count = 0;
+  let [count, repeated] = [0, 0];
   try {
     for await (const entry of entries) {
       await lines.write(form === 'json' ? element(entry, count) : fileLine(entry, form));
       count += 1;
+      if (entry.repeated === true) repeated += 1;
     }
     if (form === 'json') await lines.write(count === 0 ? '[]\n' : '\n]\n');
   } finally {
     await lines.end();
+  }
+  if (repeated > 0 && form !== 'json' && form.layers === 'left out') {
+    const lines = repeated === 1 ? '1 line is' : `${repeated} lines are`;
+    output.error(`${lines} of a path that its layer has twice: the later one counts\n`);
   }
   return count;
 }

@@ -277,7 +277,7 @@ test('get saves a file, a folder, a layer, as it says', async () => {
 test('get wants to know what and where', async () => {
   await using place = await world();
   const { image, asked } = place;
-  for (const line of [[], ['/'], ['..'], ['--raw', '/etc'], ['--layer', '0', '/etc']]) {
+  for (const line of [[], ['/'], ['..'], ['--raw', '/etc'], ['--raw', '--layer', '0', '/etc']]) {
     const { code, out, error } = await asked('get', image, ...line);
     assert.deepEqual([code, out], [2, ''], line.join(' '));
     assert.equal(linesOf(error).length, 1, error);
@@ -439,4 +439,36 @@ test('extended attributes are listed and compared; those that get cannot set are
   );
   const { out } = await asked('diff', image, stripped);
   assert.match(out, /^ *~ \/bin\/ping \(extended attributes\)$/m);
+});
+
+test('a path that a layer has twice: the last one is saved, and the others are told', async () => {
+  await using folder = await temporaryFolder();
+  await using registry = await startRegistry();
+  const items = [file('x', 'one'), file('y', 'file'), file('y/z', 'below'), file('x', 'two')];
+  registry.addImage('team/app', '1', { layers: [layerOf(items)] });
+  const image = `${registry.host}/team/app:1`;
+  const asked = (...line: readonly string[]) => here(line, { environment: { HOME: folder.path } });
+  for (const line of [
+    ['ls', image],
+    ['find', image, '*'],
+  ]) {
+    const { code, out, error } = await asked(...line);
+    assert.equal(code, 0, error);
+    assert.equal(out.split('\n').filter((one) => one === '/x').length, 2);
+    assert.match(error, /^1 line is of a path that its layer has twice: the later one counts$/m);
+  }
+  const below = await asked('cat', image, '/y/z');
+  assert.deepEqual([below.code, below.out], [1, '']);
+  assert.match(below.error, /layer 0 has \/y, which is no folder/);
+  for (const [at, line] of [
+    ['all', [image, '/']],
+    ['layer', ['--layer', '0', image]],
+  ] as const) {
+    const target = path.join(folder.path, at);
+    const { code, error } = await asked('get', '-o', target, ...line);
+    assert.equal(code, 0, error);
+    assert.equal(await readFile(path.join(target, 'x'), 'utf8'), 'two');
+    assert.equal(await readFile(path.join(target, 'y'), 'utf8'), 'file');
+    assert.match(error, /left out y\/z: its way leads through a file, y/);
+  }
 });

@@ -139,7 +139,11 @@ export class Lookup implements AsyncDisposable {
 function decide(scan: LayerScan, path: ImagePath, { folders }: Settled): Step | undefined {
   for (const folder of ancestorsOf(path)) {
     const entry = scan.said(folder)?.entry;
-    if (entry?.type === 'symlink' && !folders.has(folder)) return { kind: 'link', at: entry };
+    if (entry === undefined || entry.type === 'directory' || folders.has(folder)) continue;
+    if (entry.type === 'symlink') return { kind: 'link', at: entry };
+    // What the layer has below it cannot be put there.
+    if (scan.said(path)?.entry !== undefined)
+      return { kind: 'nothing', why: noFolder(scan, folder) };
   }
   const said = scan.said(path);
   if (said?.entry === undefined) return undefined;
@@ -150,6 +154,10 @@ function decide(scan: LayerScan, path: ImagePath, { folders }: Settled): Step | 
 function standsAsFolder(said: Said | undefined): boolean {
   if (said === undefined) return false;
   return said.implied === true || said.opaque === true || said.entry?.type === 'directory';
+}
+
+function noFolder({ layer }: LayerScan, folder: ImagePath): string {
+  return `layer ${layer.index} has /${printableName(folder)}, which is no folder`;
 }
 
 /** Why layers below this one, which was read to its end, cannot have the path. */
