@@ -32,23 +32,26 @@ export function bundlesOf(configOf: (choices: Choices) => Promise<Config>): Bund
       const config = await configOf(more);
       const { as, platforms, tags } = more;
       const text = lock === undefined ? undefined : formatLock(await readLock(lock)).toString();
-      const { size, bytes } = await archiveBytes(file);
+      const query = { name: file, lock: text, as, platforms, tags };
+      const server = await serverOn(new Paths(config.storage.path));
+      // What is sent to a server is not taken the moment that it is asked for.
+      const { size, bytes } = await archiveBytes(file, server === undefined ? 'reused' : 'owned');
       begin(size);
       const counted = tally(bytes, progress);
-      return into(config, { name: file, lock: text, as, platforms, tags }, counted, signal);
+      return server === undefined
+        ? alone(config, query, counted, signal)
+        : importThrough(server, query, counted, signal);
     },
   };
 }
 
-/** By the server that runs on the store; where none runs, by this process with the store locked. */
-async function into(
+/** By this process, with the store locked. */
+async function alone(
   config: Config,
   query: ImportQuery,
   bytes: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<ImportedThere> {
-  const server = await serverOn(new Paths(config.storage.path));
-  if (server !== undefined) return importThrough(server, query, bytes, signal);
   await using store = await openStore({
     path: config.storage.path,
     verifyRate: () => 0,

@@ -100,7 +100,7 @@ function isPacked(bytes: Buffer): boolean {
 }
 
 async function imports(file: string, { importer }: PreloadOptions): Promise<Imported> {
-  const { bytes } = await archiveBytes(file);
+  const { bytes } = await archiveBytes(file, 'reused');
   return importer.import({ name: file, platforms: [], tags: 'spare' }, bytes);
 }
 

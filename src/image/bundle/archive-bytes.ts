@@ -1,6 +1,8 @@
 import { opendir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { RegistryError } from '../../core/errors.ts';
+import { isGzip } from '../../layer/gzip.ts';
+import { isZstd } from '../../layer/zstd.ts';
 import type { Content } from '../archive/content.ts';
 import { openFile } from '../archive/folder-files.ts';
 import { padding, tarHeader, TRAILER } from '../archive/tar-write.ts';
@@ -15,17 +17,22 @@ export interface ArchiveBytes {
   readonly bytes: AsyncIterable<Uint8Array>;
 }
 
+/** Whether chunks belong to whoever gets them, or are read over once the one after the next is asked for. */
+export type Chunks = 'owned' | 'reused';
+
 /**
- * The bytes of an archive; those of a folder as if it were packed.
+ * The bytes of an archive; those of a folder as if it were packed. Compressed ones come in chunks that
+ * are owned, whatever is wanted: who unpacks them holds on to them for a while.
  * @throws RegistryError NAME_UNKNOWN if there is nothing of that name, here or, for a file in a folder,
  *   while it is read
  */
-export async function archiveBytes(name: string): Promise<ArchiveBytes> {
+export async function archiveBytes(name: string, wanted: Chunks = 'owned'): Promise<ArchiveBytes> {
   const found = await stat(name).catch(() => undefined);
   if (found?.isDirectory() === true) return { size: undefined, bytes: packed(name) };
   const content = await openFile(name);
   if (content === undefined) throw new RegistryError('NAME_UNKNOWN', `there is no file ${name}`);
-  return { size: content.size, bytes: chunks(content) };
+  const { size } = content;
+  return { size, bytes: chunks(content, (await isPlain(content)) ? wanted : 'owned') };
 }
 
 /** Everything in it that is a file: what is no part of a layout is of no consequence. */
@@ -45,11 +52,24 @@ async function* packed(folder: string): AsyncGenerator<Uint8Array> {
   yield TRAILER;
 }
 
-async function* chunks(content: Content): AsyncGenerator<Uint8Array> {
+async function isPlain(content: Content): Promise<boolean> {
+  if (content.size < 4) return true;
+  const start = await content.read(0, Buffer.alloc(4));
+  return !isGzip(start) && !isZstd(start);
+}
+
+async function* chunks(content: Content, wanted: Chunks = 'owned'): AsyncGenerator<Uint8Array> {
   await using open = content;
   const { size } = open;
-  const read = (position: number): Promise<Uint8Array> =>
-    open.read(position, Buffer.allocUnsafeSlow(Math.min(CHUNK, size - position)));
+  const buffers: Buffer[] = [];
+  const read = (position: number): Promise<Uint8Array> => {
+    const length = Math.min(CHUNK, size - position);
+    // Megabytes that are allocated and dropped cost more in collecting them than in reading them.
+    const spare = buffers.length === 2 ? buffers.shift() : undefined;
+    const into = spare ?? Buffer.allocUnsafeSlow(Math.min(CHUNK, size));
+    if (wanted === 'reused') buffers.push(into);
+    return open.read(position, into.subarray(0, length));
+  };
   if (size === 0) return;
   let position = 0;
   let next = read(0);

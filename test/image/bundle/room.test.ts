@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { suite, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { digestOf } from '../../../src/core/digest.ts';
+import { archiveBytes } from '../../../src/image/bundle/archive-bytes.ts';
 import { buildImage } from '../../fixtures/image-builder.ts';
+import { temporaryFolder } from '../../fixtures/temporary.ts';
 import { failsWith } from '../archive/source-contract.ts';
 import { pattern } from '../../fixtures/collect.ts';
 import { APP, exported, keep, openWorld, seen, tag, type World } from './world.ts';
@@ -31,6 +36,19 @@ async function cached(world: World, count: number): Promise<void> {
     await ingest.commit();
   }
 }
+
+test('a file of many chunks, in buffers that are read over', async () => {
+  const { bytes, lock } = await bundled(9, 1);
+  await using folder = await temporaryFolder();
+  const name = path.join(folder.path, 'bundle.tar');
+  for (const [what, archive] of Object.entries({ plain: bytes, packed: gzipSync(bytes) })) {
+    await writeFile(name, archive);
+    await using there = await openWorld();
+    const { size, bytes: chunks } = await archiveBytes(name, 'reused');
+    assert.equal(size, archive.length);
+    assert.equal((await there.import(chunks)).blobs, lock.content.length, what);
+  }
+});
 
 suite('the room that an import takes', () => {
   test('what has come in stays while the rest comes, whatever is evicted meanwhile', async () => {
