@@ -1,6 +1,6 @@
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
-import { rootCertificates, type PeerCertificate, type TLSSocket } from 'node:tls';
+import * as tls from 'node:tls';
 
 /** Bytes of a body that are taken in: what is asked here is short. */
 const LARGEST = 4 * 1024 * 1024;
@@ -12,7 +12,7 @@ export interface Answer {
   /** Milliseconds until the headers. */
   readonly elapsed: number;
   /** What the server showed; `undefined` without TLS. */
-  readonly certificate: PeerCertificate | undefined;
+  readonly certificate: tls.PeerCertificate | undefined;
 }
 
 export interface RequestOptions {
@@ -20,8 +20,8 @@ export interface RequestOptions {
   readonly ca?: string | undefined;
   /** Milliseconds for all of it. */
   readonly timeout: number;
-  /** `any`: whatever certificate is shown; for looking at it. */
-  readonly trust?: 'checked' | 'any';
+  /** `any`: whatever certificate is shown; for looking at it. `machine`: what other programs of this machine trust. */
+  readonly trust?: 'checked' | 'machine' | 'any';
 }
 
 /**
@@ -29,16 +29,17 @@ export interface RequestOptions {
  * @throws Error of Node with its `code`, ETIMEDOUT among them
  */
 export function get(url: string, options: RequestOptions): Promise<Answer> {
-  const { ca, timeout, trust = 'checked' } = options;
+  const { timeout, trust = 'checked' } = options;
   const signal = AbortSignal.timeout(timeout);
   const began = performance.now();
   const secure = url.startsWith('https:');
-  const authorities = ca === undefined ? {} : { ca: [...rootCertificates, ca] };
   return new Promise((resolve, reject) => {
     const fail = (error: Error): void => reject(signal.aborted ? timedOut(url, timeout) : error);
     const answered = (incoming: IncomingMessage): void => {
       const elapsed = performance.now() - began;
-      const certificate = secure ? (incoming.socket as TLSSocket).getPeerCertificate() : undefined;
+      const certificate = secure
+        ? (incoming.socket as tls.TLSSocket).getPeerCertificate()
+        : undefined;
       bodyOf(incoming).then((body) => {
         const { statusCode: status = 0, headers } = incoming;
         resolve({ status, headers, body, elapsed, certificate });
@@ -48,12 +49,21 @@ export function get(url: string, options: RequestOptions): Promise<Answer> {
     const request = secure
       ? https.get(
           url,
-          { ...common, ...authorities, rejectUnauthorized: trust === 'checked' },
+          { ...common, ca: authorities(options), rejectUnauthorized: trust !== 'any' },
           answered,
         )
       : http.get(url, common, answered);
     request.on('error', fail);
   });
+}
+
+/** What this machine trusts counts as well as what Node brings along: clients go by it. */
+function authorities({ ca, trust }: RequestOptions): string[] {
+  // Older releases of Node cannot tell.
+  const told = typeof tls.getCACertificates === 'function' ? tls.getCACertificates : undefined;
+  const system = told?.('system') ?? [];
+  const usual = trust === 'machine' ? [] : (told?.('default') ?? tls.rootCertificates);
+  return [...usual, ...system, ...(ca === undefined ? [] : [ca])];
 }
 
 async function bodyOf(incoming: IncomingMessage): Promise<string> {
