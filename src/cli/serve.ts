@@ -31,8 +31,8 @@ export function addServe(program: Command, { actions, output }: Context): void {
     )
     .addHelpText('after', EXAMPLES)
     .action(async ({ preload, helloWorld, ...options }) => {
-      const { serve } = await actions();
-      await serve({
+      const server = await actions();
+      await server.serve({
         ...flag.choices(options),
         preload: preload ?? [],
         helloWorld: helloWorld === undefined ? 'left-out' : 'included',

@@ -42,7 +42,7 @@ export function helloWorldArchive(): Buffer {
       layers: [put('application/vnd.oci.image.layer.v1.tar+gzip', packed(layer))],
     });
     const platform = { architecture: machine, os: 'linux', ...VARIANTS[machine] };
-    return { ...put(MEDIA_TYPES.ociManifest, manifest), platform };
+    return Object.assign(put(MEDIA_TYPES.ociManifest, manifest), { platform });
   });
   const index = json({ schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests: images });
   const named = {
