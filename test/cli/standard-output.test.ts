@@ -141,3 +141,24 @@ test('pipes of the shell, named pipes and descriptors', async () => {
   assert.ok((await lstat(path.join(at.folder, 'pipe'))).isFIFO());
   assert.equal((await readFile(path.join(at.home, 'piped.tar'))).length % 512, 0);
 });
+
+test('Ctrl-C while nobody reads the pipe', async () => {
+  await using place = await world();
+  const { at, image } = place;
+  assert.equal(spawnSync('mkfifo', [path.join(at.folder, 'pipe')]).status, 0);
+  const { child, ran } = at.start(['pull', '-o', 'pipe', image]);
+  // Config and layer have been told: nothing is left but the pipe.
+  let told = '';
+  const all = (chunk: Buffer): void => {
+    told += String(chunk);
+    if (told.split(' done\n').length < 3) return;
+    child.stderr?.off('data', all);
+    child.kill('SIGINT');
+  };
+  child.stderr?.on('data', all);
+  const late = setTimeout(() => child.kill('SIGKILL'), 20_000);
+  const { code, error } = await ran;
+  clearTimeout(late);
+  assert.equal(code, 130, error);
+  assert.deepEqual(await at.files(), ['pipe']);
+});

@@ -1,4 +1,4 @@
-import { write } from 'node:fs';
+import { constants, write } from 'node:fs';
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -29,6 +29,9 @@ export interface DraftOptions {
 
 /** Bytes read at a time. */
 const CHUNK = 256 * 1024;
+
+/** Milliseconds until a pipe that nobody reads is tried again. */
+const UNREAD = 20;
 
 /** Milliseconds until a pipe that is full is tried again. */
 const FULL = 5;
@@ -102,11 +105,24 @@ async function wayTo(
     if (number === 1 && stdout !== undefined) return { write: stdout, ...staysOpen };
     return { write: (chunk) => writeAll(number, chunk, signal), ...staysOpen };
   }
-  const handle = await open(target.path, 'w');
+  const handle = await openStream(target.path, signal);
   return {
     write: (chunk) => writeAll(handle.fd, chunk, signal),
     [Symbol.asyncDispose]: () => handle.close(),
   };
+}
+
+/** Waits until somebody reads a pipe in a way that can be interrupted, as the system's own cannot. */
+async function openStream(place: string, signal: AbortSignal | undefined): Promise<FileHandle> {
+  for (;;) {
+    try {
+      await using _reader = await open(place, constants.O_WRONLY | constants.O_NONBLOCK);
+      return await open(place, 'w');
+    } catch (error) {
+      if (systemCode(error) !== 'ENXIO') throw error;
+      await delay(UNREAD, undefined, { signal });
+    }
+  }
 }
 
 const staysOpen: AsyncDisposable = { [Symbol.asyncDispose]: async () => {} };

@@ -29,7 +29,8 @@ export async function targetOf(name: string): Promise<Target> {
     place = path.join(await realpath(path.dirname(place)), path.basename(place));
     const [, pid, number] = DESCRIPTOR.exec(place) ?? [];
     if (number !== undefined && (pid === undefined || Number(pid) === process.pid)) {
-      writable(name, fstatSync(Number(number)));
+      const given = fstatSync(Number(number));
+      if (!given.isSocket()) writable(name, given);
       return { kind: 'descriptor', number: Number(number) };
     }
     const found = await statAt(place);
@@ -51,7 +52,7 @@ async function statAt(place: string): Promise<Stats | undefined> {
 
 function writable(name: string, found: Stats): 'file' | 'stream' {
   if (found.isFile()) return 'file';
-  if (found.isFIFO() || found.isCharacterDevice() || found.isSocket()) return 'stream';
+  if (found.isFIFO() || found.isCharacterDevice()) return 'stream';
   throw unusable(name, found.isDirectory() ? 'it is a folder' : 'it is no regular file');
 }
 
