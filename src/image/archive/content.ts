@@ -6,6 +6,9 @@ import type { Buffers } from '../../store/buffers.ts';
 import type { Reader } from '../../store/stream.ts';
 import { streamed } from '../../store/streamed.ts';
 
+/** Bytes that `chunksOf` reads at a time. */
+const CHUNK = 256 * 1024;
+
 /** A file, or a file's bytes in an archive, open until it is disposed. */
 export interface Content extends Reader, AsyncDisposable {
   /** Bytes. */
@@ -75,6 +78,16 @@ export async function bytesOf(content: Content, most: number, place: string): Pr
     position += chunk.length;
   }
   return bytes;
+}
+
+/** All of it from the front, each chunk in memory of its own; it stays open. */
+export async function* chunksOf(content: Content): AsyncGenerator<Uint8Array> {
+  for (let position = 0; position < content.size;) {
+    const into = Buffer.allocUnsafe(Math.min(CHUNK, content.size - position));
+    const chunk = await content.read(position, into);
+    position += chunk.length;
+    yield chunk;
+  }
 }
 
 /** The digest of all of it; it stays open. */

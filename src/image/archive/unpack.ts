@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { RegistryError, systemCode } from '../../core/errors.ts';
 import { decompress } from '../../layer/decompress.ts';
-import type { Content } from './content.ts';
+import { chunksOf, type Content } from './content.ts';
 import { fileContent } from './file-content.ts';
 import { notAnArchive } from './tar-files.ts';
 import { makeFolder } from '../../store/make-folder.ts';
@@ -17,8 +17,6 @@ export interface UnpackOptions {
 
 /** Of the room that is free, the part that may be taken. */
 const SHARE = 0.9;
-/** Bytes read at a time. */
-const CHUNK = 256 * 1024;
 
 /**
  * The archive as it is when plain; unpacked otherwise, in one pass, to a file without a name that is
@@ -32,7 +30,7 @@ export async function plain(
 ): Promise<Content> {
   let unpacked: Content | undefined;
   try {
-    await using input = await decompress(chunks(content));
+    await using input = await decompress(chunksOf(content));
     if (input.compression === 'none') return content;
     unpacked = await unpack(input.bytes, name, options);
   } catch (cause) {
@@ -67,15 +65,6 @@ async function unpack(
     await handle.close();
     const code = systemCode(cause);
     throw code === 'ENOSPC' || code === 'EDQUOT' ? noRoom(name, cause) : cause;
-  }
-}
-
-async function* chunks(content: Content): AsyncGenerator<Uint8Array> {
-  for (let position = 0; position < content.size;) {
-    const into = Buffer.allocUnsafe(Math.min(CHUNK, content.size - position));
-    const chunk = await content.read(position, into);
-    position += chunk.length;
-    yield chunk;
   }
 }
 

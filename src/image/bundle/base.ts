@@ -1,12 +1,9 @@
 import { RegistryError } from '../../core/errors.ts';
 import { decompress } from '../../layer/decompress.ts';
 import { walkTar } from '../../layer/tar.ts';
-import { bytesOf, type Content } from '../archive/content.ts';
+import { bytesOf, chunksOf, type Content } from '../archive/content.ts';
 import { openFile } from '../archive/folder-files.ts';
 import { LARGEST_LOCK, LOCK_NAME, parseLock, type Lock } from './lock.ts';
-
-/** Bytes read at a time. */
-const CHUNK = 64 * 1024;
 
 /**
  * The lock in a file: the file itself, or that of a bundle, which is its first file.
@@ -29,7 +26,7 @@ export async function readLock(file: string): Promise<Lock> {
 }
 
 async function lockIn(content: Content, file: string): Promise<Lock> {
-  await using input = await decompress(chunks(content));
+  await using input = await decompress(chunksOf(content));
   for await (const entry of walkTar(input.bytes)) {
     if (entry.name !== LOCK_NAME) break;
     if (entry.size > LARGEST_LOCK) throw noLock(file);
@@ -43,13 +40,4 @@ async function lockIn(content: Content, file: string): Promise<Lock> {
 function noLock(file: string, cause?: unknown): RegistryError {
   const message = `${file} is neither a lock nor a bundle that begins with one`;
   return new RegistryError('MANIFEST_INVALID', message, { cause });
-}
-
-async function* chunks(content: Content): AsyncGenerator<Uint8Array> {
-  for (let position = 0; position < content.size;) {
-    const into = Buffer.allocUnsafe(Math.min(CHUNK, content.size - position));
-    const chunk = await content.read(position, into);
-    position += chunk.length;
-    yield chunk;
-  }
 }

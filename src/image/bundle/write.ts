@@ -1,4 +1,5 @@
 import type { Digest } from '../../core/digest.ts';
+import { pourBlob } from '../../core/pour.ts';
 import type { Blob } from '../../core/source.ts';
 import type { SmallFile } from '../archive/archive-layout.ts';
 import { Output } from '../archive/output.ts';
@@ -71,8 +72,7 @@ async function copy(
     position += chunk.length;
     return write(chunk, at);
   };
-  if (open.pour !== undefined) await open.pour(next);
-  else for await (const chunk of open.body) await next(chunk);
+  await pourBlob(open, next);
 }
 
 function zeros(size: number): Buffer {
