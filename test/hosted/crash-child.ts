@@ -1,7 +1,7 @@
 /** Does one thing after the other to a store, and says what has been acknowledged; see crash.test.ts. */
 import { writeSync } from 'node:fs';
 import { STEPS } from './crash-steps.ts';
-import { arm, record, recorded } from './watched-files.ts';
+import { arm, record, recorded } from '../fixtures/watched-files.ts';
 import { openWorld } from './world.ts';
 
 const folder = process.argv[2] ?? '';

@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { cp, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { after, suite, test } from 'node:test';
@@ -10,43 +8,25 @@ import { check } from '../../src/hosted/check.ts';
 import { listedRepositories, repositories } from '../../src/store/catalog.ts';
 import { diskStore } from '../../src/store/disk.ts';
 import { Records } from '../../src/store/records.ts';
-import { collect } from '../fixtures/collect.ts';
+import {
+  changesOf,
+  describe,
+  isWait,
+  killedProcess,
+  type Killed,
+} from '../fixtures/killed-process.ts';
 import { temporaryFolder } from '../fixtures/temporary.ts';
+import { unsafeChanges } from '../fixtures/unsafe-changes.ts';
 import { COLLECTION, prepare, STEPS, type Step } from './crash-steps.ts';
-import type { Operation } from './watched-files.ts';
 import { code, openWorld, type World } from './world.ts';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 
-interface Outcome {
-  readonly lines: readonly string[];
-  readonly signal: string | null;
-}
-
 /** Runs all steps in a process of their own, which is killed before its nth change. */
-async function run(folder: string, killAt?: number): Promise<Outcome> {
-  const child = spawn(
-    process.execPath,
-    [
-      '--disable-warning=ExperimentalWarning',
-      '--import',
-      path.join(HERE, 'watched-files.ts'),
-      path.join(HERE, 'crash-child.ts'),
-      folder,
-    ],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: {
-        ...process.env,
-        NODE_COMPILE_CACHE: path.join(template.path, 'compiled'),
-        ...(killAt !== undefined && { KILL_AT: String(killAt) }),
-      },
-    },
-  );
-  const exited = once(child, 'exit') as Promise<[number | null, string | null]>;
-  const text = (await collect(child.stdout)).toString();
-  const [, signal] = await exited;
-  return { lines: text.split('\n').filter((line) => line !== ''), signal };
+function run(folder: string, killAt?: number): Promise<Killed> {
+  const script = path.join(HERE, 'crash-child.ts');
+  const compiled = path.join(template.path, 'compiled');
+  return killedProcess({ script, arguments: [folder], compiled, killAt });
 }
 
 async function wrong(world: World): Promise<readonly unknown[]> {
@@ -122,41 +102,6 @@ function undone(index: number, acknowledged: readonly string[]): boolean {
 /** What nothing leads to when the collection comes. */
 const GARBAGE = new Set(['a mount into a new repository', 'a referrer that no tag leads to']);
 
-/** What would be lost if the power failed at the moment that each step is acknowledged. */
-function unsafe(operations: readonly Operation[]): readonly string[] {
-  const waiting = new Set<string>();
-  const lost: string[] = [];
-  for (const { kind, name: given, to } of operations) {
-    const name = given === '' ? '.' : given;
-    switch (kind) {
-      case 'write':
-        waiting.add(`bytes of ${name}`);
-        break;
-      case 'sync':
-      case 'datasync':
-        waiting.delete(`bytes of ${name}`);
-        waiting.delete(`names in ${name}`);
-        break;
-      case 'rename':
-        if (waiting.delete(`bytes of ${name}`)) waiting.add(`bytes of ${to}`);
-        waiting.add(`names in ${path.dirname(to ?? '')}`);
-        break;
-      case 'rm':
-        // Content that nothing leads to may come back: it goes the next time.
-        if (!name.startsWith('blobs/')) waiting.add(`names in ${path.dirname(name)}`);
-        break;
-      case 'mkdir':
-        waiting.add(`names in ${path.dirname(name)}`);
-        break;
-      case 'acknowledged':
-        for (const what of waiting) if (!/uploads/.test(what)) lost.push(`${name}: ${what}`);
-        waiting.clear();
-        break;
-    }
-  }
-  return lost;
-}
-
 const template = await temporaryFolder();
 after(() => template[Symbol.asyncDispose]());
 await prepare(await openWorld(path.join(template.path, 'before')));
@@ -171,20 +116,21 @@ async function copy(name: string): Promise<string> {
 }
 
 const uninterrupted = await run(await copy('whole'));
-const operations = JSON.parse(uninterrupted.lines.at(-1) ?? '') as readonly Operation[];
+const operations = changesOf(uninterrupted);
 
 test('a power failure right after an acknowledgement loses nothing of it', () => {
-  assert.deepEqual(unsafe(operations), []);
+  for (const { acknowledged, what } of unsafeChanges(operations)) {
+    const lost = what.filter((one) => !/uploads/.test(one));
+    assert.deepEqual(lost, [], acknowledged);
+  }
 });
 
 suite('killed before each change to the disk', { concurrency: 2 }, () => {
   const changes = operations.filter(({ kind }) => kind !== 'acknowledged');
   assert.ok(changes.length > 80, 'the changes are seen');
-  for (const [index, { kind, name, to }] of changes.entries()) {
-    // For a killed process these change nothing: the next point finds the same.
-    if (kind === 'sync' || kind === 'datasync' || kind === 'chmod') continue;
-    const what = `${kind} ${[name, ...(to === undefined ? [] : [to])].map(short).join(' to ')}`;
-    test(`${index + 1}: ${what}`, async () => {
+  for (const [index, change] of changes.entries()) {
+    if (isWait(change)) continue;
+    test(`${index + 1}: ${describe(change)}`, async () => {
       const folder = await copy(`killed-${index + 1}`);
       const { lines, signal } = await run(folder, index + 1);
       assert.equal(signal, 'SIGKILL');
@@ -192,7 +138,3 @@ suite('killed before each change to the disk', { concurrency: 2 }, () => {
     });
   }
 });
-
-function short(name: string): string {
-  return name.replaceAll(/[0-9a-f-]{36,}/g, '…');
-}

@@ -1,6 +1,6 @@
 /** Imports a bundle, and says so when it is done; see crash.test.ts. */
 import { createReadStream, writeSync } from 'node:fs';
-import { arm, record, recorded } from '../../hosted/watched-files.ts';
+import { arm, record, recorded } from '../../fixtures/watched-files.ts';
 import { openWorld } from './world.ts';
 
 const [folder = '', bundle = ''] = process.argv.slice(2);

@@ -3,7 +3,7 @@ import { writeSync } from 'node:fs';
 import path from 'node:path';
 import { parseImagePattern } from '../../../src/core/image-pattern.ts';
 import { exportBundle } from '../../../src/image/bundle/export.ts';
-import { arm, recorded } from '../../hosted/watched-files.ts';
+import { arm, recorded } from '../../fixtures/watched-files.ts';
 
 const [store = '', folder = ''] = process.argv.slice(2);
 arm(folder);

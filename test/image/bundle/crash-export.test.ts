@@ -1,17 +1,13 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { collect } from '../../fixtures/collect.ts';
+import { changesOf, killedProcess, type Killed } from '../../fixtures/killed-process.ts';
 import { temporaryFolder } from '../../fixtures/temporary.ts';
-import type { Operation } from '../../hosted/watched-files.ts';
 import { exported, filled, openWorld } from './world.ts';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
-const WATCHED = path.join(HERE, '..', '..', 'hosted', 'watched-files.ts');
 
 const world = await openWorld();
 const template = await temporaryFolder();
@@ -23,27 +19,21 @@ await filled(world);
 const { bytes: right } = await exported(world, ['docker.io/**']);
 
 /** Exports in a process of its own, which is killed before its nth change to the folder. */
-async function run(name: string, killAt?: number) {
+async function run(name: string, killAt?: number): Promise<Killed & { readonly folder: string }> {
   const folder = path.join(template.path, name);
   await mkdir(folder, { recursive: true });
   const script = path.join(HERE, 'crash-export-child.ts');
-  const flags = ['--disable-warning=ExperimentalWarning', '--import', WATCHED, script];
-  const child = spawn(process.execPath, [...flags, world.folder, folder], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: {
-      ...process.env,
-      NODE_COMPILE_CACHE: path.join(template.path, 'compiled'),
-      ...(killAt !== undefined && { KILL_AT: String(killAt) }),
-    },
+  const compiled = path.join(template.path, 'compiled');
+  const killed = await killedProcess({
+    script,
+    arguments: [world.folder, folder],
+    compiled,
+    killAt,
   });
-  const exited = once(child, 'exit');
-  const lines = (await collect(child.stdout)).toString().split('\n');
-  await exited;
-  return { folder, lines: lines.filter((line) => line !== '') };
+  return { ...killed, folder };
 }
 
-const whole = await run('whole');
-const operations = JSON.parse(whole.lines.at(-1) ?? '') as readonly Operation[];
+const operations = changesOf(await run('whole'));
 
 suite('an export that is killed', { concurrency: 2 }, () => {
   assert.ok(operations.length > 20, 'the changes are seen');

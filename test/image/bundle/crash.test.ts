@@ -1,22 +1,25 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { digestOf, type Digest } from '../../../src/core/digest.ts';
 import { storedDigests } from '../../../src/store/stored.ts';
-import { collect } from '../../fixtures/collect.ts';
 import { buildImage } from '../../fixtures/image-builder.ts';
+import {
+  changesOf,
+  describe,
+  isWait,
+  killedProcess,
+  type Killed,
+} from '../../fixtures/killed-process.ts';
 import { file } from '../../fixtures/layer-builder.ts';
 import { temporaryFolder } from '../../fixtures/temporary.ts';
-import type { Operation } from '../../hosted/watched-files.ts';
+import { unsafeChanges } from '../../fixtures/unsafe-changes.ts';
 import { APP, exported, keep, openWorld, tag, type World } from './world.ts';
 import { parseTag } from '../../../src/core/reference.ts';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
-const WATCHED = path.join(HERE, '..', '..', 'hosted', 'watched-files.ts');
 const TAGS = ['v1', 'v2'];
 
 const template = await temporaryFolder();
@@ -33,30 +36,10 @@ const parts = [image.manifest.descriptor, image.config, ...image.layers];
 }
 
 /** Imports in a process of its own, which is killed before its nth change to the disk. */
-async function run(folder: string, killAt?: number) {
-  const child = spawn(
-    process.execPath,
-    [
-      '--disable-warning=ExperimentalWarning',
-      '--import',
-      WATCHED,
-      path.join(HERE, 'crash-child.ts'),
-      folder,
-      bundle,
-    ],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: {
-        ...process.env,
-        NODE_COMPILE_CACHE: path.join(template.path, 'compiled'),
-        ...(killAt !== undefined && { KILL_AT: String(killAt) }),
-      },
-    },
-  );
-  const exited = once(child, 'exit') as Promise<[number | null, string | null]>;
-  const text = (await collect(child.stdout)).toString();
-  const [, signal] = await exited;
-  return { lines: text.split('\n').filter((line) => line !== ''), signal };
+function run(folder: string, killAt?: number): Promise<Killed> {
+  const script = path.join(HERE, 'crash-child.ts');
+  const compiled = path.join(template.path, 'compiled');
+  return killedProcess({ script, arguments: [folder, bundle], compiled, killAt });
 }
 
 async function isWhole(world: World, digest: Digest, size: number): Promise<boolean> {
@@ -87,48 +70,23 @@ async function examine(folder: string, acknowledged: boolean): Promise<void> {
   for (const { digest, size } of parts) assert.ok(await isWhole(world, digest, size), digest);
 }
 
-/** What would be lost if the power failed at the moment that the import is acknowledged. */
-function unsafe(operations: readonly Operation[]): readonly string[] {
-  const waiting = new Set<string>();
-  for (const { kind, name, to } of operations) {
-    switch (kind) {
-      case 'write':
-        waiting.add(`bytes of ${name}`);
-        break;
-      case 'sync':
-      case 'datasync':
-        waiting.delete(`bytes of ${name}`);
-        waiting.delete(`names in ${name}`);
-        break;
-      case 'rename':
-        if (waiting.delete(`bytes of ${name}`)) waiting.add(`bytes of ${to}`);
-        waiting.add(`names in ${path.dirname(to ?? '')}`);
-        break;
-      case 'acknowledged':
-        // The index may be lost, and the lists for other tools, in the root, are written anew.
-        return [...waiting].filter((what) => !/names in \.$|index/.test(what));
-    }
-  }
-  return ['it was never acknowledged'];
-}
-
 const whole = await run(path.join(template.path, 'whole'));
-const operations = JSON.parse(whole.lines.at(-1) ?? '') as readonly Operation[];
+const operations = changesOf(whole);
 
 test('a power failure right after an import loses nothing of it', () => {
-  // Tags are written once more behind the change that has them on the disk.
-  const lost = unsafe(operations).filter((what) => !/names in .*_tags$/.test(what));
+  const [unsafe] = unsafeChanges(operations);
+  // The index may be lost, and the lists for other tools, in the root, are written anew; tags are
+  // written once more behind the change that has them on the disk.
+  const lost = unsafe?.what.filter((one) => !/names in \.$|index|names in .*_tags$/.test(one));
   assert.deepEqual(lost, []);
 });
 
 suite('killed before each change to the disk', { concurrency: 2 }, () => {
   const changes = operations.filter(({ kind }) => kind !== 'acknowledged');
   assert.ok(changes.length > 40, 'the changes are seen');
-  for (const [index, { kind, name, to }] of changes.entries()) {
-    // For a killed process these change nothing: the next point finds the same.
-    if (kind === 'sync' || kind === 'datasync' || kind === 'chmod') continue;
-    const what = `${kind} ${[name, ...(to === undefined ? [] : [to])].map(short).join(' to ')}`;
-    test(`${index + 1}: ${what}`, async () => {
+  for (const [index, change] of changes.entries()) {
+    if (isWait(change)) continue;
+    test(`${index + 1}: ${describe(change)}`, async () => {
       const folder = path.join(template.path, `killed-${index + 1}`);
       const { lines, signal } = await run(folder, index + 1);
       // What goes on beside the import may take one change less the next time.
@@ -137,7 +95,3 @@ suite('killed before each change to the disk', { concurrency: 2 }, () => {
     });
   }
 });
-
-function short(name: string): string {
-  return name.replaceAll(/[0-9a-f-]{36,}/g, '…');
-}
