@@ -8,12 +8,11 @@ import { formatLock } from '../image/bundle/lock.ts';
 import type { ImportQuery } from '../image/bundle/query.ts';
 import { Paths } from '../store/paths.ts';
 import { serverOn } from './admin-client.ts';
+import { openAlone } from './alone.ts';
 import { openHosted } from './hosted.ts';
-import { housekeepingOf } from './housekeeping.ts';
 import { importThrough, type ImportedThere } from './import-client.ts';
 import { Importer } from './importer.ts';
 import { imagePattern } from './patterns.ts';
-import { openStore } from './store.ts';
 
 /** What carries images between stores, wired to the real things. */
 export function bundlesOf(configOf: (choices: Choices) => Promise<Config>): Bundles {
@@ -52,18 +51,8 @@ async function alone(
   bytes: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<ImportedThere> {
-  await using store = await openStore({
-    path: config.storage.path,
-    verifyRate: () => 0,
-    admin: '',
-    observe: () => {},
-    housekeeping: housekeepingOf(() => config),
-  });
-  await using hosted = openHosted(
-    () => config,
-    store,
-    () => {},
-  );
+  await using store = await openAlone(config);
+  await using hosted = openHosted(() => config, store);
   const importer = new Importer({ store, hosted: hosted.repositories, config: () => config });
   const { images, blobs, bytes: size } = await importer.import(query, bytes, signal);
   return { images, blobs, bytes: size };

@@ -17,7 +17,7 @@ export interface OpenHosted extends AsyncDisposable {
 export function openHosted(
   config: () => Pick<Config, 'hosted' | 'uploads' | 'gc'>,
   store: OpenStore,
-  observe: (event: UpkeepEvent) => void,
+  observe: (event: UpkeepEvent) => void = () => {},
   mountable?: HostedOptions['mountable'],
 ): OpenHosted {
   const { content, records, uploads, links } = store;

@@ -1,4 +1,3 @@
-import type { Config } from '../config/config.ts';
 import { readPem } from '../config/pem.ts';
 import type { ReadConfig } from '../config/read.ts';
 import { nameForVia } from '../core/via.ts';
@@ -6,9 +5,9 @@ import type { PrefetchSummary } from '../image/prefetch/event.ts';
 import { Prefetcher, type PrefetchQuery, type PrefetchRun } from '../image/prefetch/prefetcher.ts';
 import { mirror, type Mirror } from '../mirror/mirror.ts';
 import { createRouter } from '../mirror/route.ts';
-import { housekeepingOf } from './housekeeping.ts';
+import { openAlone } from './alone.ts';
+import { policyOf } from './derived.ts';
 import { lookAt, stockOf } from './stock.ts';
-import { openStore } from './store.ts';
 import { UpstreamPool } from './upstreams.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -28,14 +27,8 @@ export async function prefetchHere(
 ): Promise<PrefetchSummary> {
   const { config } = read;
   let forget: Mirror['forget'] | undefined;
-  await using store = await openStore({
-    path: config.storage.path,
-    verifyRate: () => 0,
-    admin: '',
-    observe: () => {},
-    housekeeping: housekeepingOf(() => config, {
-      observe: (event) => void (event.type === 'evicted' && forget?.(event.digest)),
-    }),
+  await using store = await openAlone(config, (event) => {
+    if (event.type === 'evicted') forget?.(event.digest);
   });
   // While the store is looked through nothing can make way, and nothing new finds room.
   await store.housekeeping.looked();
@@ -67,9 +60,4 @@ export async function prefetchHere(
   } finally {
     await source.close(DRAIN);
   }
-}
-
-function policyOf({ upstreams, offline, tags }: Config, host: string) {
-  const policy = upstreams.get(host)?.tags ?? tags;
-  return offline ? { ...policy, freshFor: Infinity } : policy;
 }

@@ -20,10 +20,9 @@ import { Records } from '../store/records.ts';
 import { UploadStore } from '../store/uploads.ts';
 import { administrationOf } from './administration.ts';
 import { runningServer } from './admin-client.ts';
+import { openAlone } from './alone.ts';
 import { openHosted } from './hosted.ts';
 import { imagePattern } from './patterns.ts';
-import { housekeepingOf } from './housekeeping.ts';
-import { openStore } from './store.ts';
 
 /** What the verbs do that look after what is cached, wired to the real things. */
 export function upkeepOf(configOf: (choices: Choices) => Promise<Config>): Upkeep {
@@ -119,19 +118,9 @@ async function change<T>(config: Config, task: (store: Changes) => Promise<T>): 
   if ((await existingStore({ paths })) === undefined) throw noStore(paths);
   const server = await runningServer(paths);
   if (server !== undefined) return task(server);
-  await using store = await openStore({
-    path: config.storage.path,
-    verifyRate: () => 0,
-    admin: '',
-    observe: () => {},
-    housekeeping: housekeepingOf(() => config),
-  });
+  await using store = await openAlone(config);
   await store.housekeeping.looked();
-  await using hosted = openHosted(
-    () => ({ ...config, hosted: [] }),
-    store,
-    () => {},
-  );
+  await using hosted = openHosted(() => ({ ...config, hosted: [] }), store);
   return await task(administrationOf(store, hosted));
 }
 

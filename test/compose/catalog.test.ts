@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { rm, symlink } from 'node:fs/promises';
 import { test } from 'node:test';
+import { openAlone } from '../../src/compose/alone.ts';
 import { createCatalog } from '../../src/compose/catalog.ts';
 import { openHosted } from '../../src/compose/hosted.ts';
-import { housekeepingOf } from '../../src/compose/housekeeping.ts';
-import { openStore } from '../../src/compose/store.ts';
 import { load } from '../../src/config/load.ts';
 import { digestOf } from '../../src/core/digest.ts';
 import { parseTag } from '../../src/core/reference.ts';
@@ -85,19 +84,10 @@ test('a repository that is pushed to for the first time is listed at once, by it
 
 test('a repository is listed from its first manifest on, and not after its last', async () => {
   await using folder = await temporaryFolder();
-  const { config } = load({ file: { name: 'c', text: '' }, environment: {}, overrides: [] });
-  await using store = await openStore({
-    path: folder.path,
-    verifyRate: () => 0,
-    admin: '',
-    observe: () => {},
-    housekeeping: housekeepingOf(() => config),
-  });
-  await using hosted = openHosted(
-    () => config,
-    store,
-    () => {},
-  );
+  const text = `storage: { path: ${folder.path} }\n`;
+  const { config } = load({ file: { name: 'c', text }, environment: {}, overrides: [] });
+  await using store = await openAlone(config);
+  await using hosted = openHosted(() => config, store);
   const { paths, records } = store;
   const world = { hosted: hosted.repositories, records, paths, mirrored: diskLinks(paths) };
   const catalog = createCatalog({ paths, now: () => 0, edition: hosted.edition });

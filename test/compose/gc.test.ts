@@ -61,11 +61,7 @@ test('gc asks the server that runs on the store', async () => {
     observe: () => {},
     housekeeping: housekeepingOf(() => config),
   });
-  await using hosted = openHosted(
-    () => config,
-    store,
-    () => {},
-  );
+  await using hosted = openHosted(() => config, store);
   const prefetch = () => Promise.reject(new Error('prefetch'));
   admin.open({ ...administrationOf(store, hosted), prefetch, import: prefetch });
   const collected = await upkeep.collect(choices);

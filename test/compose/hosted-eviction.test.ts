@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { administrationOf } from '../../src/compose/administration.ts';
+import { openAlone } from '../../src/compose/alone.ts';
 import { openHosted } from '../../src/compose/hosted.ts';
 import { housekeepingOf } from '../../src/compose/housekeeping.ts';
 import { openStore, type OpenStore } from '../../src/compose/store.ts';
@@ -94,20 +95,10 @@ test('content that is evicted while it is pushed or mounted: what was acknowledg
 
 test('offline nothing is evicted, and who asks for it is told why', async () => {
   await using folder = await temporaryFolder();
-  const text = 'storage: { minFree: 0 }\noffline: true\n';
+  const text = `storage: { path: ${folder.path}, minFree: 0 }\noffline: true\n`;
   const { config } = load({ file: { name: 'c', text }, environment: {}, overrides: [] });
-  await using store = await openStore({
-    path: folder.path,
-    verifyRate: () => 0,
-    admin: '',
-    observe: () => {},
-    housekeeping: housekeepingOf(() => config),
-  });
-  await using hosted = openHosted(
-    () => config,
-    store,
-    () => {},
-  );
+  await using store = await openAlone(config);
+  await using hosted = openHosted(() => config, store);
   const administration = administrationOf(store, hosted);
   await assert.rejects(administration.evict(0), /offline/);
   await assert.rejects(administration.prune({ patterns: ['**'], gone: 'include' }), /offline/);

@@ -1,9 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { openAlone } from '../../../src/compose/alone.ts';
 import { openHosted } from '../../../src/compose/hosted.ts';
-import { housekeepingOf } from '../../../src/compose/housekeeping.ts';
 import { shelfOf } from '../../../src/compose/shelf.ts';
-import { openStore, type OpenStore } from '../../../src/compose/store.ts';
+import type { OpenStore } from '../../../src/compose/store.ts';
 import type { Config } from '../../../src/config/config.ts';
 import { load } from '../../../src/config/load.ts';
 import type { Descriptor } from '../../../src/core/descriptor.ts';
@@ -36,23 +36,9 @@ export async function openWorld(options: WorldOptions = {}) {
   const limit = options.maxSize === undefined ? '' : `, maxSize: ${Math.floor(options.maxSize)}`;
   const text = `storage: { path: ${folder}, minFree: 0${limit} }\n${options.config ?? ''}\n`;
   const { config } = load({ file: { name: 'test.yaml', text }, environment: {}, overrides: [] });
-  const store = stack.use(
-    await openStore({
-      path: folder,
-      verifyRate: () => 0,
-      admin: '',
-      observe: () => {},
-      housekeeping: housekeepingOf(() => config),
-    }),
-  );
+  const store = stack.use(await openAlone(config));
   await store.housekeeping.looked();
-  const hosted = stack.use(
-    openHosted(
-      () => config,
-      store,
-      () => {},
-    ),
-  );
+  const hosted = stack.use(openHosted(() => config, store));
   const renewed: Digest[] = [];
   const shelf = shelfOf({
     store,
