@@ -1,15 +1,14 @@
-import type { Descriptor } from '../../core/descriptor.ts';
 import type { Digest } from '../../core/digest.ts';
-import { asError, isUnknown, RegistryError, systemCode } from '../../core/errors.ts';
-import type { Manifest } from '../../core/manifest.ts';
-import { atDigest, formatReference, type Repository } from '../../core/reference.ts';
+import { isUnknown, RegistryError } from '../../core/errors.ts';
+import { atDigest, formatReference } from '../../core/reference.ts';
 import type { Served } from '../../core/served.ts';
-import { isForeign } from '../copy/carrier.ts';
 import { limit } from '../copy/limit.ts';
 import { interrupted } from '../copy/reading.ts';
-import type { Amount, PrefetchEvent, PrefetchFailure, PrefetchSummary } from './event.ts';
+import { asRegistryError } from './as-registry-error.ts';
+import { Deliveries, nothing, type Telling } from './deliveries.ts';
+import type { PrefetchEvent, PrefetchFailure, PrefetchSummary } from './event.ts';
 import { distinct, expand, type Item } from './expand.ts';
-import { partsOf, type Choice, type Parts } from './parts.ts';
+import { partsOf, type Choice } from './parts.ts';
 import type { Stock } from './stock.ts';
 
 export interface PrefetchOptions extends Choice {
@@ -60,30 +59,21 @@ function refuseMore(count: number, most: number, what: string): void {
   throw new RegistryError('REQUEST_INVALID', message);
 }
 
-interface Counted {
-  fetched: Amount;
-  held: Amount;
-}
-
-const NOTHING: Amount = { blobs: 0, bytes: 0 };
-
 class Run {
   readonly #options: PrefetchOptions;
-  readonly #limited: <T>(task: () => Promise<T>) => Promise<T>;
-  /** By repository and digest: what was brought, or is on its way. */
-  readonly #brought = new Map<string, Promise<unknown>>();
+  readonly #deliveries: Deliveries;
   readonly #complete: { readonly item: Item; readonly digests: readonly Digest[] }[] = [];
   readonly #failures: PrefetchFailure[] = [];
-  readonly #leftOut = new Set<Digest>();
-  readonly #sum: Counted = { fetched: NOTHING, held: NOTHING };
 
   constructor(options: PrefetchOptions) {
     this.#options = options;
-    this.#limited = limit(options.parallel ?? 4);
+    const { stock, parallel, signal } = options;
+    const observe = (event: PrefetchEvent): void => this.#tell(event);
+    this.#deliveries = new Deliveries({ stock, parallel, signal, observe });
   }
 
   get summary(): PrefetchSummary {
-    const { fetched, held } = this.#sum;
+    const { fetched, held } = this.#deliveries.sum;
     return { complete: this.#complete.length, fetched, held, failures: this.#failures };
   }
 
@@ -103,12 +93,11 @@ class Run {
     if (signal.aborted) return;
     const image = nameOf(item);
     this.#tell({ type: 'image-started', image });
-    const counted: Counted = { fetched: NOTHING, held: NOTHING };
-    const notes = [...item.notes];
+    const told: Telling = { counted: nothing(), notes: [...item.notes] };
     try {
-      const { digest, digests } = await this.#whole(item, counted, notes);
+      const { digest, digests } = await this.#whole(item, told);
       this.#complete.push({ item, digests });
-      this.#tell({ type: 'image-done', image, digest, ...counted, notes });
+      this.#tell({ type: 'image-done', image, digest, ...told.counted, notes: told.notes });
     } catch (error) {
       if (!signal.aborted) this.#failed(image, error);
     }
@@ -130,18 +119,19 @@ class Run {
     }
   }
 
-  async #whole({ repository, at }: Item, counted: Counted, notes: string[]) {
+  async #whole({ repository, at }: Item, told: Telling) {
     const { stock } = this.#options;
+    const { notes } = told;
     let root = await this.#root({ repository, at }, notes);
     for (let attempt = 1; ; attempt += 1) {
       const parts = await partsOf(stock, repository, root, this.#options);
       notes.push(...parts.notes);
-      await this.#bring(repository, parts, { counted, notes });
+      await this.#deliveries.bring(repository, parts, told);
       for (const tag of parts.tags) await stock.tag(repository, tag);
       const { digest } = root.descriptor;
       const digests = [...parts.manifests.map(({ descriptor }) => descriptor), ...parts.blobs]
         .map((one) => one.digest)
-        .filter((one) => !this.#leftOut.has(one));
+        .filter((one) => !this.#deliveries.leftOut.has(one));
       if (atDigest(at)) return { digest, digests };
       // The tag comes last: until then, should the upstream go away, it means what is here whole.
       const named = await stock.tag(repository, at);
@@ -165,82 +155,6 @@ class Run {
     }
   }
 
-  async #bring(repository: Repository, parts: Parts, told: Telling): Promise<void> {
-    for (const manifest of parts.manifests) this.#count(repository, manifest, told.counted);
-    const beside = Promise.all(parts.beside.map((blob) => this.#beside(repository, blob, told)));
-    const outcomes = await Promise.allSettled([
-      ...parts.blobs.map((blob) => this.#once(repository, blob, told)),
-      beside,
-    ]);
-    const failed = outcomes.filter((outcome) => outcome.status === 'rejected');
-    const [first, ...more] = failed;
-    if (first === undefined) return;
-    if (more.length === 0) throw first.reason;
-    const { code, message } = asRegistryError(first.reason);
-    throw new RegistryError(code, `${message} (and ${more.length} more blobs)`);
-  }
-
-  async #beside(repository: Repository, blob: Descriptor, told: Telling): Promise<void> {
-    try {
-      await this.#once(repository, blob, told);
-    } catch (error) {
-      if (!isUnknown(error)) throw error;
-    }
-  }
-
-  #count(repository: Repository, { descriptor, served }: Manifest, counted: Counted): void {
-    const { digest, size } = descriptor;
-    const key = formatReference(repository, digest);
-    if (this.#brought.has(key)) return this.#add(counted, 'held', size);
-    this.#brought.set(key, Promise.resolve());
-    const fetched = served?.result === 'miss' || served?.result === 'joined';
-    this.#add(counted, fetched ? 'fetched' : 'held', size, 'first');
-  }
-
-  /** Whatever images share is brought once, and counted once in the sum. */
-  async #once(repository: Repository, blob: Descriptor, told: Telling): Promise<void> {
-    const key = formatReference(repository, blob.digest);
-    const running = this.#brought.get(key);
-    if (running !== undefined) {
-      await running;
-      this.#add(told.counted, 'held', blob.size);
-      return;
-    }
-    const bringing = this.#limited(() => this.#fetch(repository, blob, told));
-    this.#brought.set(key, bringing);
-    await bringing;
-  }
-
-  async #fetch(repository: Repository, blob: Descriptor, { counted, notes }: Telling) {
-    const { stock, signal } = this.#options;
-    if (signal.aborted) throw interrupted(signal);
-    const { digest, size } = blob;
-    const image = formatReference(repository, digest);
-    const end = (how: (PrefetchEvent & { type: 'blob-done' })['how']): void =>
-      this.#tell({ type: 'blob-done', digest, size, how });
-    this.#tell({ type: 'blob-started', digest, size, image });
-    const onBytes = (bytes: number) => this.#tell({ type: 'blob-progress', digest, bytes });
-    try {
-      const { how, bytes } = await stock.bring(repository, blob, { signal, onBytes });
-      this.#add(counted, how, how === 'held' ? size : bytes, 'first');
-      end(how);
-    } catch (error) {
-      if (!isForeign(blob) || !isUnknown(error)) {
-        end('failed');
-        throw error;
-      }
-      notes.push(`${digest} is a layer that its registry does not hand on`);
-      this.#leftOut.add(digest);
-      end('left-out');
-    }
-  }
-
-  #add(counted: Counted, how: 'held' | 'fetched', bytes: number, again?: 'first'): void {
-    const one = { blobs: 1, bytes };
-    counted[how] = plus(counted[how], one);
-    if (again === 'first') this.#sum[how] = plus(this.#sum[how], one);
-  }
-
   #failed(image: string, error: unknown): void {
     const { code, message: reason } = asRegistryError(error);
     const failure = { image, code, reason };
@@ -253,30 +167,12 @@ class Run {
   }
 }
 
-interface Telling {
-  readonly counted: Counted;
-  readonly notes: string[];
-}
-
 function nameOf({ repository, at }: Item): string {
   return formatReference(repository, at);
-}
-
-function plus(a: Amount, b: Amount): Amount {
-  return { blobs: a.blobs + b.blobs, bytes: a.bytes + b.bytes };
 }
 
 function warnings(served: Served | undefined): readonly string[] {
   if (served?.result !== 'stale') return [];
   const why = served.detail ?? 'unreachable';
   return [served.warning ?? `the upstream could not be asked (${why}): this is what was known`];
-}
-
-function asRegistryError(error: unknown): RegistryError {
-  if (error instanceof RegistryError) return error;
-  const { message } = asError(error);
-  return new RegistryError(
-    systemCode(error) === undefined ? 'UNKNOWN' : 'STORAGE_UNAVAILABLE',
-    message,
-  );
 }
