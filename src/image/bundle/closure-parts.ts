@@ -34,6 +34,11 @@ export interface Missing extends Pick<Descriptor, 'digest' | 'mediaType' | 'size
   readonly neededBy: string;
 }
 
+/** For people, in one line. */
+export function describeMissing({ digest, mediaType, size, neededBy }: Missing): string {
+  return `${digest} (${mediaType}, ${size} bytes), needed by ${neededBy}`;
+}
+
 /** Everything that an image is nothing without. */
 export interface Closure {
   /** What lists something comes before what it lists. */

@@ -10,9 +10,8 @@ import {
   type Repository,
 } from '../../core/reference.ts';
 import { closureOf } from './closure.ts';
-import type { Closure, Missing } from './closure-parts.ts';
+import { describeMissing, type Closure, type Missing } from './closure-parts.ts';
 import { checkLock, contentsOf, subjectOf, type Contents } from './contents.ts';
-import { describe } from './export.ts';
 import { Intake } from './intake.ts';
 import type { Lock } from './lock.ts';
 import { nameImages, type NamedImage } from './naming.ts';
@@ -158,7 +157,7 @@ function refuseMissing(name: string, missing: readonly Missing[], lock: Lock | u
   const base = new Set(lock?.content.flatMap((one) => (one.in === 'base' ? [one.digest] : [])));
   const lines = missing.map((one) => {
     const where = base.has(one.digest) ? ' (of the bundle that this one goes on from)' : '';
-    return `  ${describe(one)}${where}`;
+    return `  ${describeMissing(one)}${where}`;
   });
   throw new RegistryError('BLOB_UNKNOWN', `${name} lacks content\n${lines.join('\n')}`, {
     detail: { missing },
