@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Digest } from '../../core/digest.ts';
 import { asError } from '../../core/errors.ts';
 import { Accesses } from './accesses.ts';
@@ -14,6 +13,7 @@ import { Ledger } from './ledger.ts';
 import { Meta } from './meta.ts';
 import type { HousekeepingOptions } from './options.ts';
 import { Pins } from './pins.ts';
+import { Rounds } from './rounds.ts';
 import { scanPartials, scanUploads } from './scan.ts';
 import { readManifest } from './stored-manifest.ts';
 import { spaceOf, type Space } from './space.ts';
@@ -21,12 +21,6 @@ import { Survey, type Surveyed } from './survey.ts';
 import type { UploadRoom } from './room.ts';
 import { UploadBudget } from './upload-budget.ts';
 import { Uses } from './uses.ts';
-
-/** Milliseconds between two rounds of housekeeping, which is what a crash costs of access times. */
-const PAUSE = 5_000;
-
-/** Milliseconds until a round that failed is followed by another. */
-const AGAIN = 60_000;
 
 /**
  * Everything that keeps a store within its limits for years: what is there and when it was last asked
@@ -48,12 +42,8 @@ export class Housekeeping implements AsyncDisposable {
   readonly #options: HousekeepingOptions;
   readonly #meta: Meta;
   readonly #space: () => Promise<Space>;
-  readonly #stop = new AbortController();
-  /** Ends the rest between two rounds. */
-  #pause = new AbortController();
   readonly #survey = new Survey(() => this.#surveyed);
-  readonly #first = Promise.withResolvers<void>();
-  #loop: Promise<void> | undefined;
+  readonly #rounds: Rounds;
 
   constructor(options: HousekeepingOptions) {
     const { paths, rules, links } = options;
@@ -61,6 +51,7 @@ export class Housekeeping implements AsyncDisposable {
     this.#space = options.space ?? (() => spaceOf(paths.root));
     const onError = (error: unknown): void =>
       this.#observe({ type: 'index-error', error: asError(error) });
+    this.#rounds = new Rounds({ first: () => this.#look(), round: () => this.round(), onError });
     this.database = new IndexDatabase({
       file: paths.blobIndex,
       onError: (error) => {
@@ -98,7 +89,7 @@ export class Housekeeping implements AsyncDisposable {
       remove: (digest) => options.content().remove(digest),
       exclusively: options.exclusively ?? ((_digest, task) => task()),
       closed: () => this.closed,
-      signal: this.#stop.signal,
+      signal: this.#rounds.signal,
       onEvicted: (evicted) => this.#observe({ type: 'evicted', ...evicted }),
       onError,
     });
@@ -130,7 +121,7 @@ export class Housekeeping implements AsyncDisposable {
     await scanUploads(this.#options.paths, this.ledger);
     await this.pins.read();
     this.#survey.begin();
-    this.#loop = this.#keepHouse();
+    this.#rounds.begin();
   }
 
   /** Somebody asked for the content, which is here. Costs next to nothing. */
@@ -177,7 +168,7 @@ export class Housekeeping implements AsyncDisposable {
 
   /** Settles once the store has been looked through, as far as it can be. */
   async looked(): Promise<void> {
-    await this.#first.promise;
+    await this.#rounds.first();
   }
 
   /** Pins have changed: settles once everything that they keep is known. */
@@ -187,7 +178,7 @@ export class Housekeeping implements AsyncDisposable {
 
   /** Other rules are in force: what follows from them is done soon, rather than in some seconds. */
   hurry(): void {
-    this.#pause.abort();
+    this.#rounds.hurry();
   }
 
   /** Does now what is done every few seconds. */
@@ -211,36 +202,13 @@ export class Housekeeping implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort();
-    await this.#loop;
+    await this.#rounds[Symbol.asyncDispose]();
     await this.room.settled();
     await this.keeper.settled();
     this.accesses.flushNow();
     this.#meta.setClock(this.clock.state);
     this.#survey.end();
     this.database.close();
-  }
-
-  async #keepHouse(): Promise<void> {
-    const { signal } = this.#stop;
-    let failedAt = -Infinity;
-    const look = async (task: () => Promise<void>): Promise<void> => {
-      if (performance.now() - failedAt < AGAIN) return;
-      try {
-        await task();
-      } catch (error) {
-        failedAt = performance.now();
-        this.#observe({ type: 'index-error', error: asError(error) });
-      }
-    };
-    await look(() => this.#look());
-    this.#first.resolve();
-    while (!signal.aborted) {
-      const rest = AbortSignal.any([signal, this.#pause.signal]);
-      await delay(PAUSE, undefined, { signal: rest, ref: false }).catch(() => {});
-      this.#pause = new AbortController();
-      if (!signal.aborted) await look(() => this.round());
-    }
   }
 
   #appear(digest: Digest, size: number): void {
@@ -260,7 +228,7 @@ export class Housekeeping implements AsyncDisposable {
     const { paths, links, tags } = this.#options;
     const { database, index, clock, keeper, ledger, pins } = this;
     return {
-      scan: { paths, links, tags, database, index, clock, keeper, signal: this.#stop.signal },
+      scan: { paths, links, tags, database, index, clock, keeper, signal: this.#rounds.signal },
       ledger,
       meta: this.#meta,
       pins,
@@ -270,7 +238,7 @@ export class Housekeeping implements AsyncDisposable {
 
   #lost(): void {
     this.#survey.lost();
-    if (this.#loop !== undefined) this.index.recount();
+    if (this.#rounds.begun) this.index.recount();
     this.#observe({ type: 'index-lost' });
   }
 
