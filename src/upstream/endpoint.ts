@@ -1,4 +1,3 @@
-import type { Dispatcher } from 'undici';
 import { RegistryError } from '../core/errors.ts';
 import { Answer } from './answer.ts';
 import { isExpired, isUsable, requestOf, type Ask } from './ask.ts';
@@ -6,20 +5,10 @@ import { Auth } from './auth.ts';
 import { Circuit, type Pause } from './circuit.ts';
 import type { Clock, Deadline } from './clock.ts';
 import type { Credentials } from './credentials.ts';
-import type { UpstreamEvent } from './event.ts';
-import { BodyError, exchange, type HttpRequest, type HttpResponse } from './exchange.ts';
-import {
-  connectionFailure,
-  describe,
-  nameIn,
-  unsent,
-  UpstreamError,
-  type Subject,
-} from './failure.ts';
+import type { HttpRequest, HttpResponse } from './exchange.ts';
+import { describe, nameIn, UpstreamError, type Subject } from './failure.ts';
 import type { Hints } from './hints.ts';
-import { Meter } from './meter.ts';
-import type { AddressRule } from './private-address.ts';
-import { budgetOf } from './rate-limit.ts';
+import { Line, type LineOptions } from './line.ts';
 import { follow } from './redirect.ts';
 import { notTaken, refusal } from './refusal.ts';
 import { backOff } from './retry.ts';
@@ -27,20 +16,14 @@ import { pullScope } from './scope.ts';
 import type { Visit } from './trace.ts';
 import { writeRefusal } from './write-refusal.ts';
 
-export interface EndpointOptions {
-  readonly host: string;
-  readonly url: URL;
+export interface EndpointOptions extends LineOptions {
   readonly credentials: (repository: string) => Promise<Credentials | undefined>;
   /** The registry that a mirror is asked for: `?ns=` of every request. */
   readonly ns?: string | undefined;
   readonly hints?: Hints | undefined;
   readonly headers: Readonly<Record<string, string>>;
-  readonly timeouts: { readonly headers: number; readonly idle: number };
-  readonly dispatcher: Dispatcher;
-  readonly addresses: AddressRule;
   readonly clock: Clock;
   readonly via?: string | undefined;
-  readonly observe: (event: UpstreamEvent) => void;
   readonly visit?: Visit | undefined;
 }
 
@@ -51,32 +34,30 @@ export interface Effort {
   readonly retries: number;
 }
 
-/** Milliseconds that a registry may take to check and keep what it was sent. */
-const DIGESTING = 10 * 60_000;
-
 /** One address of an upstream, with what is known of it: whom it lets in, whether it is up. */
 export class Endpoint {
   readonly #options: EndpointOptions;
   readonly #auth: Auth;
   readonly #circuit: Circuit;
-  #answered = false;
+  readonly #line: Line;
 
   constructor(options: EndpointOptions) {
     const { url, credentials, clock, host, observe } = options;
     this.#options = options;
     this.#circuit = new Circuit(clock, (open) => observe({ host, type: 'circuit', open }));
+    this.#line = new Line(options, this.#circuit);
     this.#auth = new Auth({
       url,
       credentials,
       clock,
       send: (request, subject, deadline) => {
         options.visit?.('auth', request.url);
-        return this.#exchange(request, subject, deadline);
+        return this.#line.exchange(request, subject, deadline);
       },
       base: (subject, deadline) => {
         const url = this.urlOf('/v2/');
         options.visit?.('api', url);
-        return this.#exchange({ method: 'GET', url, headers: {} }, subject, deadline);
+        return this.#line.exchange({ method: 'GET', url, headers: {} }, subject, deadline);
       },
       observe: (result) => observe({ host, type: 'token', result }),
     });
@@ -181,60 +162,9 @@ export class Endpoint {
     const request = requestOf(ask, to, { ...this.#options, authorization });
     const send = (sent: HttpRequest, subject: Subject): Promise<HttpResponse> => {
       this.#options.visit?.(sent.url === request.url ? 'api' : 'redirect', sent.url);
-      return this.#observed(sent, subject, deadline);
+      return this.#line.ask(sent, subject, deadline);
     };
     return new Answer(await follow(send, request, this.#options.url.host, this.#subject(ask)));
-  }
-
-  async #observed(
-    request: HttpRequest,
-    subject: Subject,
-    deadline: Deadline,
-  ): Promise<HttpResponse> {
-    const { host, observe } = this.#options;
-    const started = performance.now();
-    const tell = (code: string): void => {
-      const seconds = (performance.now() - started) / 1000;
-      observe({ host, type: 'request', kind: subject.kind, method: request.method, code, seconds });
-    };
-    try {
-      const response = await this.#exchange(request, subject, deadline);
-      tell(String(response.status));
-      const budget = budgetOf(response.headers);
-      if (budget !== undefined) observe({ host, type: 'budget', ...budget });
-      return response;
-    } catch (error) {
-      if (error instanceof UpstreamError) tell(error.reason);
-      throw error;
-    }
-  }
-
-  async #exchange(
-    request: HttpRequest,
-    subject: Subject,
-    deadline: Deadline,
-  ): Promise<HttpResponse> {
-    const { host, dispatcher, addresses, timeouts, url, observe } = this.#options;
-    const own = request.url.host === url.host;
-    const headers = Math.min(timeouts.headers, deadline.remaining);
-    const patience = { headers, idle: timeouts.idle, digesting: Math.max(headers, DIGESTING) };
-    const meter = new Meter((bytes) =>
-      observe({ host, type: 'received', kind: subject.kind, bytes }),
-    );
-    try {
-      addresses.checkUrl(request.url);
-      const response = await exchange(dispatcher, request, patience, meter);
-      if (own) {
-        this.#answered = true;
-        this.#circuit.succeeded();
-      }
-      return response;
-    } catch (cause) {
-      if (cause instanceof BodyError) throw unsent(subject, cause.cause);
-      const error = connectionFailure(cause, subject);
-      if (own && error.reached === 'no') this.#circuit.failed();
-      throw error;
-    }
   }
 
   #subject({ repository, kind, path }: Ask): Subject {
@@ -247,7 +177,7 @@ export class Endpoint {
       kind,
       name: nameIn(path),
       hints,
-      ...(!this.#answered && { meeting }),
+      ...(!this.#line.answered && { meeting }),
     };
   }
 }
