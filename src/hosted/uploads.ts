@@ -3,7 +3,6 @@ import { LRUCache } from 'lru-cache';
 import { algorithmOf, type Algorithm, type Digest } from '../core/digest.ts';
 import { RegistryError } from '../core/errors.ts';
 import { formatRepository, type Repository } from '../core/reference.ts';
-import { Serial } from '../store/serial.ts';
 import type { Hashed, UploadFile } from '../store/upload-file.ts';
 import type { Piece, Uploads, UploadStatus } from './hosted.ts';
 import { linkBlob } from './link-blob.ts';
@@ -11,6 +10,8 @@ import { onDisk } from '../store/on-disk.ts';
 import type { StoredUpload } from '../store/uploads.ts';
 import type { Parts } from './parts.ts';
 import { take } from './piece.ts';
+import { elsewhere, unknown } from './upload-errors.ts';
+import { Writers, type Writer } from './writers.ts';
 
 export interface UploadsOptions extends Parts {
   readonly rules: () => {
@@ -21,14 +22,6 @@ export interface UploadsOptions extends Parts {
   };
 }
 
-/** A request that writes to an upload. */
-interface Writer {
-  readonly file: UploadFile;
-  cancelled: boolean;
-  /** Ends the body that is being read. */
-  cut: (() => void) | undefined;
-}
-
 /** Hashes of uploads between two requests; one that is forgotten costs a second reading. */
 const REMEMBERED = 10_000;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -36,8 +29,7 @@ const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Uploads in files that say in their names which repository they belong to, so that a restart loses none. */
 export class DiskUploads implements Uploads {
   readonly #options: UploadsOptions;
-  readonly #serial = new Serial();
-  readonly #writers = new Map<string, Writer>();
+  readonly #writers = new Writers();
   readonly #hashed = new LRUCache<string, Hashed>({ max: REMEMBERED });
   /** What uploads that have just begun are going to be named by. */
   readonly #algorithms = new LRUCache<string, Algorithm>({ max: REMEMBERED });
@@ -58,7 +50,7 @@ export class DiskUploads implements Uploads {
 
   async status(repository: Repository, id: string): Promise<UploadStatus> {
     const name = nameOf(repository, id);
-    const writer = this.#writers.get(name);
+    const writer = this.#writers.of(name);
     const offset = writer?.file.length ?? (await this.#found(name))?.size;
     if (offset === undefined || writer?.cancelled === true) throw unknown();
     return { id, offset };
@@ -66,7 +58,7 @@ export class DiskUploads implements Uploads {
 
   async append(repository: Repository, id: string, piece: Piece): Promise<UploadStatus> {
     const name = nameOf(repository, id);
-    this.#takeOver(name, piece.from);
+    this.#writers.takeOver(name, piece.from);
     return this.#write(name, async (writer) => {
       const algorithm = this.#algorithms.get(name) ?? 'sha256';
       await this.#take(name, writer, piece, algorithm);
@@ -81,7 +73,7 @@ export class DiskUploads implements Uploads {
     piece?: Piece,
   ): Promise<{ readonly digest: Digest; readonly size: number }> {
     const name = nameOf(repository, id);
-    this.#takeOver(name, piece === undefined ? digest : piece.from);
+    this.#writers.takeOver(name, piece === undefined ? digest : piece.from);
     return this.#write(name, async (writer) => {
       if (piece !== undefined) await this.#take(name, writer, piece, algorithmOf(digest));
       return this.#publish(repository, name, writer, digest);
@@ -104,7 +96,7 @@ export class DiskUploads implements Uploads {
 
   async cancel(repository: Repository, id: string): Promise<void> {
     const name = nameOf(repository, id);
-    const writer = this.#writers.get(name);
+    const writer = this.#writers.of(name);
     if (writer === undefined && (await onDisk(() => this.#found(name))) === undefined) {
       throw unknown();
     }
@@ -118,8 +110,8 @@ export class DiskUploads implements Uploads {
     let expired = 0;
     for await (const upload of uploads.list()) {
       const { name } = upload;
-      if (!this.#isOver(upload) || this.#writers.has(name)) continue;
-      await this.#serial.run(name, async () => {
+      if (!this.#isOver(upload) || this.#writers.of(name) !== undefined) continue;
+      await this.#writers.alone(name, async () => {
         const found = await uploads.stat(name);
         if (found === undefined || !this.#isOver(found)) return;
         if (await this.#forget(name)) expired += 1;
@@ -139,33 +131,16 @@ export class DiskUploads implements Uploads {
     return found === undefined || this.#isOver(found) ? undefined : found;
   }
 
-  /**
-   * Cuts whoever sends to the upload if the other one, who has just come, knows where that one stands:
-   * by the position or by the digest. It is the same client, whose connection was lost in silence.
-   * @throws RegistryError RANGE_INVALID for another position
-   */
-  #takeOver(name: string, stands: number | Digest | undefined): void {
-    const writer = this.#writers.get(name);
-    if (writer?.cut === undefined || stands === undefined) return;
-    const { length, hashed } = writer.file;
-    if (typeof stands === 'number' && stands !== length) throw elsewhere(length);
-    if (typeof stands === 'number' || hashed?.hasher.digest() === stands) writer.cut();
-  }
-
-  /** Has the one who writes at a time do so. */
+  /** Has the one who writes at a time do so, and remembers the hash that it leaves. */
   #write<T>(name: string, task: (writer: Writer) => Promise<T>): Promise<T> {
-    return this.#serial.run(name, async () => {
-      await using file = await onDisk(() => this.#options.uploads.open(name));
-      if (file === undefined) throw unknown();
-      const writer: Writer = { file, cancelled: false, cut: undefined };
-      this.#writers.set(name, writer);
+    const open = (): Promise<UploadFile | undefined> => this.#options.uploads.open(name);
+    return this.#writers.write(name, open, async (writer) => {
       try {
         // Whoever took it away while it was being opened saw no writer to tell.
         if ((await onDisk(() => this.#found(name))) === undefined) throw unknown();
         return await task(writer);
       } finally {
-        this.#writers.delete(name);
-        const { hashed } = file;
+        const { hashed } = writer.file;
         if (hashed !== undefined && !writer.cancelled) this.#hashed.set(name, hashed);
       }
     });
@@ -259,15 +234,6 @@ export class DiskUploads implements Uploads {
     this.#hashed.delete(name);
     this.#algorithms.delete(name);
   }
-}
-
-function elsewhere(offset: number): RegistryError {
-  const detail = { offset };
-  return new RegistryError('RANGE_INVALID', `the upload goes on at byte ${offset}`, { detail });
-}
-
-function unknown(): RegistryError {
-  return new RegistryError('BLOB_UPLOAD_UNKNOWN');
 }
 
 /** The file's name binds an upload to its repository. @throws RegistryError BLOB_UPLOAD_UNKNOWN */
