@@ -1,4 +1,4 @@
-import { open, rm, stat, statfs } from 'node:fs/promises';
+import { open, rm, stat } from 'node:fs/promises';
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import type { FileHandle } from 'node:fs/promises';
@@ -16,7 +16,7 @@ import { streamed } from '../../store/streamed.ts';
 import { CacheFolder } from './folder.ts';
 import { becomeOwner, type Owner } from '../owner.ts';
 import { Partials } from './partials.ts';
-import { trim } from './trim.ts';
+import { CacheRoom } from './room.ts';
 import { verified } from './verified.ts';
 import { makeFolder } from '../../store/make-folder.ts';
 
@@ -71,20 +71,22 @@ export class ContentCache implements AsyncDisposable {
   readonly #options: CacheOptions;
   readonly #folder: CacheFolder;
   readonly #buffers: Buffers;
+  readonly #room: CacheRoom;
   #writing: Promise<Writing | undefined> | undefined;
-  #trimming: Promise<void> | undefined;
-  /** Bytes in the folder at the last look; nobody has looked yet if `undefined`. */
-  #total: number | undefined;
-  /** Bytes stored since that look began, which may have seen them or not. */
-  #since = 0;
-  /** Bytes that are going to be written, as far as this process knows. */
-  #expected = 0;
   #warned = false;
 
   constructor(options: CacheOptions) {
     this.#options = options;
     this.#folder = new CacheFolder(options.folder);
     this.#buffers = options.buffers ?? new Buffers();
+    this.#room = new CacheRoom({
+      folder: this.#folder,
+      maxSize: options.maxSize,
+      minFree: options.minFree ?? MIN_FREE,
+      tried: (operation, task) => this.#tried(operation, task),
+      onFull: (error) => this.#unusable('claim', error),
+      onTrimmed: (trimmed) => options.observe?.({ type: 'cache-trimmed', ...trimmed }),
+    });
   }
 
   /**
@@ -136,14 +138,14 @@ export class ContentCache implements AsyncDisposable {
       leftover: 'resumable',
       window: WINDOW,
       buffers: this.#buffers,
-      claim: (size) => this.#room(size),
+      claim: (size) => this.#room.claim(size),
       use: { [Symbol.dispose]() {} },
       onError: (operation, error) => {
         // What filled the disk does not stay there.
         useless = true;
         this.#unusable(operation, error);
       },
-      onStored: (size) => this.#stored(size),
+      onStored: (size) => this.#room.stored(size),
       onCommitted: () => {},
       onClosed: () => {
         writing?.partials.release(growing);
@@ -159,7 +161,7 @@ export class ContentCache implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#trimming;
+    await this.#room.settled();
     const writing = await this.#writing;
     writing?.owner[Symbol.dispose]();
     this.#writing = undefined;
@@ -170,29 +172,6 @@ export class ContentCache implements AsyncDisposable {
     const nowhere = path.join(this.#folder.partials, 'unusable', 'partial');
     if (writing === undefined) return nowhere;
     return (await this.#tried('claim', () => writing.partials.claim(digest))) ?? nowhere;
-  }
-
-  /**
-   * Room for so many bytes here, and as many for whoever writes the same content elsewhere on this
-   * disk. What the cache holds beyond its own limit leaves afterwards, by `trim`.
-   */
-  async #room(size: number) {
-    const { maxSize, minFree = MIN_FREE } = this.#options;
-    if (size > maxSize) return undefined;
-    const disk = await this.#tried('look', () => statfs(this.#folder.partials));
-    const free = disk === undefined ? 0 : disk.bavail * disk.bsize;
-    if (free - this.#expected - 2 * size < minFree) {
-      const message = `the disk of ${this.#folder.root} has only ${free} bytes free`;
-      this.#unusable('claim', new RegistryError('STORAGE_UNAVAILABLE', message));
-      return undefined;
-    }
-    let left = size;
-    const less = (bytes: number): void => {
-      left -= bytes;
-      this.#expected -= bytes;
-    };
-    this.#expected += size;
-    return { wrote: less, appearing() {}, end: () => less(left) };
   }
 
   #write(): Promise<Writing | undefined> {
@@ -209,29 +188,6 @@ export class ContentCache implements AsyncDisposable {
     } catch (cause) {
       throw new RegistryError('STORAGE_UNAVAILABLE', 'it cannot be written', { cause });
     }
-  }
-
-  #stored(size: number): void {
-    this.#since += size;
-    if (!this.#isFull()) return;
-    this.#trimming ??= this.#trim().finally(() => {
-      this.#trimming = undefined;
-    });
-  }
-
-  #isFull(): boolean {
-    return this.#total === undefined || this.#total + this.#since > this.#options.maxSize;
-  }
-
-  async #trim(): Promise<void> {
-    do {
-      this.#since = 0;
-      const trimmed = await this.#tried('trim', () => trim(this.#folder, this.#options.maxSize));
-      if (trimmed === undefined) return;
-      this.#total = trimmed.total;
-      if (trimmed.removed > 0) this.#options.observe?.({ type: 'cache-trimmed', ...trimmed });
-      // What came meanwhile may have come too late to be seen.
-    } while (this.#since > 0 && this.#isFull());
   }
 
   /** What the task gives, or `undefined` where it fails: a cache that does not work is none. */
