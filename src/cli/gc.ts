@@ -1,7 +1,7 @@
 import type { Command } from '@commander-js/extra-typings';
 import { formatReference } from '../core/reference.ts';
 import type { Collected } from '../hosted/collect.ts';
-import { summed, type Collection } from '../hosted/upkeep.ts';
+import { collectedLine, summed, type Collection } from '../hosted/collection.ts';
 import type { Context } from './context.ts';
 import * as flag from './flags.ts';
 import { formatBytes } from './format-bytes.ts';
@@ -63,10 +63,7 @@ function asText(one: Collected): string {
 }
 
 function asJson(one: Collected): string {
-  if (one.type === 'freed') return `${JSON.stringify(one)}\n`;
-  const { repository, ...rest } = one;
-  const reasons = 'reasons' in rest && { reasons: Object.fromEntries(rest.reasons) };
-  return `${JSON.stringify({ ...rest, repository: repository.path, ...reasons })}\n`;
+  return `${JSON.stringify(collectedLine(one))}\n`;
 }
 
 function told({ manifests, blobs, freed, freedBytes, kept }: Collection, verb: string): string {

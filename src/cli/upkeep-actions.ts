@@ -1,5 +1,5 @@
 import type { Collected } from '../hosted/collect.ts';
-import type { Collection } from '../hosted/upkeep.ts';
+import type { Collection } from '../hosted/collection.ts';
 import type { Pin } from '../store/budget/pins.ts';
 import type { Leaving } from '../store/inventory/evictable.ts';
 import type { CachedImage } from '../store/inventory/images.ts';

@@ -1,6 +1,6 @@
 import { systemCode, ERRORS, RegistryError, type ErrorCode } from '../core/errors.ts';
 import { isRecord } from '../core/shape.ts';
-import type { Collection } from '../hosted/upkeep.ts';
+import type { Collection } from '../hosted/collection.ts';
 import type { Administration, Removed } from '../http/admin/administration.ts';
 import { STORE_HEADER } from '../http/admin/app.ts';
 import { lastHolder } from '../store/lock.ts';

@@ -1,8 +1,9 @@
 import { RegistryError } from '../core/errors.ts';
 import { formatReference } from '../core/reference.ts';
 import type { Administration } from '../http/admin/administration.ts';
-import { summed } from '../hosted/upkeep.ts';
-import { planPrune, prune } from '../store/inventory/prune.ts';
+import { summed } from '../hosted/collection.ts';
+import { evictable } from '../store/inventory/evictable.ts';
+import { planPrune, prune, type PrunePlan, type PruneQuery } from '../store/inventory/prune.ts';
 import type { StoreView } from '../store/inventory/view.ts';
 import type { OpenHosted } from './hosted.ts';
 import type { OpenStore } from './store.ts';
@@ -25,6 +26,15 @@ export function administrationOf(
     const { closed } = housekeeping;
     if (closed !== undefined) throw new RegistryError('STORAGE_UNAVAILABLE', closed);
   };
+  const planned = async (query: PruneQuery): Promise<Planned> => {
+    await housekeeping.looked();
+    // While offline only what can be imported again may go.
+    const offline = housekeeping.offline && query.imported === 'include';
+    if (!offline) refuseClosed();
+    await accesses.flush();
+    const plan = await planPrune(view, offline ? { ...query, imported: 'only' } : query);
+    return { plan, network: offline ? 'offline' : 'online' };
+  };
   return {
     store: paths.root,
     ready: () => ready(),
@@ -33,28 +43,32 @@ export function administrationOf(
       await housekeeping.looked();
       const before = ledger.stored;
       const excess = (): number => ledger.stored.bytes - to;
-      refuseClosed();
-      await evictor.sweep({ reason: 'request', excess });
+      if (!housekeeping.offline) refuseClosed();
+      const gone = await evictor.sweep({ reason: 'request', excess });
+      if (gone === 0) refuseClosed();
       const after = ledger.stored;
       return {
         blobs: Math.max(0, before.objects - after.objects),
         bytes: Math.max(0, before.bytes - after.bytes),
       };
     },
-    async prune(query) {
+    async *leaving(to) {
       await housekeeping.looked();
-      // While offline only what can be imported again may go.
-      const offline = housekeeping.offline && query.imported === 'include';
-      if (!offline) refuseClosed();
+      refuseClosed();
       await accesses.flush();
-      const plan = await planPrune(view, offline ? { ...query, imported: 'only' } : query);
-      const removed = await prune(view, evictor, plan, offline ? 'offline' : 'online');
-      const images = plan.images.map(({ repository, tag, digest }) =>
-        formatReference(repository, tag ?? digest),
-      );
-      return { ...removed, images };
+      yield* evictable(view, { stored: ledger.stored.bytes, to });
+    },
+    async prune(query) {
+      const { plan, network } = await planned(query);
+      return { ...(await prune(view, evictor, plan, network)), images: namesIn(plan) };
+    },
+    async planPrune(query) {
+      const { plan } = await planned(query);
+      const bytes = plan.content.values().reduce((sum, size) => sum + size, 0);
+      return { blobs: plan.content.size, bytes, images: namesIn(plan) };
     },
     collect: () => summed(repositories.collect('collect')),
+    garbage: () => repositories.collect('report'),
     pins: async () => {
       await pins.read();
       return pins.list;
@@ -62,4 +76,13 @@ export function administrationOf(
     pin: async (pattern) => repinned(await pins.add(pattern)),
     unpin: async (pattern) => repinned(await pins.remove(pattern)),
   };
+}
+
+interface Planned {
+  readonly plan: PrunePlan;
+  readonly network: 'online' | 'offline';
+}
+
+function namesIn({ images }: PrunePlan): readonly string[] {
+  return images.map(({ repository, tag, digest }) => formatReference(repository, tag ?? digest));
 }

@@ -49,7 +49,8 @@ export function upkeepOf(configOf: (choices: Choices) => Promise<Config>): Upkee
     async *leaving(choices, to) {
       const bytes = sizeOf(to);
       using view = await viewOf(choices);
-      yield* evictable(view, bytes);
+      const { total } = usageOf(view.database);
+      yield* evictable(view, { stored: total.bytes, to: bytes });
     },
     async evict(choices, to) {
       const bytes = sizeOf(to);

@@ -1,19 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { asError } from '../core/errors.ts';
-import type { Collected } from './collect.ts';
-import type { Keep } from './mark.ts';
+import { summed, type Collection } from './collection.ts';
 import type { HostedRepositories } from './repositories.ts';
-
-/** What one collection came to. */
-export interface Collection {
-  /** What repositories hold no more, and the content that went with it. */
-  readonly manifests: number;
-  readonly blobs: number;
-  readonly freed: number;
-  readonly freedBytes: number;
-  /** What repositories go on holding, by reason. */
-  readonly kept: Readonly<Partial<Record<Keep, number>>>;
-}
 
 export type UpkeepEvent =
   | { readonly type: 'collected'; readonly collection: Collection; readonly seconds: number }
@@ -76,28 +64,6 @@ async function collect({ hosted, signal, observe }: UpkeepOptions): Promise<void
     if (signal.aborted) return;
     observe({ type: 'failed', operation: 'collect', error: asError(error) });
   }
-}
-
-/** Runs a collection to its end, and counts. */
-export async function summed(found: AsyncIterable<Collected>): Promise<Collection> {
-  let [manifests, blobs, freed, freedBytes] = [0, 0, 0, 0];
-  const kept: Partial<Record<Keep, number>> = {};
-  for await (const one of found) {
-    switch (one.type) {
-      case 'removed':
-        if (one.kind === 'manifest') manifests += 1;
-        else blobs += 1;
-        break;
-      case 'kept':
-        for (const [why, count] of one.reasons) kept[why] = (kept[why] ?? 0) + count;
-        break;
-      case 'freed':
-        freed += 1;
-        freedBytes += one.size;
-        break;
-    }
-  }
-  return { manifests, blobs, freed, freedBytes, kept };
 }
 
 async function idle(milliseconds: number, signal: AbortSignal): Promise<void> {

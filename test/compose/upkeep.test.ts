@@ -84,6 +84,29 @@ async function cached() {
   };
 }
 
+/** What is asked over HTTP tells the same as the verbs do, and changes nothing. */
+async function dryRuns(
+  { admin, upkeep }: Awaited<ReturnType<typeof cached>>,
+  planned: object,
+): Promise<void> {
+  const ask = async (verb: string, body: object) => {
+    const headers = { 'Content-Type': 'application/json' };
+    const sent = { method: 'POST', headers, body: JSON.stringify({ ...body, dryRun: true }) };
+    return (await fetch(`http://${admin}/api/v1/${verb}`, sent)).text();
+  };
+  assert.deepEqual(
+    JSON.parse(await ask('prune', { patterns: ['docker.io/library/x:*'] })),
+    planned,
+  );
+  const leaving = await Array.fromAsync(upkeep.leaving(CHOICES, '0'));
+  const lines = (await ask('evict', { to: 0 })).trimEnd().split('\n');
+  const digests = lines.map((line) => (JSON.parse(line) as { digest?: string }).digest);
+  assert.equal(digests.length, leaving.length + 1);
+  assert.deepEqual(new Set(digests.slice(0, -1)), new Set(leaving.map(({ digest }) => digest)));
+  assert.match(await ask('gc', {}), /^\{"type":"collection","manifests":0/);
+  assert.equal((await upkeep.usage(CHOICES)).total.blobs, 9);
+}
+
 test('while the server runs: usage, images, pins, prune and evict; the public address knows nothing of it', async () => {
   await using place = await cached();
   const { upkeep, names } = place;
@@ -99,6 +122,7 @@ test('while the server runs: usage, images, pins, prune and evict; the public ad
   const planned = await upkeep.planPrune(query);
   assert.deepEqual(planned.images, ['docker.io/library/x:v2']);
   assert.equal((await upkeep.usage(CHOICES)).total.blobs, 9);
+  await dryRuns(place, planned);
   const pruned = await upkeep.prune(query);
   assert.deepEqual(pruned, planned);
   assert.deepEqual(await names(), ['library/x:v1', 'team/y:by digest']);

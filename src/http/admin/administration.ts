@@ -1,16 +1,22 @@
-import type { Collection } from '../../hosted/upkeep.ts';
+import type { Collected } from '../../hosted/collect.ts';
+import type { Collection } from '../../hosted/collection.ts';
 import type { Figures } from '../../store/budget/figures.ts';
 import type { Pin } from '../../store/budget/pins.ts';
 import type { Imported } from '../../image/bundle/import.ts';
 import type { ImportQuery } from '../../image/bundle/query.ts';
 import type { PrefetchSummary } from '../../image/prefetch/event.ts';
 import type { PrefetchQuery, PrefetchRun } from '../../image/prefetch/prefetcher.ts';
+import type { Leaving } from '../../store/inventory/evictable.ts';
 import type { PruneQuery } from '../../store/inventory/prune.ts';
 
-/** What was removed. */
+/** What was removed, or would be. */
 export interface Removed {
   readonly blobs: number;
   readonly bytes: number;
+}
+
+export interface Pruned extends Removed {
+  readonly images: readonly string[];
 }
 
 /** What can be done to a store while it is served. */
@@ -26,10 +32,16 @@ export interface Administration {
    * @throws RegistryError STORAGE_UNAVAILABLE while nothing may be evicted: offline, or while it is looked through
    */
   evict(to: number): Promise<Removed>;
+  /** What an eviction would take, in that order. Changes nothing. @throws RegistryError as `evict` */
+  leaving(to: number): AsyncIterable<Leaving>;
   /** @throws RegistryError REQUEST_INVALID, STORAGE_UNAVAILABLE */
-  prune(query: PruneQuery): Promise<Removed & { readonly images: readonly string[] }>;
+  prune(query: PruneQuery): Promise<Pruned>;
+  /** What pruning would remove. Changes nothing. @throws RegistryError as `prune` */
+  planPrune(query: PruneQuery): Promise<Pruned>;
   /** Collects the garbage of the repositories that live here. */
   collect(): Promise<Collection>;
+  /** What a collection would come upon, one by one. Changes nothing. */
+  garbage(): AsyncIterable<Collected>;
   pins(): Promise<readonly Pin[]>;
   /** @throws RegistryError NAME_INVALID */
   pin(pattern: string): Promise<'changed' | 'same'>;

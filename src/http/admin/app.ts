@@ -3,12 +3,13 @@ import { Hono, type Context } from 'hono';
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { asError, RegistryError } from '../../core/errors.ts';
-import { isCount, isRecord } from '../../core/shape.ts';
-import type { PruneQuery } from '../../store/inventory/prune.ts';
+import { isRecord } from '../../core/shape.ts';
 import type { App } from '../app.ts';
 import { errorBody } from '../errors.ts';
 import type { Administration } from './administration.ts';
+import { collectBody, evictBody, patternBody, pruneBody, type Body } from './bodies.ts';
 import { importBody } from './import.ts';
+import { garbageLines, leavingLines, listed } from './lines.ts';
 import { LARGEST_QUERY, prefetchQuery, toldAsItGoes } from './prefetch.ts';
 
 /** The header by which a client says which store it means: addresses are handed on to other servers. */
@@ -58,6 +59,7 @@ function routesOf({ administration, host, onError }: AdminAppOptions): Hono<Envi
   };
   api.use(async (context, next) => {
     refuseBrowsers(context, host);
+    refuseParameters(context);
     await next();
   });
   api.get('/livez', (context) => context.text('ok\n'));
@@ -67,25 +69,30 @@ function routesOf({ administration, host, onError }: AdminAppOptions): Hono<Envi
   });
   api.get('/api/v1/store', async (context) => context.json(await open(context).figures()));
   api.post('/api/v1/evict', async (context) => {
-    const { to } = await bodyOf(context);
-    if (!isCount(to)) throw new RegistryError('REQUEST_INVALID', 'to: how many bytes may stay');
-    return context.json(await open(context).evict(to));
+    const { to, mode } = evictBody(await bodyOf(context));
+    const opened = open(context);
+    if (mode === 'look') return listed(leavingLines(opened.leaving(to)), onError);
+    return context.json(await opened.evict(to));
   });
-  api.post('/api/v1/prune', async (context) =>
-    context.json(await open(context).prune(queryOf(await bodyOf(context)))),
-  );
+  api.post('/api/v1/prune', async (context) => {
+    const { query, mode } = pruneBody(await bodyOf(context));
+    const opened = open(context);
+    return context.json(await (mode === 'look' ? opened.planPrune(query) : opened.prune(query)));
+  });
   api.post('/api/v1/gc', async (context) => {
-    await bodyOf(context);
-    return context.json(await open(context).collect());
+    const mode = collectBody(await bodyOf(context));
+    const opened = open(context);
+    if (mode === 'look') return listed(garbageLines(opened.garbage()), onError);
+    return context.json(await opened.collect());
   });
   api.get('/api/v1/pins', async (context) => context.json({ pins: await open(context).pins() }));
   api.post('/api/v1/pins', async (context) => {
-    const { pattern } = await bodyOf(context);
-    return context.json({ outcome: await open(context).pin(textOf(pattern)) });
+    const pattern = patternBody(await bodyOf(context));
+    return context.json({ outcome: await open(context).pin(pattern) });
   });
   api.post('/api/v1/unpin', async (context) => {
-    const { pattern } = await bodyOf(context);
-    return context.json({ outcome: await open(context).unpin(textOf(pattern)) });
+    const pattern = patternBody(await bodyOf(context));
+    return context.json({ outcome: await open(context).unpin(pattern) });
   });
   api.post('/api/v1/prefetch', async (context) => {
     const query = prefetchQuery(await bodyOf(context, LARGEST_QUERY));
@@ -118,10 +125,14 @@ function refuseBrowsers({ req }: Context, host: string | undefined): void {
   }
 }
 
-async function bodyOf(
-  { req }: Context,
-  largest = LARGEST_BODY,
-): Promise<Readonly<Record<string, unknown>>> {
+/** Somebody who writes `?dryRun=true` means it. */
+function refuseParameters({ req }: Context): void {
+  const { search } = new URL(req.url);
+  if (search === '' || req.method !== 'POST') return;
+  throw new RegistryError('REQUEST_INVALID', `${search}: what is wanted stands in the body`);
+}
+
+async function bodyOf({ req }: Context, largest = LARGEST_BODY): Promise<Body> {
   if (!/^application\/json\b/i.test(req.header('content-type') ?? '')) {
     throw new RegistryError('REQUEST_INVALID', 'the body has to be application/json');
   }
@@ -139,33 +150,4 @@ async function bodyOf(
   }
   if (isRecord(value)) return value;
   throw new RegistryError('REQUEST_INVALID', 'the body is not a JSON object');
-}
-
-function textOf(value: unknown): string {
-  if (typeof value === 'string') return value;
-  throw new RegistryError('REQUEST_INVALID', 'pattern: text');
-}
-
-function queryOf(body: Readonly<Record<string, unknown>>): PruneQuery {
-  const { patterns = [], olderThan, unusedFor, gone = 'spare', imported } = body;
-  const right =
-    Array.isArray(patterns) &&
-    patterns.every((pattern: unknown) => typeof pattern === 'string') &&
-    (olderThan === undefined || isCount(olderThan)) &&
-    (unusedFor === undefined || isCount(unusedFor)) &&
-    (gone === 'spare' || gone === 'include') &&
-    (imported === undefined || imported === 'spare' || imported === 'include');
-  if (!right) {
-    throw new RegistryError(
-      'REQUEST_INVALID',
-      'patterns, olderThan, unusedFor (ms), gone, imported',
-    );
-  }
-  return {
-    patterns,
-    gone,
-    ...(imported !== undefined && { imported }),
-    ...(olderThan !== undefined && { olderThan }),
-    ...(unusedFor !== undefined && { unusedFor }),
-  };
 }

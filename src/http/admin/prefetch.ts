@@ -1,8 +1,10 @@
-import { asError, RegistryError } from '../../core/errors.ts';
+import { RegistryError } from '../../core/errors.ts';
 import { parsePlatform } from '../../core/platform.ts';
 import { isCount } from '../../core/shape.ts';
 import type { PrefetchEvent, PrefetchSummary } from '../../image/prefetch/event.ts';
 import type { PrefetchQuery, PrefetchRun } from '../../image/prefetch/prefetcher.ts';
+import { refuseUnknown, type Body } from './bodies.ts';
+import { toldOf } from './lines.ts';
 
 /** Bytes of a request: ten thousand names, and long ones. */
 export const LARGEST_QUERY = 4 * 1024 * 1024;
@@ -10,8 +12,11 @@ export const LARGEST_QUERY = 4 * 1024 * 1024;
 /** Lines that wait for a client before those are left out that only say how far blobs are. */
 const MOST_WAITING = 200;
 
+const KEYS = ['images', 'platforms', 'referrers', 'maxTags', 'mode'];
+
 /** @throws RegistryError REQUEST_INVALID, NAME_INVALID */
-export function prefetchQuery(body: Readonly<Record<string, unknown>>): PrefetchQuery {
+export function prefetchQuery(body: Body): PrefetchQuery {
+  refuseUnknown(body, KEYS);
   const { images, platforms = [], referrers = 'left-out', maxTags = 100, mode = 'fetch' } = body;
   if (
     !isTexts(images) ||
@@ -69,12 +74,6 @@ export function toldAsItGoes(
     new CountQueuingStrategy({ highWaterMark: 1 }),
   );
   return new Response(body, { headers: { 'Content-Type': 'application/x-ndjson' } });
-}
-
-function toldOf(error: unknown, onDefect: (error: Error) => void): object {
-  if (error instanceof RegistryError) return { code: error.code, message: error.message };
-  onDefect(asError(error));
-  return { code: 'UNKNOWN', message: 'internal error' };
 }
 
 function isTexts(value: unknown): value is readonly string[] {

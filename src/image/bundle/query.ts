@@ -1,6 +1,6 @@
 import { RegistryError } from '../../core/errors.ts';
 import { ByteReader } from '../../layer/bytes.ts';
-import { isRecord } from '../../core/shape.ts';
+import { isRecord, unknownKey } from '../../core/shape.ts';
 
 /**
  * What becomes of tags that are here and mean something else: one is an error and nothing is imported,
@@ -24,6 +24,8 @@ export interface ImportQuery {
 /** Bytes of the first line: it may hold a lock. */
 const LARGEST_QUERY = 40 * 1024 * 1024;
 const NEWLINE = 0x0a;
+
+const KEYS = ['name', 'lock', 'as', 'platforms', 'tags'];
 
 /**
  * A line of JSON that says what is wanted, and behind it the archive, read as it comes.
@@ -66,6 +68,8 @@ function parseImportQuery(text: string): ImportQuery {
     value = undefined;
   }
   const { name, lock, as, platforms = [], tags = 'keep' } = isRecord(value) ? value : {};
+  const unknown = isRecord(value) ? unknownKey(value, KEYS) : undefined;
+  if (unknown !== undefined) throw new RegistryError('REQUEST_INVALID', unknown);
   const right =
     typeof name === 'string' &&
     (lock === undefined || typeof lock === 'string') &&

@@ -1,7 +1,6 @@
 import type { Digest } from '../../core/digest.ts';
 import { formatRepository } from '../../core/reference.ts';
 import type { Kind, Position } from '../budget/blob-index.ts';
-import { usageOf } from './usage.ts';
 import type { StoreView } from './view.ts';
 
 /** Content that would have to leave. */
@@ -18,10 +17,13 @@ export interface Leaving {
 
 const BATCH = 256;
 
-/** What would be evicted until no more than so many bytes are left, in that order. */
-export function* evictable(view: StoreView, to: number): Generator<Leaving> {
-  const { index, clock, database } = view;
-  let left = usageOf(database).total.bytes;
+/** What would be evicted of so many bytes until no more than some are left, in that order. */
+export function* evictable(
+  view: StoreView,
+  { stored, to }: { readonly stored: number; readonly to: number },
+): Generator<Leaving> {
+  const { index, clock } = view;
+  let left = stored;
   for (const kind of ['blob', 'manifest'] as const) {
     for (let after: Position = { accessed: -1, id: -1 }; left > to;) {
       const chosen = index.oldest({ kind, after, limit: BATCH });
