@@ -27,6 +27,8 @@ export interface OldestOptions {
   readonly kind: Kind;
   /** That of one upstream alone; left out, that of all. */
   readonly host?: string | undefined;
+  /** `nobody`: only what no repository has ever had a link to. */
+  readonly owner?: 'nobody' | undefined;
   readonly after: Position;
   readonly limit: number;
 }
@@ -96,6 +98,12 @@ export class BlobIndex {
     return this.#kept;
   }
 
+  /** Bytes that no repository has ever had a link to, and that nothing keeps. */
+  get unlinkedBytes(): number {
+    const sql = `SELECT sum(size) AS bytes FROM blobs WHERE host = ${UNNAMED} AND kept = 0`;
+    return numberIn(this.#database.get(sql), 'bytes');
+  }
+
   /** Bytes that came from the upstream first. */
   bytesOf(host: string): number {
     return this.#owned.get(this.#names.host(host)) ?? 0;
@@ -135,8 +143,9 @@ export class BlobIndex {
   }
 
   /** What may be evicted, by when it was last asked for. */
-  oldest({ kind, host, after, limit }: OldestOptions): readonly Candidate[] {
-    const hosts = host === undefined ? [...this.#owned.keys()] : [this.#names.host(host)];
+  oldest({ kind, host, owner, after, limit }: OldestOptions): readonly Candidate[] {
+    const all = owner === 'nobody' ? [UNNAMED] : [...this.#owned.keys()];
+    const hosts = host === undefined ? all : [this.#names.host(host)];
     const manifest = kind === 'manifest' ? 1 : 0;
     return hosts
       .flatMap((id) =>

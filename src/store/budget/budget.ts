@@ -22,8 +22,10 @@ export interface BudgetOptions {
   readonly index: BlobIndex;
   readonly evictor: Evictor;
   readonly space: () => Promise<Space>;
-  /** Why nothing may be evicted at the moment. */
+  /** Why no content may be evicted at the moment, save what nothing leads to. */
   readonly closed: () => string | undefined;
+  /** Bytes of content that may be evicted while that is so. */
+  readonly unlinked: () => number;
   /** Settles once it is known what the store takes. */
   readonly counted: Promise<void>;
   /** Content is about to become visible; then it is, or is not after all. */
@@ -144,14 +146,22 @@ export class Budget implements Room {
 
   /** Why not even evicting everything would help. */
   #hopeless(bytes: number): string | undefined {
-    const { limits, ledger, index, closed } = this.#options;
+    const { ledger, index, closed, unlinked } = this.#options;
     if (!this.#counted) return 'what is stored is still being counted';
-    const { stored, used, leftovers } = ledger;
-    const left = leftovers.values().reduce((sum, size) => sum + size, 0);
-    const evictable = Math.max(0, stored.bytes - index.keptBytes) + left;
-    if (used - evictable + bytes > limits().maxSize) return 'larger than what the budget leaves';
-    if (this.#lacking(bytes) > evictable) return 'larger than what the disk leaves';
-    return closed();
+    const left = ledger.leftovers.values().reduce((sum, size) => sum + size, 0);
+    const evictable = Math.max(0, ledger.stored.bytes - index.keptBytes) + left;
+    const why = closed();
+    const short = this.#short(bytes, evictable);
+    if (short !== undefined || why === undefined) return short;
+    return this.#short(bytes, unlinked() + left) === undefined ? undefined : why;
+  }
+
+  /** What there is too little of for so many bytes even when all that is evictable has left. */
+  #short(bytes: number, evictable: number): string | undefined {
+    const { limits, ledger } = this.#options;
+    const over = ledger.used - evictable + bytes > limits().maxSize;
+    if (over) return 'larger than what the budget leaves';
+    return this.#lacking(bytes) > evictable ? 'larger than what the disk leaves' : undefined;
   }
 
   /** One worker makes room for everybody who waits. */
@@ -166,8 +176,7 @@ export class Budget implements Room {
   }
 
   async #evict(): Promise<void> {
-    const { limits, ledger, evictor, closed } = this.#options;
-    if (closed() !== undefined) return;
+    const { limits, ledger, evictor } = this.#options;
     const onProgress = async (): Promise<void> => {
       await this.#measure();
       this.#grant();

@@ -22,6 +22,9 @@ export interface Evicted {
   readonly reason: EvictionReason;
 }
 
+/** `unlinked`: only what no repository has a link to, which is of no use to anybody. */
+export type EvictionScope = 'anything' | 'unlinked' | 'nothing';
+
 export interface EvictorOptions {
   readonly paths: Paths;
   readonly index: BlobIndex;
@@ -31,8 +34,8 @@ export interface EvictorOptions {
   readonly uses: Uses;
   readonly links: LinkStore;
   readonly now: () => number;
-  /** Why nothing may be evicted at the moment; asked before each removal. */
-  readonly closed: () => string | undefined;
+  /** What may be evicted at the moment; asked before each removal. */
+  readonly scope: () => EvictionScope;
   /** Takes the content out of the store. */
   readonly remove: (digest: Digest) => Promise<void>;
   /** Runs the task while nobody else changes what the content belongs to. */
@@ -84,12 +87,19 @@ export class Evictor {
 
   /** Removes one blob unless it is used or kept; tells whether it is gone. */
   async evict(stored: Stored, reason: EvictionReason): Promise<boolean> {
-    return this.#removeUnused(stored, reason, () => this.#options.closed() === undefined);
+    return this.#removeUnused(stored, reason, () => this.#may(stored.digest));
   }
 
   /** The same for what can come back by other ways than an upstream: also while offline. */
   async discard(stored: Stored): Promise<boolean> {
     return this.#removeUnused(stored, 'request', () => true);
+  }
+
+  #may(digest: Digest): boolean {
+    const { scope, index } = this.#options;
+    const unlinked = scope() === 'anything' || index.linkedBy(digest).length === 0;
+    // Asked last: an index that could not be read knows of no links.
+    return unlinked && scope() !== 'nothing';
   }
 
   async #removeUnused(
@@ -107,12 +117,13 @@ export class Evictor {
   }
 
   async #sweepKind(kind: Kind, sweep: Sweep): Promise<number> {
-    const { index, signal, closed } = this.#options;
+    const { index, signal, scope } = this.#options;
     const { host, before = Infinity, reason, onProgress } = sweep;
-    const excess = (): number => (signal.aborted || closed() !== undefined ? 0 : sweep.excess());
+    const excess = (): number => (signal.aborted || scope() === 'nothing' ? 0 : sweep.excess());
     let removed = 0;
     for (let after = START; excess() > 0;) {
-      const chosen = index.oldest({ kind, host, after, limit: CHOSEN });
+      const owner = scope() === 'unlinked' ? 'nobody' : undefined;
+      const chosen = index.oldest({ kind, host, owner, after, limit: CHOSEN });
       const old = chosen.filter(({ accessed }) => accessed < before);
       for (let from = 0; from < old.length && excess() > 0;) {
         const some = worth(old.slice(from, from + TOGETHER), excess());
@@ -143,7 +154,7 @@ export class Evictor {
   /** With the content go the links to it: whoever asks again has the upstream say so again. */
   async #take(digest: Digest, size: number, may: () => boolean): Promise<boolean> {
     const { index, keeper, ledger, remove, links } = this.#options;
-    if (!may() || keeper.why(digest) !== undefined) return false;
+    if (keeper.why(digest) !== undefined || !may()) return false;
     await remove(digest);
     // Somebody else had removed the file: nobody has told.
     if (index.get(digest) !== undefined) {

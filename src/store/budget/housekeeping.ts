@@ -5,7 +5,7 @@ import { BlobIndex } from './blob-index.ts';
 import { Budget } from './budget.ts';
 import { StoreClock } from './clock.ts';
 import type { HousekeepingEvent } from './event.ts';
-import { Evictor } from './evictor.ts';
+import { Evictor, type EvictionScope } from './evictor.ts';
 import type { Figures } from './figures.ts';
 import { IndexDatabase } from './index-database.ts';
 import { Keeper } from './keeper.ts';
@@ -88,7 +88,7 @@ export class Housekeeping implements AsyncDisposable {
       now,
       remove: (digest) => options.content().remove(digest),
       exclusively: options.exclusively ?? ((_digest, task) => task()),
-      closed: () => this.closed,
+      scope: () => this.scope,
       signal: this.#rounds.signal,
       onEvicted: (evicted) => this.#observe({ type: 'evicted', ...evicted }),
       onError,
@@ -100,6 +100,7 @@ export class Housekeeping implements AsyncDisposable {
       evictor: this.evictor,
       space: this.#space,
       closed: () => this.closed,
+      unlinked: () => (this.scope === 'unlinked' ? this.index.unlinkedBytes : 0),
       counted: this.#survey.counted,
       onAppearing: (digest, size) => this.#appear(digest, size),
       onVisible: (digest) => this.keeper.stored(digest),
@@ -142,10 +143,16 @@ export class Housekeeping implements AsyncDisposable {
     this.keeper.release(digest);
   }
 
-  /** Why nothing may be evicted at the moment. */
+  /** Why nothing that a repository has a link to may be evicted at the moment. */
   get closed(): string | undefined {
     if (this.#options.rules().network === 'offline') return 'nothing is evicted while offline';
     return this.#survey.known ? undefined : 'the store is being looked through';
+  }
+
+  /** What may be evicted at the moment. What nothing leads to is what a lost import has left. */
+  get scope(): EvictionScope {
+    if (this.closed === undefined) return 'anything';
+    return this.offline && this.#survey.linked ? 'unlinked' : 'nothing';
   }
 
   /** Whether it is only for want of a network that nothing may be evicted. */
@@ -220,7 +227,8 @@ export class Housekeeping implements AsyncDisposable {
   /** Looks through the whole store. */
   async #look(): Promise<void> {
     if ((await this.#survey.content()) === 'interrupted') return;
-    if (!this.#survey.known) await this.#survey.repositories();
+    const wanting = this.offline && !this.#survey.linked;
+    if (!this.#survey.known || wanting) await this.#survey.repositories();
     await this.room.tidy();
   }
 

@@ -25,6 +25,7 @@ export class Survey {
   readonly #counted = Promise.withResolvers<void>();
   #known = false;
   #wanting = false;
+  #linked = false;
   #repeatAfter = 0;
 
   /** @param surveyed asked for from `begin` on: the index can be lost before all of that exists */
@@ -35,6 +36,11 @@ export class Survey {
   /** Whether all that must stay is known, so that the rest may go. */
   get known(): boolean {
     return this.#known;
+  }
+
+  /** Whether the index has every link, so that what it has none to may be taken for unlinked. */
+  get linked(): boolean {
+    return this.#known && this.#linked;
   }
 
   /** Settles once it is known how much there is. */
@@ -49,6 +55,7 @@ export class Survey {
     const clean = meta.get('clean') === 'yes';
     const samePins = meta.get('pins') === pins.fingerprint;
     this.#known = clean && samePins && meta.get('complete') === 'yes';
+    this.#linked = this.#known;
     // A row is written before its blob appears, and goes after it: the sum is never too small.
     if (meta.get('counted') === 'yes') this.#counted.resolve();
     meta.set('clean', 'no');
@@ -56,17 +63,19 @@ export class Survey {
 
   /** Leaves word of whether the next one can go on from here. */
   end(): void {
-    if (this.#known && !this.#wanting) this.#surveyed().meta.set('clean', 'yes');
+    if (this.linked && !this.#wanting) this.#surveyed().meta.set('clean', 'yes');
   }
 
   /** Something could not be written down: the index lacks it. */
   missed(): void {
     this.#wanting = true;
+    this.#linked = false;
   }
 
   /** The index is gone, and an empty one in its place. */
   lost(): void {
     this.#known = false;
+    this.#linked = false;
     this.#wanting = true;
     this.#repeatAfter = 0;
   }
@@ -97,6 +106,7 @@ export class Survey {
     const { scan, meta, pins, onKnown } = this.#surveyed();
     this.#known = false;
     meta.set('complete', 'no');
+    this.#linked = true;
     await scanRepositories(scan);
     if (scan.signal.aborted || this.#wanting) return;
     meta.set('pins', pins.fingerprint);

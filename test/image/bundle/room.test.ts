@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { suite, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { digestOf } from '../../../src/core/digest.ts';
+import { administrationOf } from '../../../src/compose/administration.ts';
+import { digestOf, type Digest } from '../../../src/core/digest.ts';
 import { archiveBytes } from '../../../src/image/bundle/archive-bytes.ts';
+import { storedDigests } from '../../../src/store/stored.ts';
 import { buildImage } from '../../fixtures/image-builder.ts';
 import { temporaryFolder } from '../../fixtures/temporary.ts';
 import { failsWith } from '../archive/source-contract.ts';
@@ -35,6 +37,15 @@ async function cached(world: World, count: number): Promise<void> {
     await ingest.write(bytes);
     await ingest.commit();
   }
+}
+
+async function stored(world: World): Promise<readonly Digest[]> {
+  return (await Array.fromAsync(storedDigests(world.store.paths))).toSorted();
+}
+
+async function storedLinked(world: World): Promise<readonly Digest[]> {
+  const { index } = world.store.housekeeping;
+  return (await stored(world)).filter((digest) => index.linkedBy(digest).length > 0);
 }
 
 test('a file of many chunks, in buffers that are read over', async () => {
@@ -103,6 +114,55 @@ suite('the room that an import takes', () => {
     );
     assert.deepEqual(await seen(there.folder), before);
     assert.equal(there.store.housekeeping.ledger.used, used);
+  });
+
+  test('what a lost import has left makes way, also offline, and nothing else does', async () => {
+    const { bytes, lock } = await bundled(4, 1);
+    await using there = await openWorld({ maxSize: 4 * MIB, config: 'offline: true' });
+    const linked = buildImage([pattern(MIB / 2, 500)], { repository: APP });
+    const parts = [linked.manifest.descriptor, linked.config, ...linked.layers];
+    await keep(there.store, linked, parts);
+    await cached(there, 6);
+    assert.equal((await there.import(bytes)).blobs, lock.content.length);
+    for (const { digest, size } of [...lock.content, ...parts]) {
+      assert.equal(await there.store.content.size(digest), size);
+    }
+    const { evict } = administrationOf(there.store, { repositories: there.hosted });
+    assert.ok((await evict(0)).blobs > 0);
+    const { index } = there.store.housekeeping;
+    assert.deepEqual(await storedLinked(there), await stored(there));
+    assert.equal(index.unlinkedBytes, 0);
+    await assert.rejects(evict(0), failsWith('STORAGE_UNAVAILABLE', /nothing is evicted while/));
+  });
+
+  test('offline, what comes in stays while others make way for their own', async () => {
+    const { bytes, lock } = await bundled(4, 1);
+    await using there = await openWorld({ config: 'offline: true' });
+    const { evictor } = there.store.housekeeping;
+    const slow = async function* () {
+      for (let at = 0; at < bytes.length; at += 100_000) {
+        yield bytes.subarray(at, at + 100_000);
+        await evictor.sweep({ reason: 'request', excess: () => Infinity });
+      }
+    };
+    assert.equal((await there.import(slow())).blobs, lock.content.length);
+    for (const { digest, size } of lock.content) {
+      assert.equal(await there.store.content.size(digest), size);
+    }
+  });
+
+  test('offline, a link that could not be noted keeps everything until all are known again', async () => {
+    await using there = await openWorld({ config: 'offline: true' });
+    const { housekeeping } = there.store;
+    const image = buildImage([pattern(MIB / 2, 500)], { repository: APP });
+    const parts = [image.manifest.descriptor, image.config, ...image.layers];
+    await keep(there.store, image, parts);
+    await rm(path.join(there.folder, 'index'), { recursive: true });
+    await housekeeping.round();
+    await housekeeping.evictor.sweep({ reason: 'request', excess: () => Infinity });
+    for (const { digest, size } of parts) {
+      assert.equal(await there.store.content.size(digest), size);
+    }
   });
 
   test('without a lock it is found out on the way, and what came before is gone again', async () => {
