@@ -45,6 +45,7 @@ function attributes(entry: FileEntry): string {
   ].join(' ');
 }
 
+/** Nine letters, as `ls -l` has them. */
 export function permissions(mode: number): string {
   const triple = (shift: number, special: number, letter: string): string => {
     const bits = (mode >> shift) & 7;

@@ -47,6 +47,7 @@ export function prefetchOf(
 
 const NOTHING = { complete: 0, fetched: { blobs: 0, bytes: 0 }, held: { blobs: 0, bytes: 0 } };
 
+/** What could not be read out of a file, as a run tells of what it could not fetch: named as written, with its place. */
 export function failureOf(finding: Finding & { readonly kind: 'unusable' }): PrefetchFailure {
   const { file, line, path, written, reason } = finding;
   const place = `${file}:${line}${path === '' ? '' : ` ${path}`}`;

@@ -28,6 +28,7 @@ export interface Prefetching extends AsyncDisposable {
   follow(config: Config): void;
 }
 
+/** Nothing is scheduled before the first `follow`. */
 export function openPrefetching(options: PrefetchingOptions): Prefetching {
   const { source, store, worlds, environment, logger, metrics } = options;
   const wiring = { mirror: source, store: store.content, router: () => worlds.now.serving.router };

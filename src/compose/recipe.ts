@@ -37,6 +37,7 @@ export interface Recipe extends Pick<
   readonly tls: TlsOptions | undefined;
 }
 
+/** Equal recipes (`isDeepStrictEqual`) make equal connections; the files that are named must have been read. */
 export function recipeOf(
   settings: UpstreamConfig,
   environment: Environment,

@@ -41,6 +41,7 @@ export function fail(exchange: Exchange, error: unknown, options: ErrorOptions):
   exchange.answer(told.status, after, errorBody(code, message, detail));
 }
 
+/** What is answered to whoever asked, and what the log has of it: of a fault of ours its cause, which no answer tells. */
 export function describeError(error: unknown, options: ErrorOptions): Described {
   const told = toRegistryError(error, options);
   const { code, message } = told;

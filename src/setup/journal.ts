@@ -160,6 +160,7 @@ export class Journal {
   }
 }
 
+/** SHA-256, in hexadecimal digits. */
 export function digest(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
 }

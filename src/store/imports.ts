@@ -37,6 +37,7 @@ export async function importMarks(
   return marks;
 }
 
+/** From then on the manifest may leave like any other; without a mark there is nothing to do. @throws Error of Node */
 export async function removeImport(
   paths: Paths,
   repository: Repository,

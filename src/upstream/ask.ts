@@ -29,6 +29,7 @@ export interface Signature {
   readonly authorization: string | undefined;
 }
 
+/** Compressed answers are never wanted: bytes are passed on as they are. The ask prevails over the signature. */
 export function requestOf({ method, headers, body }: Ask, url: URL, by: Signature): HttpRequest {
   return {
     method,

@@ -50,6 +50,7 @@ export interface Subject {
   readonly hints?: Hints | undefined;
 }
 
+/** Which registry, and which repository of it, as messages name them. */
 export function describe({ host, dialled, repository }: Subject): string {
   const name = repository === '' ? host : `${host}/${repository}`;
   return dialled === host ? name : `${name} (at ${dialled})`;
@@ -60,6 +61,7 @@ export function nameIn(path: string): string | undefined {
   return /\/(?:manifests|blobs)\/([^/?]+)(?:\?|$)/.exec(path)?.[1];
 }
 
+/** What somebody can do about a failure, in the words of where the upstream is configured. */
 export function hintsOf({ hints, host }: Subject): Hints {
   return hints ?? configurationHints(host);
 }

@@ -33,6 +33,7 @@ export interface Eraser {
 /** How registries say that they take no tags here: some want digests, some delete nothing at all. */
 const WITHOUT_TAGS: ReadonlySet<string> = new Set(['400', '404', '405', '501']);
 
+/** As `Eraser.removeTag`. @throws RegistryError MANIFEST_UNKNOWN, UNSUPPORTED */
 export async function removeTag(
   target: Target,
   tag: Tag,
@@ -55,6 +56,7 @@ export async function removeTag(
   return { what: 'manifest', digest: descriptor.digest };
 }
 
+/** As `Eraser.removeManifest`. @throws RegistryError MANIFEST_UNKNOWN, UNSUPPORTED */
 export async function removeManifest(target: Target, digest: Digest): Promise<void> {
   const manifest = await tryFetch(target, digest);
   await unlessOff(target, () => remove(target, 'manifest', `manifests/${digest}`));

@@ -86,6 +86,7 @@ async function nameless(scratch: string | undefined, beside: string): Promise<Na
   }
 }
 
+/** A file to be read and written, which is gone when it is closed, however the process ends. @throws Error of Node */
 export async function openNameless(folder: string): Promise<Nameless> {
   const name = path.join(folder, `.layover-${randomUUID()}`);
   const handle = await open(name, 'wx+', 0o600);

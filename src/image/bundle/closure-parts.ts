@@ -52,19 +52,23 @@ export interface Closure {
   readonly missing: readonly Missing[];
 }
 
+/** Docker's schema 1, which names its layers by digest alone, and has its configuration in itself. */
 export function isOld({ descriptor: { mediaType } }: Manifest): boolean {
   return mediaType === MEDIA_TYPES.dockerSchema1 || mediaType === MEDIA_TYPES.dockerSchema1Signed;
 }
 
+/** Whether an index lists something to be run there, and not what buildkit says of another image. */
 export function isForAPlatform({ platform }: IndexEntry): boolean {
   return platform?.os !== 'unknown';
 }
 
+/** Of an image: its configuration first. @throws RegistryError MANIFEST_INVALID */
 export function partsOf({ bytes }: Manifest): readonly Descriptor[] {
   const { config, layers } = parseImageManifest(bytes);
   return [config, ...layers];
 }
 
+/** `undefined` for a configuration that states none, or is none. */
 export function platformIn(config: Uint8Array): Platform | undefined {
   try {
     return platformOf(JSON.parse(Buffer.from(config).toString()));

@@ -80,6 +80,7 @@ export async function contentsOf(intake: Intake, shelf: Shelf, name: string): Pr
   };
 }
 
+/** What the manifest refers to, if anything. @throws RegistryError MANIFEST_INVALID for what is no JSON object */
 export function subjectOf({ bytes }: Manifest): Digest | undefined {
   return parseDescriptor(parseManifest(bytes)['subject'])?.digest;
 }

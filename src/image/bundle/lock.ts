@@ -48,6 +48,7 @@ export interface Lock {
   readonly since?: Digest;
 }
 
+/** As it stands in a bundle and beside it: equal locks make equal bytes. */
 export function formatLock({ images, content, since }: Lock): Buffer {
   const value = {
     schemaVersion: 1,

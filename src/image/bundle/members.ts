@@ -117,6 +117,7 @@ export function isSmall(name: string, size: number): boolean {
   );
 }
 
+/** A name out of an archive as messages show it: no control characters, and not without end. */
 export function quoted(name: string): string {
   return JSON.stringify(name.slice(0, 160));
 }

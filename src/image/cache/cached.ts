@@ -31,6 +31,7 @@ export interface Caching extends AsyncDisposable {
 /** How many blobs' sizes are remembered from the manifests that went by. */
 const SIZES = 10_000;
 
+/** Makes nothing on the disk before something is to be kept there. */
 export function contentCache(options: CachedOptions): Caching {
   const cache = new ContentCache(options);
   const { retries = 5 } = options;

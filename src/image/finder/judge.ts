@@ -31,6 +31,7 @@ export function judgeLine(text: string): Judgement {
   });
 }
 
+/** What looks like an image and cannot be one, as written, cut where it is long. */
 export function unusable(written: string, reason: string): Judgement {
   return { kind: 'unusable', written: written.slice(0, SHOWN), reason };
 }

@@ -64,10 +64,12 @@ function indexOf(map: YAMLMap): ReadonlyMap<string, unknown> {
   return index;
 }
 
+/** A key that is text; `undefined` for any other. */
 export function keyOf(key: unknown): string | undefined {
   return isScalar(key) ? textOf(key) : undefined;
 }
 
+/** `undefined` for what is no node of a document. */
 export function asNode(value: unknown): Node | undefined {
   return isMap(value) || isSeq(value) || isScalar(value) || isAlias(value) ? value : undefined;
 }

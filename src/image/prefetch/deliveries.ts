@@ -33,6 +33,7 @@ export interface Telling {
 
 const NOTHING: Amount = { blobs: 0, bytes: 0 };
 
+/** To begin with, of an image or of a run. */
 export function nothing(): Counted {
   return { fetched: NOTHING, held: NOTHING };
 }
