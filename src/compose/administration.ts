@@ -54,9 +54,10 @@ export function administrationOf(
     },
     async *leaving(to) {
       await housekeeping.looked();
-      refuseClosed();
+      const owner = housekeeping.scope === 'unlinked' ? 'nobody' : undefined;
+      if (owner === undefined) refuseClosed();
       await accesses.flush();
-      yield* evictable(view, { stored: ledger.stored.bytes, to });
+      yield* evictable(view, { stored: ledger.stored.bytes, to, owner });
     },
     async prune(query) {
       const { plan, network } = await planned(query);

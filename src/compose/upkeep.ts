@@ -48,9 +48,11 @@ export function upkeepOf(configOf: (choices: Choices) => Promise<Config>): Upkee
     },
     async *leaving(choices, to) {
       const bytes = sizeOf(to);
-      using view = await viewOf(choices);
+      const config = await configOf(choices);
+      using view = await look(config);
       const { total } = usageOf(view.database);
-      yield* evictable(view, { stored: total.bytes, to: bytes });
+      const owner = config.offline ? 'nobody' : undefined;
+      yield* evictable(view, { stored: total.bytes, to: bytes, owner });
     },
     async evict(choices, to) {
       const bytes = sizeOf(to);

@@ -1,6 +1,6 @@
 import type { Digest } from '../../core/digest.ts';
 import { formatRepository } from '../../core/reference.ts';
-import type { Kind, Position } from '../budget/blob-index.ts';
+import type { Kind, OldestOptions, Position } from '../budget/blob-index.ts';
 import type { StoreView } from './view.ts';
 
 /** Content that would have to leave. */
@@ -17,16 +17,20 @@ export interface Leaving {
 
 const BATCH = 256;
 
-/** What would be evicted of so many bytes until no more than some are left, in that order. */
+/** What would be evicted of so many bytes until no more than some are left, in that order; offline, of `nobody`. */
 export function* evictable(
   view: StoreView,
-  { stored, to }: { readonly stored: number; readonly to: number },
+  {
+    stored,
+    to,
+    owner,
+  }: Pick<OldestOptions, 'owner'> & { readonly stored: number; readonly to: number },
 ): Generator<Leaving> {
   const { index, clock } = view;
   let left = stored;
   for (const kind of ['blob', 'manifest'] as const) {
     for (let after: Position = { accessed: -1, id: -1 }; left > to;) {
-      const chosen = index.oldest({ kind, after, limit: BATCH });
+      const chosen = index.oldest({ kind, owner, after, limit: BATCH });
       for (const { digest, size, accessed, position } of chosen) {
         if (left <= to) return;
         left -= size;

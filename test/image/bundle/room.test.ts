@@ -127,8 +127,11 @@ suite('the room that an import takes', () => {
     for (const { digest, size } of [...lock.content, ...parts]) {
       assert.equal(await there.store.content.size(digest), size);
     }
-    const { evict } = administrationOf(there.store, { repositories: there.hosted });
-    assert.ok((await evict(0)).blobs > 0);
+    const { evict, leaving } = administrationOf(there.store, { repositories: there.hosted });
+    const planned = await Array.fromAsync(leaving(0));
+    assert.ok(planned.length > 0 && planned.every(({ repositories }) => repositories.length === 0));
+    assert.equal((await evict(0)).blobs, planned.length);
+    assert.deepEqual(await Array.fromAsync(leaving(0)), []);
     const { index } = there.store.housekeeping;
     assert.deepEqual(await storedLinked(there), await stored(there));
     assert.equal(index.unlinkedBytes, 0);
