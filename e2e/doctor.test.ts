@@ -194,7 +194,7 @@ suite('layover doctor', { skip: noPrivateEtc }, async () => {
     };
     await writeFile(config, JSON.stringify(settings));
     const looked = () => doctor({ etc }, 'buildkit', '--config', config);
-    const unset = ['mirror-missing', 'not-insecure'];
+    const unset = ['mirror-missing', 'not-insecure', 'nothing-pulled'];
     assert.deepEqual(await looked(), unset);
     await run('mount', ['-o', 'remount,ro', disk.path]);
     assert.deepEqual(await looked(), ['disk-read-only', ...unset]);

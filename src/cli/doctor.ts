@@ -56,8 +56,13 @@ export function addDoctor(program: Command, { actions, output }: Context): void 
       const faults = found.filter(({ severity }) => severity === 'fault').length;
       if (json === true) output.out(formatted({ well: faults === 0, checks: made }));
       if (faults > 0) throw new Finding(faults === 1 ? 'a fault' : `${faults} faults`);
-      if (quiet !== true && json !== true) output.error('all is well\n');
+      if (quiet !== true && json !== true) output.error(`${summary(found.length)}\n`);
     });
+}
+
+function summary(warnings: number): string {
+  if (warnings === 0) return 'all is well';
+  return `no fault, ${warnings === 1 ? 'a warning' : `${warnings} warnings`}`;
 }
 
 function textOf({ state, looked, findings }: Checked, shown: 'findings' | 'all'): string {

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { createServer, type RequestListener } from 'node:http';
+import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { suite, test } from 'node:test';
 import { certificates } from '../../src/setup/doctor/checks/certificates.ts';
 import { disk } from '../../src/setup/doctor/checks/disk.ts';
 import { goesDirect, proxy } from '../../src/setup/doctor/checks/proxy.ts';
 import { CLIENTS } from '../../src/setup/proposal.ts';
+import { diagnose, type DoctorOptions } from '../../src/setup/doctor/doctor.ts';
+import { runner } from '../../src/setup/doctor/run.ts';
 import { parseMirror } from '../../src/setup/target.ts';
 import { certificateAuthority } from '../fixtures/certificate.ts';
 import { temporaryFolder } from '../fixtures/temporary.ts';
@@ -209,11 +212,67 @@ suite('pulls', () => {
         script.replaceAll(/\bM\b/g, JSON.stringify(here.mirror.url)),
       );
       const environment = { PATH: `${PATH}:/usr/bin:/bin` };
-      const { runner } = await import('../../src/setup/doctor/run.ts');
       const options = { here: 'this-machine', environment, run: runner(environment) } as const;
       assert.deepEqual(await here.findings('podman', options), found);
     });
   }
+});
+
+suite('no pull is no proof', () => {
+  const found = async (options: Partial<DoctorOptions>): Promise<readonly string[]> => {
+    await using mirror = await serve({ known });
+    await using here = await machine();
+    const told: string[] = [];
+    for await (const { findings } of diagnose({ ...defaults(mirror.url, here.root), ...options })) {
+      for (const { code, severity, saw, mend } of findings) {
+        if (code === 'nothing-pulled') told.push(severity, saw, mend);
+      }
+    }
+    return told;
+  };
+  const here = 'this-machine';
+  const socket = '/nonexistent.sock';
+
+  for (const client of ['containerd', 'k3s'] as const) {
+    test(`${client} does not run`, async () => {
+      const [severity = '', saw = '', mend = ''] = await found({ client, here, socket });
+      assert.equal(severity, 'fault');
+      assert.match(saw, /^no pull was made: nobody answers at \/nonexistent\.sock \(ENOENT\)/);
+      assert.match(mend, new RegExp(`^systemctl start ${client} .*--socket`));
+    });
+  }
+
+  test('a client that nobody asked for is a warning', async () => {
+    await using programs = await temporaryFolder();
+    const PATH = await programNamed(programs.path, 'containerd', '');
+    const options = { here, socket, run: runner({ PATH: `${PATH}:/usr/bin:/bin` }) } as const;
+    assert.ok((await found(options)).includes('warning'));
+  });
+
+  test('somebody listens who is not containerd', async () => {
+    await using folder = await temporaryFolder();
+    const socket = `${folder.path}/some.sock`;
+    const server = createServer().listen(socket);
+    await once(server, 'listening');
+    try {
+      const [severity] = await found({ client: 'k3s', here, socket });
+      assert.equal(severity, 'fault');
+    } finally {
+      server.close();
+    }
+  });
+
+  test('no program that pulls', async () => {
+    const run = runner({ PATH: '/nonexistent' });
+    assert.match((await found({ client: 'podman', here, run })).join('\n'), /^fault\n.*skopeo/);
+    assert.match((await found({ client: 'docker', here, run })).join('\n'), /^fault\n.*docker/);
+  });
+
+  test('files of another root, BuildKit, and no client at all are a warning', async () => {
+    assert.equal((await found({ client: 'containerd' }))[0], 'warning');
+    assert.equal((await found({ client: 'buildkit', here }))[0], 'warning');
+    assert.equal((await found({}))[0], 'warning');
+  });
 });
 
 suite('proxies', () => {
@@ -254,6 +313,7 @@ suite('proxies', () => {
       here: 'this-machine' as const,
       environment,
       known: undefined,
+      chosen: 'named' as const,
     };
     const report = await proxy('containerd').run(situation);
     return report?.findings.length ?? -1;
@@ -275,7 +335,11 @@ suite('proxies', () => {
   test('their passwords are told to nobody', async () => {
     await using here = await machine();
     await here.write(DROP_IN, SET);
-    const situation = { ...defaults(mirror.url, here.root), known: undefined };
+    const situation = {
+      ...defaults(mirror.url, here.root),
+      known: undefined,
+      chosen: 'named' as const,
+    };
     assert.doesNotMatch(JSON.stringify(await proxy('containerd').run(situation)), /secret/);
   });
 });

@@ -44,6 +44,7 @@ export const CODES = [
   'not-insecure',
   'authority-missing',
   'proxy-between',
+  'nothing-pulled',
   'pull-not-arrived',
   'wrong-namespace',
 ] as const;
@@ -88,6 +89,8 @@ export interface Situation {
   readonly patience: number;
   /** containerd's socket, where it is not where it usually is. */
   readonly socket: string | undefined;
+  /** Whether somebody asked for this client by name, or it was found. */
+  readonly chosen: 'named' | 'found';
 }
 
 /** What a program said before it ended; `undefined`: there is no such program. */

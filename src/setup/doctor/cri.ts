@@ -37,7 +37,8 @@ export async function pullByCri(
     let status: IncomingHttpHeaders = {};
     stream.on('response', (headers) => (status = headers));
     stream.on('trailers', (headers) => (status = headers));
-    stream.on('error', reject);
+    // The stream says only that it was cancelled; why, its cause does.
+    stream.on('error', (error: Error) => reject(asError(error.cause ?? error)));
     stream.on('end', () => resolve(answerIn(status)));
     stream.resume();
     stream.end(pullImageRequest(image));

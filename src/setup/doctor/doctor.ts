@@ -11,7 +11,7 @@ import { docker } from './checks/docker.ts';
 import { k3s } from './checks/k3s.ts';
 import { podman } from './checks/podman.ts';
 import { proxy } from './checks/proxy.ts';
-import { pulls } from './checks/pulls.ts';
+import { nothingPulled, pulls } from './checks/pulls.ts';
 import { reach, type Reached } from './checks/reach.ts';
 import { trust } from './checks/trust.ts';
 import { upstreams, type Askable } from './checks/upstreams.ts';
@@ -24,7 +24,7 @@ export interface ServerSide {
   readonly certificates: readonly Held[];
 }
 
-export interface DoctorOptions extends Omit<Situation, 'known' | 'upstreams'> {
+export interface DoctorOptions extends Omit<Situation, 'known' | 'upstreams' | 'chosen'> {
   /** `undefined`: those that are on this machine. */
   readonly client: ClientName | undefined;
   /** Registries whose pulls should arrive; empty: all that the mirror has. */
@@ -52,11 +52,13 @@ export async function* diagnose(options: DoctorOptions): AsyncGenerator<Checked>
   if (server !== undefined) yield* ofServer(server);
   const known = reached.known?.upstreams.map(({ host }) => host) ?? [];
   const meant = options.upstreams.length > 0 ? options.upstreams : known;
-  const situation: Situation = { ...options, known: reached.known, upstreams: meant };
+  const chosen = options.client === undefined ? 'found' : 'named';
+  const situation: Situation = { ...options, known: reached.known, upstreams: meant, chosen };
   const clients = await clientsOf(options);
   if (clients.length === 0) {
-    const looked = 'clients: there is none on this machine, so nothing was pulled; see --client';
-    yield checked('clients', { looked, findings: [] });
+    const why = `there is no client ${options.here === 'this-machine' ? 'on this machine' : 'in these files'}`;
+    const mend = 'run it on a machine that pulls, or name the client with --client';
+    yield checked('clients', nothingPulled('clients', { why, mend, possible: 'never' }, situation));
   }
   for (const client of clients) {
     const made = [CLIENT_CHECKS[client], trust(client), proxy(client)];

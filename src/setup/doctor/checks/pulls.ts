@@ -4,8 +4,8 @@ import { isRecord } from '../../../core/shape.ts';
 import type { ClientName } from '../../proposal.ts';
 import { get } from '../../request.ts';
 import type { Mirror } from '../../target.ts';
-import { several, type Check, type Finding, type Situation } from '../check.ts';
-import { pullersOf, type Puller } from '../pullers.ts';
+import { several, type Check, type Finding, type Report, type Situation } from '../check.ts';
+import { pullerOf, type NoPuller, type Puller } from '../pullers.ts';
 
 /** Milliseconds: for one pull to arrive, between two looks, and for the answer to a look. */
 const PATIENCE = 20_000;
@@ -35,8 +35,9 @@ export function pulls(client: ClientName): Check {
     name: 'pulls',
     run: async (situation) => {
       const { upstreams } = situation;
-      const puller = await pullersOf(client, situation);
-      if (puller === undefined || upstreams.length === 0) return undefined;
+      const puller = await pullerOf(client, situation);
+      if ('why' in puller) return nothingPulled(client, puller, situation);
+      if (upstreams.length === 0) return nothingPulled(client, NO_REGISTRIES, situation);
       const waiting = [...upstreams];
       const arrivals: Arrival[] = [];
       const worker = async (): Promise<void> => {
@@ -51,6 +52,32 @@ export function pulls(client: ClientName): Check {
         findings: findingsOf(client, puller, situation, arrivals),
       };
     },
+  };
+}
+
+const NO_REGISTRIES: NoPuller = {
+  why: 'the mirror has no registries',
+  mend: "set upstreams in the mirror's configuration, or name one with --upstream",
+  possible: 'once-mended',
+};
+
+/** Files only promise: without a pull nothing is proven, and that is said. */
+export function nothingPulled(
+  what: string,
+  { why, mend, possible }: NoPuller,
+  { chosen }: Pick<Situation, 'chosen'>,
+): Report {
+  return {
+    looked: `pulls by ${what}: none was made`,
+    findings: [
+      {
+        code: 'nothing-pulled',
+        severity: chosen === 'named' && possible === 'once-mended' ? 'fault' : 'warning',
+        saw: `no pull was made: ${why}`,
+        means: 'nothing proves that pulls arrive at the mirror; files only promise it',
+        mend,
+      },
+    ],
   };
 }
 
