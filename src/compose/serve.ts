@@ -1,19 +1,16 @@
-import { isDeepStrictEqual } from 'node:util';
-import type { Config } from '../config/config.ts';
-import { readPem, type PemFiles } from '../config/pem.ts';
+import { readPem } from '../config/pem.ts';
 import { readConfig, type Request } from '../config/read.ts';
 import { nameForVia } from '../core/via.ts';
 import type { HostedRepositories } from '../hosted/repositories.ts';
 import { createApp } from '../http/app.ts';
 import { createMetrics } from '../http/metrics.ts';
-import { startServer, type Tls } from '../http/server.ts';
+import { startServer } from '../http/server.ts';
 import type { MirrorEvent } from '../mirror/event.ts';
 import { mirror, type Mirror } from '../mirror/mirror.ts';
-import { createRouter } from '../mirror/route.ts';
 import { administrationOf } from './administration.ts';
 import { startAdminServer } from './admin-server.ts';
 import { createCatalog } from './catalog.ts';
-import { policyOf, tlsOf } from './derived.ts';
+import { policyOf } from './derived.ts';
 import { openHosted } from './hosted.ts';
 import { openLog } from './log.ts';
 import { housekeepingOf } from './housekeeping.ts';
@@ -27,8 +24,9 @@ import { reloadLog } from './reload-log.ts';
 import { Reloads } from './reloads.ts';
 import { reloading } from './reloading.ts';
 import { Hangups } from './signals.ts';
-import { UpstreamPool, type Upstreams } from './upstreams.ts';
-import { Worlds, type World } from './worlds.ts';
+import { Succession } from './succession.ts';
+import { UpstreamPool } from './upstreams.ts';
+import { Worlds } from './worlds.ts';
 
 export interface ServeOptions {
   /** Where the configuration comes from, at the start and at each reload. */
@@ -60,6 +58,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     storage: async () => ({
       ...(await store.housekeeping.figures()),
       limitBytes: worlds.config.storage.maxSize,
+      minFreeBytes: worlds.config.storage.minFree,
     }),
   });
   const observe = (event: MirrorEvent): void => {
@@ -128,20 +127,6 @@ export async function serve(options: ServeOptions): Promise<void> {
   );
   [forget, residents] = [(digest) => source.forget(digest), hosted.repositories];
   const catalog = createCatalog({ paths: store.paths, edition: hosted.edition });
-  const worldOf = (config: Config, upstreams: Upstreams): World => {
-    const world: World = {
-      config,
-      upstreams,
-      serving: {
-        source: worlds.bound(() => world, source),
-        ...(config.hosted.length > 0 && { hosted: hosted.repositories }),
-        router: createRouter({ ...config, upstreams: [...config.upstreams.values()] }),
-        catalog,
-        whenRateLimited: config.whenRateLimited,
-      },
-    };
-    return world;
-  };
   const app = createApp({
     serving: () => worlds.now.serving,
     ready: () => store.ready(),
@@ -157,18 +142,16 @@ export async function serve(options: ServeOptions): Promise<void> {
     metrics,
     log: (record) => log.request(record),
   });
-  let tls: Tls | undefined;
-  const begin = (config: Config, pem: PemFiles, secure?: (tls: Tls) => void): void => {
-    const prepared = pool.prepare(config, pem);
-    const renewed = tlsOf(config, pem);
-    if (renewed !== undefined && !isDeepStrictEqual(renewed, tls)) secure?.(renewed);
-    tls = renewed;
-    // Nothing fails from here on: either all of it is in effect or, above, nothing.
-    for (const host of config.upstreams.keys()) known.add(host);
-    prepared.enter(async () => void (await Promise.all([app.passed(), source.passed()])));
-    worlds.begin(worldOf(config, prepared.upstreams));
-  };
-  begin(config, pem);
+  const succession = new Succession({
+    worlds,
+    pool,
+    source,
+    hosted: hosted.repositories,
+    catalog,
+    passed: () => app.passed(),
+    onUpstream: (host) => void known.add(host),
+  });
+  succession.begin(config, pem);
   worlds.follow((config) => {
     log.level(config.log.level);
     prefetching.follow(config);
@@ -202,6 +185,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     await provision(options.provisions, { store, importer, prefetch, environment, logger });
   }
   const { host = '::', port } = config.listen;
+  const { tls } = succession;
   const server = await startServer({ app, listen: { host, port }, ...(tls && { tls }) });
   const where = { address: server.address, port: server.port, tls: tls !== undefined };
   log.logger.info(
@@ -226,7 +210,8 @@ export async function serve(options: ServeOptions): Promise<void> {
     request,
     read,
     pem,
-    apply: (change, pem) => begin(change.config, pem, (renewed) => server.secure(renewed)),
+    apply: (change, pem) =>
+      succession.begin(change.config, pem, (renewed) => server.secure(renewed)),
     observe: reloadLog(log.logger, metrics),
   });
   const signal = await reloading(reloads, hangups, (folder, error) =>

@@ -7,7 +7,11 @@ const DOWNLOAD_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800
 export function mirrorMetrics(
   registry: Registry,
   isKnown: (upstream: string) => boolean,
-): (event: MirrorEvent) => void {
+): {
+  readonly mirror: (event: MirrorEvent) => void;
+  /** Counts from 0 what an alert is to see the first increase of. */
+  readonly expect: (upstream: string) => void;
+} {
   const registers = [registry];
   const counter = (name: string, help: string) =>
     new Counter({ name: `layover_${name}`, help, labelNames: ['upstream'], registers });
@@ -49,7 +53,7 @@ export function mirrorMetrics(
     registers,
   });
 
-  return (event) => {
+  const observe = (event: MirrorEvent): void => {
     if (!('host' in event) || !isKnown(event.host)) return;
     const upstream = event.host;
     switch (event.type) {
@@ -77,4 +81,5 @@ export function mirrorMetrics(
       case 'tag-moved':
     }
   };
+  return { mirror: observe, expect: (upstream) => mismatched.inc({ upstream }, 0) };
 }

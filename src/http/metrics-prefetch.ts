@@ -1,6 +1,10 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { PrefetchRunEvent } from '../image/prefetch/prefetcher.ts';
 
+/** There from the start, so that the first run that ends so is seen as an increase. */
+const TRIGGERS = ['request', 'schedule', 'tag-moved'] as const;
+const RESULTS = ['complete', 'incomplete', 'interrupted'] as const;
+
 /** What is fetched before anybody asks for it. */
 export function prefetchMetrics(registry: Registry): (event: PrefetchRunEvent) => void {
   const registers = [registry];
@@ -15,6 +19,9 @@ export function prefetchMetrics(registry: Registry): (event: PrefetchRunEvent) =
     labelNames: ['trigger', 'result'],
     registers,
   });
+  for (const trigger of TRIGGERS) {
+    for (const result of RESULTS) runs.inc({ trigger, result }, 0);
+  }
   const images = new Counter({
     name: 'layover_prefetch_images_total',
     help: 'Images that runs made whole, or could not.',

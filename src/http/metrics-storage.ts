@@ -11,6 +11,8 @@ export interface StorageFigures {
   /** Of the store: never evicted. */
   readonly keptBytes: number;
   readonly limitBytes: number | undefined;
+  /** What is to stay free on that file system. */
+  readonly minFreeBytes: number;
   /** Of the file system that holds the store. */
   readonly availableBytes: number | undefined;
   readonly capacityBytes: number | undefined;
@@ -31,6 +33,10 @@ export interface StorageMetrics {
   /** Looks at the store, before each scrape. */
   refresh(): Promise<void>;
 }
+
+/** What may fail: there from the start, so that the first failure is seen as an increase. */
+const OPERATIONS = ['ingest', 'write', 'commit', 'layout', 'verify', 'link', 'record', 'figures'];
+const DAMAGES = ['size', 'digest'] as const;
 
 const OPERATION_BUCKETS = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60];
 
@@ -60,6 +66,8 @@ export function storageMetrics(
     labelNames: ['reason'],
     registers,
   });
+  for (const operation of OPERATIONS) errors.inc({ operation }, 0);
+  for (const reason of DAMAGES) damaged.inc({ reason }, 0);
   const evictions = new Counter({
     name: 'layover_evictions_total',
     help: 'Blobs removed to make room.',
@@ -132,6 +140,7 @@ function figureMetrics(registry: Registry): (figures: StorageFigures | undefined
   );
   const kept = gauge('kept_bytes', 'What of the blobs is never evicted.');
   const limit = gauge('limit_bytes', 'What blobs and downloads may take together.');
+  const least = gauge('min_free_bytes', 'What is to stay free on the file system of the store.');
   const available = gauge('fs_available_bytes', 'Free on the file system of the store.');
   const capacity = gauge('fs_size_bytes', 'The size of the file system of the store.');
   return (figures) => {
@@ -140,6 +149,7 @@ function figureMetrics(registry: Registry): (figures: StorageFigures | undefined
     partial(figures?.partialBytes);
     kept(figures?.keptBytes);
     limit(figures?.limitBytes);
+    least(figures?.minFreeBytes);
     available(figures?.availableBytes);
     capacity(figures?.capacityBytes);
   };

@@ -3,6 +3,8 @@ import type { UpstreamEvent } from '../upstream/event.ts';
 
 const HEADERS_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30];
 
+const TOKEN_RESULTS = ['ok', 'denied', 'error'] as const;
+
 /** What the upstreams were asked, and how they are. */
 export function upstreamMetrics(
   registry: Registry,
@@ -10,6 +12,8 @@ export function upstreamMetrics(
 ): {
   readonly upstream: (event: UpstreamEvent) => void;
   readonly forget: (upstream: string) => void;
+  /** Counts from 0 what an alert is to see the first increase of. */
+  readonly expect: (upstream: string) => void;
 } {
   const traffic = trafficMetrics(registry);
   const state = stateMetrics(registry);
@@ -56,6 +60,10 @@ export function upstreamMetrics(
   };
   return {
     upstream: observe,
+    expect: (upstream) => {
+      for (const result of TOKEN_RESULTS) traffic.tokens.inc({ upstream, result }, 0);
+      traffic.rateLimited.inc({ upstream }, 0);
+    },
     forget: (upstream) => {
       for (const gauge of [...Object.values(state), ...Object.values(budget)]) {
         gauge.remove({ upstream });

@@ -16,7 +16,7 @@ export interface MetricsOptions {
   /** The source revision, if it is known. */
   readonly revision?: string;
   /** The names that were ever configured: nothing else ever becomes a value of the label `upstream`. */
-  readonly upstreams: Pick<ReadonlySet<string>, 'has'>;
+  readonly upstreams: Pick<ReadonlySet<string>, 'has' | 'keys'>;
   /** Asked at each scrape. */
   readonly storage: () => Promise<StorageFigures>;
 }
@@ -41,7 +41,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const registry = new Registry();
   const isKnown = (upstream: string): boolean => options.upstreams.has(upstream);
   const toStorage = storageMetrics(registry, options.storage);
-  const toMirror = mirrorMetrics(registry, isKnown);
+  const fromMirror = mirrorMetrics(registry, isKnown);
+  const { expect, ...fromUpstreams } = upstreamMetrics(registry, isKnown);
   collectDefaultMetrics({ register: registry });
   new Gauge({
     name: 'layover_build_info',
@@ -51,11 +52,11 @@ export function createMetrics(options: MetricsOptions): Metrics {
   }).set({ version: options.version, revision: options.revision ?? '', node: process.version }, 1);
   return {
     ...clientMetrics(registry, isKnown),
-    ...upstreamMetrics(registry, isKnown),
+    ...fromUpstreams,
     reloaded: configMetrics(registry),
     prefetch: prefetchMetrics(registry),
     mirror: (event) => {
-      toMirror(event);
+      fromMirror.mirror(event);
       toStorage.mirror(event);
     },
     housekeeping: (event) => {
@@ -66,6 +67,10 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     contentType: registry.contentType,
     render: async () => {
+      for (const upstream of options.upstreams.keys()) {
+        expect(upstream);
+        fromMirror.expect(upstream);
+      }
       await toStorage.refresh();
       return registry.metrics();
     },

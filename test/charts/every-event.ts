@@ -68,7 +68,7 @@ export async function afterEverything(): Promise<string> {
   const metrics = createMetrics({
     version: '0',
     upstreams: new Set([host]),
-    storage: async () => ({ ...bytes, availableBytes: 1, capacityBytes: 1 }),
+    storage: async () => ({ ...bytes, minFreeBytes: 1, availableBytes: 1, capacityBytes: 1 }),
   });
   requests(metrics);
   upstream(metrics);

@@ -20,12 +20,17 @@ function metricsOf(options: Partial<MetricsOptions> = {}): Metrics {
       partialBytes: 3,
       keptBytes: 4,
       limitBytes: 100,
+      minFreeBytes: 5,
       availableBytes: 50,
       capacityBytes: undefined,
     }),
     ...options,
   });
 }
+
+/** Without what has not happened. */
+const counted = (found: Readonly<Record<string, number>>): Record<string, number> =>
+  Object.fromEntries(Object.entries(found).filter(([, count]) => count > 0));
 
 /** The samples of one metric, as Prometheus would read them. */
 async function samples(metrics: Metrics, name: string): Promise<Record<string, number>> {
@@ -185,9 +190,31 @@ suite('metrics', () => {
     assert.match(metrics.contentType, /^text\/plain; version=0\.0\.4/);
   });
 
+  test('count from 0 what an alert is to see the first of, also for upstreams that come later', async () => {
+    const upstreams = new Set(['docker.io']);
+    const metrics = metricsOf({ upstreams });
+    await metrics.render();
+    upstreams.add('quay.io');
+    for (const upstream of upstreams) {
+      for (const name of ['upstream_rate_limited_total', 'digest_mismatch_total']) {
+        const found = await samples(metrics, `layover_${name}`);
+        assert.equal(found[`{upstream="${upstream}"}`], 0, name);
+      }
+      const tokens = await samples(metrics, 'layover_upstream_token_requests_total');
+      assert.equal(tokens[`{upstream="${upstream}",result="denied"}`], 0);
+    }
+    const runs = await samples(metrics, 'layover_prefetch_runs_total');
+    assert.equal(runs['{trigger="schedule",result="incomplete"}'], 0);
+    const damaged = await samples(metrics, 'layover_integrity_failures_total');
+    assert.equal(damaged['{reason="digest"}'], 0);
+    const errors = await samples(metrics, 'layover_storage_errors_total');
+    assert.equal(errors['{operation="commit"}'], 0);
+    assert.deepEqual(await samples(metrics, 'layover_storage_min_free_bytes'), { '': 5 });
+  });
+
   test('are there although the store is not', async () => {
     const metrics = metricsOf({ storage: () => Promise.reject(new Error('gone')) });
-    assert.deepEqual(await samples(metrics, 'layover_storage_errors_total'), {
+    assert.deepEqual(counted(await samples(metrics, 'layover_storage_errors_total')), {
       '{operation="figures"}': 1,
     });
     assert.deepEqual(await samples(metrics, 'layover_storage_used_bytes'), {});
@@ -224,7 +251,9 @@ suite('metrics', () => {
     assert.deepEqual(await of('retries_total'), { '{upstream="docker.io",reason="reset"}': 1 });
     assert.deepEqual(await of('circuit_open'), { [label]: 1 });
     assert.deepEqual(await of('up'), { [label]: 1 });
-    assert.deepEqual(await of('token_requests_total'), { '{upstream="docker.io",result="ok"}': 1 });
+    assert.deepEqual(counted(await of('token_requests_total')), {
+      '{upstream="docker.io",result="ok"}': 1,
+    });
     assert.deepEqual(await of('ratelimit_remaining'), { [label]: 76 });
     assert.deepEqual(await of('ratelimit_window_seconds'), { [label]: 21_600 });
     assert.deepEqual(await of('rate_limited_total'), { [label]: 1 });
@@ -274,8 +303,8 @@ suite('metrics', () => {
     assert.deepEqual(await of('revalidations_total'), {
       '{upstream="docker.io",result="unchanged"}': 1,
     });
-    assert.deepEqual(await of('storage_errors_total'), { '{operation="commit"}': 1 });
-    assert.deepEqual(await of('integrity_failures_total'), { '{reason="digest"}': 1 });
+    assert.deepEqual(counted(await of('storage_errors_total')), { '{operation="commit"}': 1 });
+    assert.deepEqual(counted(await of('integrity_failures_total')), { '{reason="digest"}': 1 });
     assert.deepEqual(await of('evicted_bytes_total'), { '{reason="budget"}': 12 });
     assert.deepEqual(await of('storage_refused_bytes_total'), { '': 7 });
     assert.deepEqual(await of('eviction_oldest_access_age_seconds'), { '': 60 });

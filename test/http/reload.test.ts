@@ -74,7 +74,7 @@ suite('a certificate', () => {
 
 function metricsOf(upstreams: ReadonlySet<string>) {
   const figure = { usedBytes: 0, objects: 0, partialBytes: 0, keptBytes: 0, limitBytes: 0 };
-  const storage = async () => ({ ...figure, availableBytes: 0, capacityBytes: 0 });
+  const storage = async () => ({ ...figure, minFreeBytes: 0, availableBytes: 0, capacityBytes: 0 });
   return createMetrics({ version: '0', upstreams, storage });
 }
 

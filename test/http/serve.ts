@@ -36,6 +36,7 @@ export async function serve(
       partialBytes: 3,
       keptBytes: 4,
       limitBytes: 100,
+      minFreeBytes: 5,
       availableBytes: 50,
       capacityBytes: undefined,
     }),
