@@ -3,7 +3,7 @@ import { decompress } from '../../layer/decompress.ts';
 import { walkTar } from '../../layer/tar.ts';
 import { bytesOf, chunksOf, type Content } from '../archive/content.ts';
 import { openFile } from '../archive/folder-files.ts';
-import { LARGEST_LOCK, LOCK_NAME, parseLock, type Lock } from './lock.ts';
+import { checkLockSize, LARGEST_LOCK, LOCK_NAME, parseLock, type Lock } from './lock.ts';
 
 /**
  * The lock in a file: the file itself, or that of a bundle, which is its first file.
@@ -29,7 +29,7 @@ async function lockIn(content: Content, file: string): Promise<Lock> {
   await using input = await decompress(chunksOf(content));
   for await (const entry of walkTar(input.bytes)) {
     if (entry.name !== LOCK_NAME) break;
-    if (entry.size > LARGEST_LOCK) throw noLock(file);
+    checkLockSize(entry.size, `${file}, ${LOCK_NAME}`);
     const parts: Uint8Array[] = [];
     for await (const chunk of entry.content()) parts.push(Uint8Array.from(chunk));
     return parseLock(Buffer.concat(parts), `${file}, ${LOCK_NAME}`);

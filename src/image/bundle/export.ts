@@ -10,7 +10,7 @@ import { Output } from '../archive/output.ts';
 import { storeSource, storePaths } from '../store-source.ts';
 import { chosenImages, refuseMissing, type Chosen } from './chosen.ts';
 import type { ClosureRules } from './closure-parts.ts';
-import { formatLock, lockDigest, type Lock, type LockedImage } from './lock.ts';
+import { checkLockSize, formatLock, lockDigest, type Lock, type LockedImage } from './lock.ts';
 import { layoutOf } from './layout.ts';
 import { writeBundle } from './write.ts';
 
@@ -48,6 +48,8 @@ export async function exportBundle(options: ExportOptions): Promise<Exported> {
   const chosen = await chosenImages(paths, source, options);
   refuseMissing(chosen);
   const { lock, places } = locked(chosen, options.since);
+  const lockBytes = formatLock(lock);
+  checkLockSize(lockBytes.length, options.lock);
   const content = lock.content
     .filter((one) => one.in === 'bundle')
     .toSorted((a, b) => kindOf(places, a.digest) - kindOf(places, b.digest));
@@ -62,7 +64,7 @@ export async function exportBundle(options: ExportOptions): Promise<Exported> {
     signal,
   });
   await using output = await Output.open(options.lock);
-  await output.write(formatLock(lock), 0);
+  await output.write(lockBytes, 0);
   await output.commit();
   return { lock, bytes };
 }

@@ -9,7 +9,7 @@ import { damaged, type Files } from '../archive/content.ts';
 import { openFile } from '../archive/folder-files.ts';
 import { notAnArchive } from '../archive/tar-files.ts';
 import { Commits } from './commits.ts';
-import { LOCK_NAME, parseLock, type Lock } from './lock.ts';
+import { checkLockSize, LOCK_NAME, parseLock, type Lock } from './lock.ts';
 import { isSmall, Members, quoted } from './members.ts';
 import { Reservation } from './reservation.ts';
 import type { Shelf } from './shelf.ts';
@@ -130,6 +130,7 @@ export class Intake implements AsyncDisposable {
   async #entry(entry: TarEntry): Promise<void> {
     const name = this.#members.next(entry.name);
     if (entry.type === 'directory') return;
+    if (name === LOCK_NAME) this.#checkLock(entry);
     if (entry.type === 'symlink' || entry.type === 'hardlink') {
       this.#members.link(name, entry);
       return;
@@ -145,6 +146,13 @@ export class Intake implements AsyncDisposable {
       const bytes = await this.#members.keep(name, entry);
       if (name === LOCK_NAME) await this.#learnLock(bytes);
     } else await this.#learn(name, entry);
+  }
+
+  /** One that could not be read must not pass for none. */
+  #checkLock({ type, size }: TarEntry): void {
+    const { name } = this.#options;
+    checkLockSize(size, `${name}, ${LOCK_NAME}`);
+    if (type !== 'file') throw notAnArchive(name, `its ${LOCK_NAME} is no file`);
   }
 
   /** What a lock does not list has no business in the archive: said before it is read. */

@@ -74,6 +74,13 @@ export function formatLock({ images, content, since }: Lock): Buffer {
   return Buffer.from(`${JSON.stringify(value, undefined, 1)}\n`);
 }
 
+/** @throws RegistryError MANIFEST_INVALID for more than any reader of locks takes */
+export function checkLockSize(bytes: number, place: string): void {
+  if (bytes <= LARGEST_LOCK) return;
+  const message = `${place} is larger than any lock: ${bytes} bytes, not ${LARGEST_LOCK} at most; choose fewer images for one bundle`;
+  throw new RegistryError('MANIFEST_INVALID', message);
+}
+
 /** What another lock says that it goes on from. */
 export function lockDigest(lock: Lock): Digest {
   return digestOf(formatLock(lock));

@@ -110,9 +110,8 @@ export class Members {
 
 /** JSON and what stands beside it; the rest is content, however small. */
 export function isSmall(name: string, size: number): boolean {
-  if (name === LOCK_NAME) return size <= LARGEST_LOCK;
   return (
-    size <= LARGEST_SMALL &&
+    size <= (name === LOCK_NAME ? LARGEST_LOCK : LARGEST_SMALL) &&
     (name.endsWith('.json') || /(?:^|\/)(?:json|VERSION|repositories|oci-layout)$/.test(name))
   );
 }

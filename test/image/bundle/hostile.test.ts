@@ -3,7 +3,7 @@ import { suite, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { digestOf } from '../../../src/core/digest.ts';
 import type { ErrorCode } from '../../../src/core/errors.ts';
-import { formatLock, LOCK_NAME, parseLock } from '../../../src/image/bundle/lock.ts';
+import { formatLock, LARGEST_LOCK, LOCK_NAME, parseLock } from '../../../src/image/bundle/lock.ts';
 import { walkTar } from '../../../src/layer/tar.ts';
 import { file, folder, symlink, tarOf, type Item } from '../../fixtures/layer-builder.ts';
 import { failsWith } from '../archive/source-contract.ts';
@@ -66,6 +66,18 @@ const CASES: readonly Case[] = [
     bytes: () => flipped(packed, Math.floor(packed.length / 2)),
     code: 'MANIFEST_INVALID',
     message: /not an image archive|damaged/,
+  },
+  {
+    name: 'a lock that is too large',
+    bytes: () => tarOf(replaced(LOCK_NAME, Buffer.alloc(LARGEST_LOCK + 1, ' '))),
+    code: 'MANIFEST_INVALID',
+    message: /layover\.lock\.json is larger than any lock: 33554433 bytes, not 33554432 at most/,
+  },
+  {
+    name: 'a lock that is a link',
+    bytes: () => tarOf([...without(LOCK_NAME), symlink(LOCK_NAME, 'index.json')]),
+    code: 'MANIFEST_INVALID',
+    message: /its layover\.lock\.json is no file/,
   },
   {
     name: 'a layer that is missing',

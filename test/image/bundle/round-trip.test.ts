@@ -4,12 +4,17 @@ import { chmod, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { suite, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { digestOf } from '../../../src/core/digest.ts';
+import { MEDIA_TYPES } from '../../../src/core/media-type.ts';
 import { parsePlatform } from '../../../src/core/platform.ts';
 import { parseTag } from '../../../src/core/reference.ts';
 import { readLock } from '../../../src/image/bundle/base.ts';
 import { formatLock } from '../../../src/image/bundle/lock.ts';
 import { storeSource } from '../../../src/image/store-source.ts';
 import { importMarks } from '../../../src/store/imports.ts';
+import { buildImage } from '../../fixtures/image-builder.ts';
+import { file } from '../../fixtures/layer-builder.ts';
+import { MemorySource } from '../../fixtures/memory-source.ts';
 import { failsWith } from '../archive/source-contract.ts';
 import {
   APP,
@@ -232,6 +237,34 @@ suite('what cannot be exported', () => {
       exported(here, ['docker.io/**'], { platforms: [parsePlatform('linux/s390x')] }),
       failsWith('MANIFEST_UNKNOWN', /not for linux\/s390x; it is for .*linux\/amd64/),
     );
+  });
+
+  test('a lock that no import would take', async () => {
+    await using here = await openWorld();
+    const source = new MemorySource();
+    const image = buildImage([[file('a', 'a')]], { source, repository: APP });
+    const { manifest, config, layers } = image;
+    const others = Array.from({ length: 900 }, (_, at) => ({
+      ...manifest.descriptor,
+      digest: digestOf(Buffer.from(`${at}`)),
+      platform: { os: 'linux', architecture: 'arm64', variant: 'v'.repeat(4_000) },
+    }));
+    const index = source.putManifest(APP, {
+      schemaVersion: 2,
+      mediaType: MEDIA_TYPES.ociIndex,
+      manifests: [
+        { ...manifest.descriptor, platform: { os: 'linux', architecture: 'amd64' } },
+        ...others,
+      ],
+    });
+    const parts = [index.descriptor, manifest.descriptor, config, ...layers];
+    await keep(here.store, { source, repository: APP }, parts);
+    for (let at = 0; at < 10; at += 1) await tag(here.store, APP, `v${at}`, index.descriptor);
+    await assert.rejects(
+      exported(here, ['docker.io/**']),
+      failsWith('MANIFEST_INVALID', /lock\.json is larger than any lock: .* choose fewer images/s),
+    );
+    await assert.rejects(readFile(path.join(here.folder, '..', 'bundle.tar')), { code: 'ENOENT' });
   });
 
   test('what leaves the store meanwhile is an error by name', async () => {
