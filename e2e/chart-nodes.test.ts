@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { test } from 'node:test';
 import { chart, objectsIn } from './lib/chart.ts';
 import { containersOf } from './lib/chart-checks.ts';
@@ -61,7 +62,7 @@ test(
         : argument.startsWith('http://release-')
           ? mirror.url
           : argument;
-    const runs = async (name: string, container = 0): Promise<string> => {
+    const runs = async (name: string, container = 0, also = ''): Promise<string> => {
       const set = objectsIn(stdout).find(
         (object) => object.kind === 'DaemonSet' && object.name === name,
       );
@@ -72,7 +73,7 @@ test(
         ...args.filter((one) => one !== '--').map(asThere),
       );
       assert.equal(done.code, 0, done.stdout + done.stderr);
-      return done.stdout + (container === 0 ? '' : done.stderr);
+      return done.stdout + (container === 0 && also === '' ? '' : done.stderr);
     };
 
     await runs('release-layover-nodes');
@@ -87,5 +88,18 @@ test(
 
     await runs('release-layover-undo');
     assert.equal(await snapshot(folder.at('host')), before);
+
+    // What somebody wrote by hand stops neither the pods nor the hook: it is told, and all else is done.
+    const broken = folder.at(`host${path}/certs.d/ghcr.io/hosts.toml`);
+    await mkdir(dirname(broken), { recursive: true });
+    await writeFile(broken, 'server = \n');
+    assert.match(await runs('release-layover-nodes', 0, 'told'), /left alone.*\n.*ghcr\.io/);
+    assert.match(await runs('release-layover-nodes', 1), /left alone.*\n.*ghcr\.io/);
+    const quay = folder.at(`host${path}/certs.d/quay.io/hosts.toml`);
+    assert.ok((await readFile(quay, 'utf8')).includes(mirror.url));
+    await writeFile(quay, `${await readFile(quay, 'utf8')}\n# mine\n`);
+    assert.match(await runs('release-layover-undo', 0, 'told'), /left alone.*\n.*quay\.io/);
+    assert.match(await readFile(quay, 'utf8'), /# mine/);
+    assert.equal(await readFile(broken, 'utf8'), 'server = \n');
   },
 );

@@ -49,6 +49,14 @@ export function addSetup(program: Command, { actions, output }: Context): void {
     .option('--write', 'change the files')
     .option('--undo', 'bring the files back to what they were')
     .option('--force', 'with --undo: also those that somebody changed since, losing that')
+    .addOption(
+      new Option(
+        '--left-alone <is>',
+        'what a file is that has to be changed by hand: a failure, or but told',
+      )
+        .choices(['failure', 'told'] as const)
+        .default('failure' as const),
+    )
     .addOption(flag.config())
     .option('--json', 'print a JSON object')
     .option('-q, --quiet', 'print data and errors, nothing else')
@@ -81,7 +89,9 @@ export function addSetup(program: Command, { actions, output }: Context): void {
       if (quiet !== true && json !== true) {
         output.error(remarks(outcome, place.mode));
       }
-      if (outcome.refused.length > 0) throw new Finding(refusal(outcome));
+      if (outcome.refused.length === 0) return;
+      if (options.leftAlone === 'failure') throw new Finding(refusal(outcome));
+      output.error(`${refusal(outcome)}\n`);
     });
 }
 
