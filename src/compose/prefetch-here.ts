@@ -50,7 +50,8 @@ export async function prefetchHere(
   });
   forget = (digest) => source.forget(digest);
   const router = createRouter({ ...config, upstreams: [...config.upstreams.values()] });
-  const wiring = { mirror: source, store: store.content, router: () => router };
+  const { content, housekeeping } = store;
+  const wiring = { mirror: source, store: content, router: () => router, housekeeping };
   const prefetcher = new Prefetcher({
     stock: stockOf(wiring),
     look: () => lookAt({ ...wiring, upstream: upstreams.of }),

@@ -4,6 +4,7 @@ import type { Administration } from '../http/admin/administration.ts';
 import type { Metrics } from '../http/metrics.ts';
 import { Prefetcher } from '../image/prefetch/prefetcher.ts';
 import type { Mirror } from '../mirror/mirror.ts';
+import type { Router } from '../mirror/route.ts';
 import type { OpenStore } from './store.ts';
 import { prefetchLog } from './prefetch-log.ts';
 import { Scheduled } from './schedule.ts';
@@ -31,7 +32,9 @@ export interface Prefetching extends AsyncDisposable {
 /** Nothing is scheduled before the first `follow`. */
 export function openPrefetching(options: PrefetchingOptions): Prefetching {
   const { source, store, worlds, environment, logger, metrics } = options;
-  const wiring = { mirror: source, store: store.content, router: () => worlds.now.serving.router };
+  const { content, housekeeping } = store;
+  const router = (): Router => worlds.now.serving.router;
+  const wiring = { mirror: source, store: content, router, housekeeping };
   const stock = stockOf(wiring);
   const prefetcher = new Prefetcher({
     stock,

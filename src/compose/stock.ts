@@ -6,16 +6,18 @@ import type { Source } from '../core/source.ts';
 import type { Stock } from '../image/prefetch/stock.ts';
 import type { Mirror } from '../mirror/mirror.ts';
 import type { Router } from '../mirror/route.ts';
+import type { Housekeeping } from '../store/budget/housekeeping.ts';
 import type { ContentStore } from '../store/store.ts';
 
 export interface StockOptions {
   readonly mirror: Mirror;
   readonly store: Pick<ContentStore, 'size'>;
   readonly router: () => Router;
+  readonly housekeeping: Pick<Housekeeping, 'looked' | 'keepShares' | 'hasShare'>;
 }
 
 /** The mirror, to be filled: what it is asked for it stores, by the rules that hold for clients. */
-export function stockOf({ mirror, store, router }: StockOptions): Stock {
+export function stockOf({ mirror, store, router, housekeeping }: StockOptions): Stock {
   const { keeping } = mirror;
   return {
     route: routed(router),
@@ -26,7 +28,15 @@ export function stockOf({ mirror, store, router }: StockOptions): Stock {
     tag: (repository, tag) => keeping.tag(repository, tag),
     bring: (repository, blob, options) => keeping.blob(repository, blob, options),
     blob: (repository, digest) => mirror.blob(repository, digest),
+    settle: async () => {
+      await housekeeping.looked();
+      await housekeeping.keepShares();
+    },
     has: async (_repository, digest) => (await store.size(digest)) !== undefined,
+    limits: ({ host }) =>
+      housekeeping.hasShare(host)
+        ? [`upstreams.${host}.maxSize`, 'storage.maxSize']
+        : ['storage.maxSize'],
   };
 }
 
@@ -85,7 +95,9 @@ export function lookAt({ mirror, store, router, upstream }: LookOptions): Stock 
       return held ? { how: 'held', bytes: 0 } : { how: 'fetched', bytes: size };
     },
     blob: (repository, digest) => upstream(repository.host).blob(repository, digest),
+    settle: async () => {},
     has: async () => true,
+    limits: () => [],
   };
   return stock;
 }

@@ -106,6 +106,7 @@ class Run {
   /** What came first may have had to make way for what came last: then there is no room for all of it. */
   async lookAgain(): Promise<void> {
     const { stock } = this.#options;
+    await stock.settle();
     for (const one of this.#complete.splice(0)) {
       const { item, digests } = one;
       const here = await Promise.all(digests.map((digest) => stock.has(item.repository, digest)));
@@ -114,7 +115,8 @@ class Run {
         this.#complete.push(one);
         continue;
       }
-      const reason = `${left} of ${digests.length} blobs have left again to make room: storage.maxSize is too small for all that was asked for`;
+      const limits = stock.limits(item.repository).join(' or ');
+      const reason = `${left} of ${digests.length} blobs have left again to make room: ${limits} is too small for all that was asked for`;
       this.#failed(nameOf(item), new RegistryError('STORAGE_UNAVAILABLE', reason));
     }
   }

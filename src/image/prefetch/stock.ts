@@ -35,6 +35,10 @@ export interface Stock {
   bring(repository: Repository, blob: Descriptor, options: BringOptions): Promise<Brought>;
   /** To be read: a configuration, where the platform is not said elsewhere. */
   blob(repository: Repository, digest: Digest): Promise<Blob>;
+  /** Has everything leave that may not stay. */
+  settle(): Promise<void>;
   /** Whether it is still here. */
   has(repository: Repository, digest: Digest): Promise<boolean>;
+  /** The settings that bound how much is kept of what the repository's registry has. */
+  limits(repository: Repository): readonly string[];
 }

@@ -44,6 +44,8 @@ export class Housekeeping implements AsyncDisposable {
   readonly #space: () => Promise<Space>;
   readonly #survey = new Survey(() => this.#surveyed);
   readonly #rounds: Rounds;
+  /** The sweep for shares that is under way. */
+  #sharing = Promise.resolve();
 
   constructor(options: HousekeepingOptions) {
     const { paths, rules, links } = options;
@@ -197,15 +199,23 @@ export class Housekeeping implements AsyncDisposable {
     if ((await this.pins.read()) === 'changed') await this.repin();
     if (!this.#survey.known) await this.#survey.repositories();
     if (this.closed !== undefined) return;
-    const { maxAge, shares, limits } = this.#options.rules();
+    const { maxAge } = this.#options.rules();
     const before = this.clock.now() - maxAge;
     if (maxAge > 0) await this.evictor.sweep({ reason: 'age', before, excess: () => Infinity });
-    for (const [host, share] of shares) {
-      if (this.index.bytesOf(host) <= share) continue;
-      const excess = (): number => this.index.bytesOf(host) - share * limits.lowWater;
-      await this.evictor.sweep({ reason: 'share', host, excess });
-    }
+    await this.keepShares();
     await this.room.tidy();
+  }
+
+  /** Whether the upstream may have a share of the budget only. */
+  hasShare(host: string): boolean {
+    return this.#options.rules().shares.has(host);
+  }
+
+  /** Has leave now what upstreams have beyond their shares. Settles when no more of it is on its way out. */
+  async keepShares(): Promise<void> {
+    const sweeping = this.#sharing.then(() => this.#sweepShares());
+    this.#sharing = sweeping.catch(() => {});
+    await sweeping;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -216,6 +226,16 @@ export class Housekeeping implements AsyncDisposable {
     this.#meta.setClock(this.clock.state);
     this.#survey.end();
     this.database.close();
+  }
+
+  async #sweepShares(): Promise<void> {
+    if (this.closed !== undefined) return;
+    const { shares, limits } = this.#options.rules();
+    for (const [host, share] of shares) {
+      if (this.index.bytesOf(host) <= share) continue;
+      const excess = (): number => this.index.bytesOf(host) - share * limits.lowWater;
+      await this.evictor.sweep({ reason: 'share', host, excess });
+    }
   }
 
   #appear(digest: Digest, size: number): void {

@@ -32,8 +32,8 @@ export async function filling(options: WorldOptions = {}) {
   });
   const events: PrefetchEvent[] = [];
   const fetch = (images: readonly string[], { dry, platforms = [], ...more }: Fetching = {}) => {
-    const { mirror, store } = place;
-    const both = { mirror, store, router: () => router };
+    const { mirror, store, housekeeping } = place;
+    const both = { mirror, store, router: () => router, housekeeping };
     return prefetch({
       images,
       platforms: platforms === 'all' ? platforms : platforms.map(parsePlatform),

@@ -279,6 +279,34 @@ test('what has to make way for what comes later in the same run is no success', 
   assert.ok(failures.some(({ reason }) => /left again to make room/.test(reason)));
 });
 
+test("what an upstream's share takes away is no success, and the failure names the share", async () => {
+  const shares = new Map([['docker.io', 150 * KiB]]);
+  await using place = await filling({ housekeeping: { shares } });
+  const images = new Map(
+    ['v1', 'v2', 'v3', 'v4'].map((tag, seed) => {
+      const layers = [{ size: 60 * KiB, seed }];
+      return [tag, place.registry.addImage('library/x', tag, { layers, config: { seed } })];
+    }),
+  );
+  const { complete, failures } = await place.fetch(['x:v*']);
+  const reasons = failures.map(({ code, reason }) => `${code} ${reason}`);
+  assert.ok(complete <= 2, `${complete} complete`);
+  assert.equal(complete + failures.length, 4);
+  for (const reason of reasons) {
+    const said =
+      /^STORAGE_UNAVAILABLE .*left again.*: upstreams\.docker\.io\.maxSize or storage\.max/;
+    assert.match(reason, said);
+  }
+  // What was called complete still is when the share is looked at again.
+  await place.housekeeping.round();
+  for (const [tag, { manifest, config, layers }] of images) {
+    if (failures.some(({ image }) => image.endsWith(`:${tag}`))) continue;
+    for (const { digest } of [manifest, config, ...layers]) {
+      assert.notEqual(await place.store.size(digest), undefined, `${tag} ${digest}`);
+    }
+  }
+});
+
 test('a dry run tells the same and leaves nothing', async () => {
   await using place = await filling();
   addIndex(place);
