@@ -1,35 +1,21 @@
 import assert from 'node:assert/strict';
-import { EventEmitter } from 'node:events';
-import { Readable, Writable } from 'node:stream';
 import { test } from 'node:test';
 import type { Actions } from '../../src/cli/actions.ts';
 import type { ExportChoices, ImportChoices } from '../../src/cli/bundle-actions.ts';
-import { terminalInput } from '../../src/cli/input.ts';
-import { interruption } from '../../src/cli/interruption.ts';
-import { run } from '../../src/cli/program.ts';
-import { connect } from '../../src/compose/client.ts';
 import { digestOf } from '../../src/core/digest.ts';
-import { noBundles, noUpkeep } from './no-upkeep.ts';
+import { noActions, noBundles } from './no-actions.ts';
+import { typed } from './typed.ts';
 
 const DIGEST = digestOf(Buffer.from('an image'));
 const ROOT = { digest: DIGEST, mediaType: 'application/vnd.oci.image.manifest.v1+json', size: 8 };
 
 async function ran(line: readonly string[], watched: 'yes' | 'no' = 'no') {
-  const told = { out: '', error: '' };
   const asked: { exports: ExportChoices[]; imports: ImportChoices[] } = {
     exports: [],
     imports: [],
   };
   const actions: Actions = {
-    serve: async () => {},
-    health: async () => undefined,
-    verify: async function* () {},
-    check: async () => [],
-    schema: () => ({}),
-    show: async () => '',
-    upkeep: noUpkeep,
-    prefetch: () => Promise.reject(new Error('prefetch')),
-    clients: () => Promise.reject(new Error('clients')),
+    ...noActions,
     bundles: {
       ...noBundles,
       async export(choices) {
@@ -49,27 +35,7 @@ async function ran(line: readonly string[], watched: 'yes' | 'no' = 'no') {
       },
     },
   };
-  const code = await run(line, {
-    version: '1.2.3',
-    actions: async () => actions,
-    interruption: interruption(new EventEmitter()),
-    input: terminalInput({
-      stdin: Readable.from([]),
-      prompts: new Writable(),
-      signal: () => new AbortController().signal,
-      interrupt() {},
-    }),
-    environment: {},
-    connect: async (options) => connect(options, {}),
-    output: {
-      out: (text) => (told.out += text),
-      error: (text) => (told.error += text),
-      bytes: async () => {},
-      watched,
-      columns: 80,
-    },
-  });
-  return { code, ...told, ...asked };
+  return { ...(await typed(line, { actions, watched })), ...asked };
 }
 
 test('export tells what it wrote, and asks for what was said', async () => {

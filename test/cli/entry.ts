@@ -7,7 +7,7 @@ import { checkConfig, readConfig } from '../../src/config/read.ts';
 import { jsonSchema } from '../../src/config/schema.ts';
 import { showSettings } from '../../src/config/show.ts';
 import type { Choices } from '../../src/cli/actions.ts';
-import { noBundles, noUpkeep } from './no-upkeep.ts';
+import { noBundles, noUpkeep } from './no-actions.ts';
 
 // The command line over the real configuration, as the program wires it, with a server that only
 // tells what it was given and an empty store: for tests that run it as a process.

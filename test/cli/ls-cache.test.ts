@@ -1,14 +1,10 @@
 import assert from 'node:assert/strict';
-import { EventEmitter } from 'node:events';
-import { Readable, Writable } from 'node:stream';
 import { test } from 'node:test';
-import { terminalInput } from '../../src/cli/input.ts';
-import { interruption } from '../../src/cli/interruption.ts';
-import { run } from '../../src/cli/program.ts';
 import { digestOf } from '../../src/core/digest.ts';
 import { parseTag } from '../../src/core/reference.ts';
 import type { CachedImage } from '../../src/store/inventory/images.ts';
-import { noBundles, noUpkeep } from './no-upkeep.ts';
+import { noActions, noUpkeep } from './no-actions.ts';
+import { typed } from './typed.ts';
 
 const digest = digestOf(Buffer.from('x'));
 const IMAGES: readonly CachedImage[] = [
@@ -34,46 +30,20 @@ const IMAGES: readonly CachedImage[] = [
 ];
 
 async function lsCache(...line: readonly string[]) {
-  const told = { out: '', error: '', patterns: [] as readonly string[] };
-  const refuse = () => Promise.reject(new Error('not asked for'));
-  const code = await run(['ls-cache', ...line], {
-    version: '0.0.0',
-    actions: async () => ({
-      serve: refuse,
-      health: refuse,
-      async *verify() {},
-      check: refuse,
-      schema: () => undefined,
-      show: refuse,
-      prefetch: refuse,
-      bundles: noBundles,
-      clients: refuse,
+  let asked: readonly string[] = [];
+  const told = await typed(['ls-cache', ...line], {
+    actions: {
+      ...noActions,
       upkeep: {
         ...noUpkeep,
         async *images(_choices, patterns) {
-          told.patterns = patterns;
+          asked = patterns;
           yield* IMAGES;
         },
       },
-    }),
-    interruption: interruption(new EventEmitter()),
-    input: terminalInput({
-      stdin: Readable.from([]),
-      prompts: new Writable(),
-      signal: () => new AbortController().signal,
-      interrupt() {},
-    }),
-    environment: {},
-    connect: refuse,
-    output: {
-      out: (text) => (told.out += text),
-      error: (text) => (told.error += text),
-      bytes: async () => {},
-      columns: 80,
-      watched: 'no',
     },
   });
-  return { code, ...told, lines: told.out.trimEnd().split('\n') };
+  return { ...told, patterns: asked, lines: told.out.trimEnd().split('\n') };
 }
 
 test('what is cached, a line an image', async () => {

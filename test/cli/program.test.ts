@@ -1,59 +1,25 @@
 import assert from 'node:assert/strict';
-import { EventEmitter } from 'node:events';
-import { Readable, Writable } from 'node:stream';
 import { test } from 'node:test';
 import type { Actions, Choices, Verified, VerifyChoices } from '../../src/cli/actions.ts';
-import { run } from '../../src/cli/program.ts';
 import { VERBS } from '../../src/cli/verbs.ts';
 import { formatBytes } from '../../src/cli/format-bytes.ts';
-import { terminalInput } from '../../src/cli/input.ts';
-import { interruption } from '../../src/cli/interruption.ts';
 import { load } from '../../src/config/load.ts';
 import { digestOf } from '../../src/core/digest.ts';
 import { RegistryError } from '../../src/core/errors.ts';
-import { noBundles, noUpkeep } from './no-upkeep.ts';
-import { connect } from '../../src/compose/client.ts';
+import { noActions } from './no-actions.ts';
+import { typed } from './typed.ts';
 
 const actions: Actions = {
+  ...noActions,
   serve: async () => {},
   health: async () => undefined,
-  verify: async function* () {},
   check: async () => [],
   schema: () => ({ type: 'object' }),
   show: async () => 'drain: 30s  # default\n',
-  upkeep: noUpkeep,
-  bundles: noBundles,
-  prefetch: () => Promise.reject(new Error('prefetch')),
-  clients: () => Promise.reject(new Error('clients')),
 };
 
-async function ran(
-  line: readonly string[],
-  given: Partial<Actions> = {},
-  watched: 'yes' | 'no' = 'no',
-) {
-  const told = { out: '', error: '' };
-  const code = await run(line, {
-    version: '1.2.3',
-    actions: async () => ({ ...actions, ...given }),
-    interruption: interruption(new EventEmitter()),
-    input: terminalInput({
-      stdin: Readable.from([]),
-      prompts: new Writable(),
-      signal: () => new AbortController().signal,
-      interrupt() {},
-    }),
-    environment: {},
-    connect: async (options) => connect(options, {}),
-    output: {
-      out: (text) => (told.out += text),
-      error: (text) => (told.error += text),
-      bytes: async (chunk) => void (told.out += Buffer.from(chunk).toString('latin1')),
-      columns: 80,
-      watched,
-    },
-  });
-  return { code, ...told };
+function ran(line: readonly string[], given: Partial<Actions> = {}, watched: 'yes' | 'no' = 'no') {
+  return typed(line, { actions: { ...actions, ...given }, watched });
 }
 
 const blob = (text: string, outcome: Verified['outcome']): Verified => ({

@@ -1,3 +1,4 @@
+import type { Actions } from '../../src/cli/actions.ts';
 import type { Bundles } from '../../src/cli/bundle-actions.ts';
 import type { Upkeep } from '../../src/cli/upkeep-actions.ts';
 
@@ -20,4 +21,18 @@ export const noUpkeep: Upkeep = {
 export const noBundles: Bundles = {
   export: () => Promise.reject(new Error('export')),
   import: () => Promise.reject(new Error('import')),
+};
+
+/** And do nothing else that needs more than the line. */
+export const noActions: Actions = {
+  serve: () => Promise.reject(new Error('serve')),
+  health: () => Promise.reject(new Error('health')),
+  async *verify() {},
+  check: () => Promise.reject(new Error('check')),
+  schema: () => ({}),
+  show: () => Promise.reject(new Error('show')),
+  upkeep: noUpkeep,
+  bundles: noBundles,
+  prefetch: () => Promise.reject(new Error('prefetch')),
+  clients: () => Promise.reject(new Error('clients')),
 };
