@@ -57,8 +57,9 @@ export function addImport(program: Command, { actions, output, interruption }: C
         shown.end(told(imported));
         if (json !== undefined) output.out(`${JSON.stringify({ file, ...imported })}\n`);
         else if (quiet === undefined) {
-          for (const { name, digest, outcome } of imported.images) {
-            output.out(`${name}  ${digest}  ${WORDS[outcome]}\n`);
+          for (const { name, digest, outcome, without } of imported.images) {
+            const left = without.length === 0 ? '' : `, without ${without.join(', ')}`;
+            output.out(`${name}  ${digest}  ${WORDS[outcome]}${left}\n`);
           }
         }
       }

@@ -98,8 +98,9 @@ function importedIn(answer: unknown): ImportedThere {
 
 function imageIn(value: unknown): ImportedImage | undefined {
   if (!isRecord(value)) return undefined;
-  const { name, digest, outcome } = value;
+  const { name, digest, outcome, without } = value;
   if (typeof name !== 'string' || typeof digest !== 'string' || !isDigest(digest)) return undefined;
   const known = OUTCOMES.find((one) => one === outcome);
-  return known && { name, digest, outcome: known };
+  const left = Array.isArray(without) ? without.map(String) : [];
+  return known && { name, digest, outcome: known, without: left };
 }

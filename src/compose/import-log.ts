@@ -10,7 +10,8 @@ export function importLog(logger: Logger): (event: ImportEvent) => void {
       return;
     }
     const { images, blobs, bytes } = event.imported;
-    for (const { name, digest, outcome } of images) {
+    for (const { name, digest, outcome, without } of images) {
+      if (without.length > 0) logger.warn({ archive, name, without }, 'imported without platforms');
       if (outcome === 'stays') logger.warn({ archive, name, digest }, 'the tag means another');
     }
     logger.info({ archive, images: images.length, blobs, bytes }, 'imported');

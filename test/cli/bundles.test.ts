@@ -30,7 +30,8 @@ async function ran(line: readonly string[], watched: 'yes' | 'no' = 'no') {
         asked.imports.push(choices);
         choices.begin(50);
         choices.progress(50);
-        const images = [{ name: 'a.io/b:1', digest: DIGEST, outcome: 'new' as const }];
+        const without = choices.file === 'one.tar' ? [] : ['linux/arm64', 'linux/s390x'];
+        const images = [{ name: 'a.io/b:1', digest: DIGEST, outcome: 'new' as const, without }];
         return { images, blobs: 3, bytes: 2_048 };
       },
     },
@@ -78,7 +79,8 @@ test('import takes one archive after the other, and lists what came', async () =
       ['two.tar', 'keep', undefined, []],
     ],
   );
-  assert.equal(out, `a.io/b:1  ${DIGEST}  new\n`.repeat(2));
+  const line = `a.io/b:1  ${DIGEST}  new`;
+  assert.equal(out, `${line}\n${line}, without linux/arm64, linux/s390x\n`);
   assert.match(error, /one\.tar: 1 image: 3 blobs, 2\.0 KiB new\ntwo\.tar: /);
 });
 
@@ -88,7 +90,7 @@ test('import as JSON, quietly, and with all that can be said of one archive', as
   assert.equal(error, '');
   assert.deepEqual(JSON.parse(out), {
     file: 'one.tar',
-    images: [{ name: 'a.io/b:1', digest: DIGEST, outcome: 'new' }],
+    images: [{ name: 'a.io/b:1', digest: DIGEST, outcome: 'new', without: [] }],
     blobs: 3,
     bytes: 2_048,
   });

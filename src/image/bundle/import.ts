@@ -13,7 +13,7 @@ import { closureOf } from './closure.ts';
 import { describeMissing, type Closure, type Missing } from './closure-parts.ts';
 import { checkLock, contentsOf, subjectOf, type Contents } from './contents.ts';
 import { Intake } from './intake.ts';
-import type { Lock } from './lock.ts';
+import type { LeftOut, Lock } from './lock.ts';
 import { nameImages, type NamedImage } from './naming.ts';
 import { placeImages, type Whole } from './place.ts';
 import type { TagMoves } from './query.ts';
@@ -40,6 +40,8 @@ export interface ImportedImage {
   readonly digest: Digest;
   /** `same`: it was here under that name. `moved`: the name meant something else. `stays`: it still does. */
   readonly outcome: 'new' | 'same' | 'moved' | 'stays';
+  /** `os/architecture[/variant]` of what the image is for and the archive has not. */
+  readonly without: readonly string[];
 }
 
 export interface Imported {
@@ -90,10 +92,11 @@ export async function importBundle(
   });
   const fresh = [...content.values()].filter(({ descriptor }) => intake.settle(descriptor.digest));
   return {
-    images: whole.map(({ reference: { repository, at }, root, before }) => ({
+    images: whole.map(({ reference: { repository, at }, root, before, without }) => ({
       name: formatReference(repository, at),
       digest: root.digest,
       outcome: outcomeOf(before, root.digest, options.tags),
+      without,
     })),
     places: whole.map(({ reference: { repository }, root: { digest } }) => ({
       repository,
@@ -116,6 +119,15 @@ function outcomeOf(
 
 interface Verified extends NamedImage {
   readonly closure: Closure;
+  readonly without: readonly string[];
+}
+
+/** Platforms of which nothing came. One without a name is called by its digest. */
+function platformsLeftOut(left: readonly LeftOut[]): readonly string[] {
+  const names = left.flatMap(({ platform, digest, why }) =>
+    why === 'not distributable' ? [] : [platform ?? digest],
+  );
+  return [...new Set(names)].filter((name) => !name.startsWith('unknown/')).toSorted();
 }
 
 /** Everything that the archive says it holds has to be there. */
@@ -139,7 +151,8 @@ async function verify(
     const left = new Set(locked?.leftOut.map(({ digest }) => digest));
     for (const one of closure.missing) if (!left.has(one.digest)) missing.set(one.digest, one);
     for (const { descriptor } of closure.content.values()) found.set(descriptor.digest, descriptor);
-    verified.push({ ...image, closure });
+    const without = platformsLeftOut(locked?.leftOut ?? closure.leftOut);
+    verified.push({ ...image, closure, without });
   }
   for (const { digest, size, mediaType, in: place } of lock?.content ?? []) {
     if (missing.has(digest) || intake.has(digest)) continue;
@@ -168,9 +181,9 @@ async function chosen(
   images: readonly Verified[],
   { source }: Contents,
   { platforms, shelf }: ImportOptions,
-): Promise<readonly Whole[]> {
-  const whole: Whole[] = [];
-  for (const { reference, root, closure } of images) {
+): Promise<readonly (Whole & Pick<Verified, 'without'>)[]> {
+  const whole: (Whole & Pick<Verified, 'without'>)[] = [];
+  for (const { reference, root, closure, without } of images) {
     const { repository, at } = reference;
     const text = formatReference(repository, at);
     const wanted =
@@ -182,7 +195,7 @@ async function chosen(
       : isHosted(repository)
         ? await shelf.hosted.tag(repository, at)
         : (await shelf.tags.get(repository, at))?.descriptor;
-    whole.push({ reference, root, closure: wanted, before: record?.digest });
+    whole.push({ reference, root, closure: wanted, before: record?.digest, without });
   }
   return whole;
 }

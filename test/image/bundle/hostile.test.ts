@@ -313,6 +313,23 @@ suite('of an archive that is not right nothing becomes visible, and nothing stay
     assert.equal((await there.import(archive)).images.length, 1);
   });
 
+  test('without a lock whole platforms may lack, which is told', async () => {
+    const { second } = good.image;
+    const path = (digest: string): string => `blobs/sha256/${digest.slice(7)}`;
+    const own = `blobs/sha256/${second.layers[1]?.digest.slice(7)}`;
+    for (const [gone, without] of [
+      [[path(second.manifest.descriptor.digest), own], ['linux/arm64']],
+      [[own], undefined],
+      [[], []],
+    ] as const) {
+      await using there = await openWorld();
+      const items = good.items.filter(({ name }) => ![LOCK_NAME, ...gone].includes(String(name)));
+      const imported = there.import(tarOf(items));
+      if (without === undefined) await assert.rejects(imported, failsWith('BLOB_UNKNOWN', /lacks/));
+      else assert.deepEqual((await imported).images[0]?.without, without);
+    }
+  });
+
   test('one that was stated beforehand has to be the same lock', async () => {
     await using there = await openWorld();
     const other = { ...good.lock, images: [] };

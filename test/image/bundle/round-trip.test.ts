@@ -43,6 +43,7 @@ suite('a bundle from one store into another', () => {
         name: 'docker.io/library/app:latest',
         digest: image.index.descriptor.digest,
         outcome: 'new',
+        without: [],
       },
     ]);
     assert.equal(imported.blobs, 11);
@@ -117,7 +118,8 @@ suite('a bundle from one store into another', () => {
       locked?.leftOut.map(({ digest, platform, why }) => [digest, platform, why]),
       [[image.first.layers[1]?.digest, 'linux/amd64', 'platform']],
     );
-    await there.import(bytes);
+    const { images } = await there.import(bytes);
+    assert.deepEqual(images[0]?.without, ['linux/amd64']);
     const source = storeSource(there.store.paths);
     assert.deepEqual((await source.manifest(APP, LATEST)).bytes, image.index.bytes);
     // containerd asks for the manifests and configurations of all platforms.
