@@ -11,14 +11,13 @@ import {
   isOld,
   partsOf,
   platformIn,
-  read,
   type Closure,
   type ClosureRules,
   type ClosureSource,
-  type Missing,
   type Part,
 } from './closure-parts.ts';
-import type { LeftOut, WhyLeftOut } from './lock.ts';
+import { Findings } from './findings.ts';
+import type { WhyLeftOut } from './lock.ts';
 
 /** Content of one image. The largest indexes list some dozen images of some hundred layers. */
 const MOST_CONTENT = 100_000;
@@ -53,12 +52,7 @@ class Walk {
   readonly #name: string;
   readonly #source: ClosureSource;
   readonly #rules: ClosureRules;
-  readonly #content = new Map<Digest, Part>();
-  readonly #platforms = new Set<string>();
-  readonly #referrers = new Map<Digest, Descriptor>();
-  readonly #leftOut = new Map<Digest, LeftOut>();
-  readonly #missing = new Map<Digest, Missing>();
-  readonly #partial = new Set<Digest>();
+  readonly #found = new Findings();
 
   constructor(name: string, source: ClosureSource, rules: ClosureRules) {
     this.#name = name;
@@ -67,29 +61,21 @@ class Walk {
   }
 
   get closure(): Closure {
-    return {
-      content: this.#content,
-      platforms: [...this.#platforms].toSorted(),
-      referrers: [...this.#referrers.values()],
-      partial: this.#partial,
-      // What another platform has as well was not left out.
-      leftOut: [...this.#leftOut.values()].filter(({ digest }) => !this.#content.has(digest)),
-      missing: [...this.#missing.values()],
-    };
+    return this.#found.closure;
   }
 
   async image(descriptor: Descriptor, neededBy: string, depth: number): Promise<void> {
     const { digest, mediaType, size } = descriptor;
-    if (this.#content.has(digest)) return;
+    if (this.#found.content.has(digest)) return;
     if (depth > DEEPEST) throw this.#invalid(`indexes within indexes, ${depth} deep`);
     const manifest = await this.#source.manifest(digest);
     if (manifest === undefined) {
-      this.#missing.set(digest, { digest, mediaType, size, neededBy });
+      this.#found.missing.set(digest, { digest, mediaType, size, neededBy });
       return;
     }
     if (manifest.descriptor.size !== size) throw this.#sizes(digest, size, manifest.bytes.length);
     this.#add({ descriptor: manifest.descriptor, kind: 'manifest' });
-    this.#leftOut.delete(digest);
+    this.#found.takeBack(digest);
     if (isIndexType(manifest.descriptor.mediaType)) return this.#children(manifest, depth);
     const schema1 = await this.#schema1(manifest);
     for (const part of schema1 ?? partsOf(manifest)) await this.#blob(part, digest);
@@ -99,18 +85,12 @@ class Walk {
   /** Something has to be left of an image whose platforms were chosen. */
   checkPlatforms({ digest }: Descriptor): void {
     const { platforms } = this.#rules;
-    if (typeof platforms === 'string' || this.#missing.has(digest)) return;
-    const wanted = platforms.filter(
-      (one) =>
-        ![...this.#platforms].some((text) => matchesPlatform(one, read(text))) &&
-        this.#platforms.size + this.#leftOut.size > 0,
-    );
+    if (typeof platforms === 'string' || this.#found.missing.has(digest)) return;
+    const wanted = this.#found.lacking(platforms);
     if (wanted.length === 0) return;
-    const others = [...this.#platforms, ...this.#leftOut.values().map(({ platform }) => platform)];
-    const there = others.filter((text) => text !== undefined).join(', ');
     throw new RegistryError(
       'MANIFEST_UNKNOWN',
-      `${this.#name} is not for ${wanted.map(formatPlatform).join(', ')}; it is for ${there}`,
+      `${this.#name} is not for ${wanted.map(formatPlatform).join(', ')}; it is for ${this.#found.told}`,
     );
   }
 
@@ -119,14 +99,14 @@ class Walk {
     const { referrers } = this.#rules;
     if (referrers === 'none') return;
     // What is added meanwhile is come upon as well.
-    for (const { descriptor, kind } of this.#content.values()) {
+    for (const { descriptor, kind } of this.#found.content.values()) {
       if (kind === 'blob') continue;
       for (const referrer of await this.#source.referrers(descriptor.digest)) {
-        if (this.#content.has(referrer.digest)) continue;
+        if (this.#found.content.has(referrer.digest)) continue;
         if (referrers === 'all' || (await this.#isWhole(referrer))) {
           await this.image(referrer, `a referrer of ${descriptor.digest}`, 1);
-          this.#referrers.set(referrer.digest, referrer);
-        } else this.#leave(referrer, 'not stored');
+          this.#found.referrers.set(referrer.digest, referrer);
+        } else this.#found.leave(referrer, 'not stored');
       }
     }
   }
@@ -152,7 +132,7 @@ class Walk {
       }
       const { platform } = entry;
       if (platform !== undefined && platform.os !== 'unknown') {
-        this.#platforms.add(formatPlatform(platform));
+        this.#found.platforms.add(formatPlatform(platform));
       }
       await this.image(entry, descriptor.digest, depth + 1);
     }
@@ -181,7 +161,9 @@ class Walk {
     if (about === undefined || this.#rules.referrers === 'none') return false;
     const { platforms } = this.#rules;
     if (typeof platforms === 'string') return false;
-    const taken = this.#content.values().some(({ descriptor }) => descriptor.digest === about);
+    const taken = this.#found.content
+      .values()
+      .some(({ descriptor }) => descriptor.digest === about);
     return taken && (await this.#isWhole(entry));
   }
 
@@ -192,23 +174,23 @@ class Walk {
   async #pass(entry: IndexEntry, why: WhyLeftOut): Promise<void> {
     const manifest = await this.#source.manifest(entry.digest);
     const plain = manifest !== undefined && !isIndexType(manifest.descriptor.mediaType);
-    if (!plain || isOld(manifest)) return this.#leave(entry, why);
-    if (this.#content.has(entry.digest)) return;
+    if (!plain || isOld(manifest)) return this.#found.leave(entry, why);
+    if (this.#found.content.has(entry.digest)) return;
     this.#add({ descriptor: manifest.descriptor, kind: 'manifest' });
-    this.#partial.add(entry.digest);
+    this.#found.partial.add(entry.digest);
     const { config, layers } = parseImageManifest(manifest.bytes);
     const { platform } = entry;
     const named = platform === undefined ? {} : { platform };
     if ((await this.#source.size(config.digest)) === config.size) {
       const { digest, mediaType, size } = config;
       this.#add({ descriptor: { digest, mediaType, size }, kind: 'blob' });
-    } else this.#leave({ ...config, ...named }, why);
-    for (const layer of layers) this.#leave({ ...layer, ...named }, why);
+    } else this.#found.leave({ ...config, ...named }, why);
+    for (const layer of layers) this.#found.leave({ ...layer, ...named }, why);
   }
 
   async #blob(descriptor: Descriptor, neededBy: Digest): Promise<void> {
     const { digest, mediaType, size } = descriptor;
-    const known = this.#content.get(digest);
+    const known = this.#found.content.get(digest);
     if (known !== undefined) {
       if (known.descriptor.size !== size) throw this.#sizes(digest, size, known.descriptor.size);
       return;
@@ -216,10 +198,10 @@ class Walk {
     const stored = await this.#source.size(digest);
     if (stored === undefined) {
       if (/\.(?:nondistributable|foreign)\./.test(mediaType)) {
-        this.#leave(descriptor, 'not distributable');
+        this.#found.leave(descriptor, 'not distributable');
       } else {
-        this.#missing.set(digest, { digest, mediaType, size, neededBy });
-        this.#partial.add(neededBy);
+        this.#found.missing.set(digest, { digest, mediaType, size, neededBy });
+        this.#found.partial.add(neededBy);
       }
       return;
     }
@@ -245,19 +227,13 @@ class Walk {
     const { config } = parseImageManifest(manifest.bytes);
     const bytes = await this.#source.config(config);
     const platform = bytes && platformIn(bytes);
-    if (platform !== undefined) this.#platforms.add(formatPlatform(platform));
+    if (platform !== undefined) this.#found.platforms.add(formatPlatform(platform));
   }
 
   #add(part: Part): void {
-    this.#content.set(part.descriptor.digest, part);
-    if (this.#content.size > MOST_CONTENT)
+    this.#found.content.set(part.descriptor.digest, part);
+    if (this.#found.content.size > MOST_CONTENT)
       throw this.#invalid(`more than ${MOST_CONTENT} pieces of content`);
-  }
-
-  #leave(entry: IndexEntry, why: WhyLeftOut): void {
-    const { digest, mediaType, size, platform } = entry;
-    const named = platform === undefined ? {} : { platform: formatPlatform(platform) };
-    this.#leftOut.set(digest, { digest, mediaType, size, ...named, why });
   }
 
   #sizes(digest: Digest, listed: number, found: number): RegistryError {
