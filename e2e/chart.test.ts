@@ -81,6 +81,13 @@ suite('the chart', { skip: helm.missing ?? false }, () => {
     });
   }
 
+  test('a cluster that is older than what is rendered is refused', async () => {
+    const { code, stderr } = await made.template({}, '1.29.9');
+    assert.notEqual(code, 0);
+    assert.match(stderr, /kubeVersion: >=1\.30/);
+    assert.equal((await made.template({}, '1.30.0')).code, 0);
+  });
+
   test('a schema that knows a fault finds it', { skip: skipped() }, async () => {
     assert.ok(schemas !== undefined);
     const [first] = objectsIn(

@@ -21,7 +21,7 @@ export interface KubernetesObject {
 
 export interface Chart {
   /** Of the release `release` in the namespace `space`. */
-  template(values: object): Promise<Finished>;
+  template(values: object, kubernetes?: string): Promise<Finished>;
   lint(values: object): Promise<Finished>;
   /** What is told whoever has installed it. */
   notes(values: object): Promise<string>;
@@ -31,16 +31,19 @@ export function chart(tool: Present, scratch: Scratch): Chart {
   const [command, ...first] = tool.command('helm', scratch.path);
   const env = { HOME: scratch.path, XDG_CACHE_HOME: scratch.path, XDG_CONFIG_HOME: scratch.path };
   let files = 0;
-  const helm = async (values: object, ...args: string[]): Promise<Finished> => {
+  const helm = async (values: object, ...args: string[]): Promise<Finished> =>
+    under('1.35.0', values, ...args);
+  const under = async (version: string, values: object, ...args: string[]): Promise<Finished> => {
     files += 1;
     const file = scratch.at(`values-${files}.yaml`);
     await writeFile(file, JSON.stringify({ ...LEAST, ...values }));
-    return attempt(command, [...first, ...args, '--values', file, '--kube-version', '1.35.0'], {
+    return attempt(command, [...first, ...args, '--values', file, '--kube-version', version], {
       env,
     });
   };
   return {
-    template: (values) => helm(values, 'template', 'release', CHART, '--namespace', 'space'),
+    template: (values, version = '1.35.0') =>
+      under(version, values, 'template', 'release', CHART, '--namespace', 'space'),
     lint: (values) => helm(values, 'lint', '--strict', CHART),
     notes: async (values) => {
       // Only an installation would print them.
