@@ -156,6 +156,24 @@ suite('the objects of the chart', { skip: helm.missing ?? false }, () => {
     }
   });
 
+  test('an account has a name of its own, and the labels of all', async () => {
+    const account = one(
+      await rendered('a release, an account and a label of one name'),
+      'ServiceAccount',
+      'custom',
+    );
+    assert.equal(account.at('metadata', 'labels', 'app.kubernetes.io/name'), 'layover');
+  });
+
+  test('a closed network is open to those who set up the nodes, who ask by an address with brackets', async () => {
+    const objects = await rendered('nodes in a closed network, by an address of IPv6');
+    const from = list(one(objects, 'NetworkPolicy').at('spec', 'ingress', 0, 'from'));
+    const set = one(objects, 'DaemonSet', 'release-layover-nodes');
+    const chosen = from.map(({ podSelector }) => (podSelector as Fields)?.['matchLabels']);
+    assert.deepEqual(chosen, [undefined, set.at('spec', 'selector', 'matchLabels')]);
+    assert.ok(JSON.stringify(set.whole).includes('"http://[::1]:8080"'));
+  });
+
   test('the way out: proxy and authority', async () => {
     const { at } = one(
       await rendered('a way out through a proxy, behind an authority'),

@@ -175,6 +175,17 @@ export const CASES: Readonly<Record<string, object>> = {
     preStopSleepSeconds: 0,
     config: { listen: '[::]:9000', drain: '1m30s', log: { level: 'warn' } },
   },
+  'a release, an account and a label of one name': {
+    fullnameOverride: 'layover',
+    serviceAccount: { create: true, name: 'custom' },
+  },
+  'nodes in a closed network, by an address of IPv6': {
+    mode: 'daemonset',
+    persistence: { type: 'emptyDir' },
+    hostPort: { enabled: true, hostIP: '::1' },
+    nodes: { enabled: true },
+    networkPolicy: { enabled: true, from: [{ ipBlock: { cidr: 'fd00::/8' } }] },
+  },
   'an account that exists': { serviceAccount: { create: false, name: 'theirs' } },
 };
 
@@ -222,6 +233,83 @@ export const REFUSED: Readonly<Record<string, readonly [object, RegExp]>> = {
   'two authorities': [{ extraCA: { secret: 'a', configMap: 'b' } }, /not both/],
   'nodes that cannot reach it': [{ nodes: { enabled: true } }, /no address by which containerd/],
   'a port of nodes without its type': [{ service: { nodePort: 30_000 } }, /needs service\.type/],
+  'a claim that nobody asks for': [
+    { persistence: { existingClaim: 'mine' } },
+    /persistence\.existingClaim: needs persistence\.type: existingClaim/,
+  ],
+  'a folder that nobody asks for': [
+    { persistence: { hostPath: '/data' } },
+    /persistence\.hostPath: needs persistence\.type: hostPath/,
+  ],
+  'an ingress without hosts': [{ ingress: { enabled: true } }, /ingress\.hosts: /],
+  'a route without a gateway': [{ route: { enabled: true } }, /route\.parentRefs: /],
+  'a server that only listens to itself': [
+    { config: { listen: '127.0.0.1:8080' } },
+    /config\.listen: 127\.0\.0\.1:8080 is reached from nowhere/,
+  ],
+  'a server that only listens to itself, by name': [
+    { config: { listen: 'localhost:8080' } },
+    /config\.listen: /,
+  ],
+  'a server that only listens to itself, with IPv6': [
+    { config: { listen: '[::1]:8080' } },
+    /config\.listen: /,
+  ],
+  'a name that is none': [{ fullnameOverride: 'My_Mirror' }, /fullnameOverride/],
+  'a part of a name that is none': [{ nameOverride: 'a.b' }, /nameOverride/],
+  'a number of servers where nodes count': [
+    { mode: 'daemonset', replicas: 2, persistence: { type: 'emptyDir' } },
+    /replicas: with mode: daemonset there is one on each node/,
+  ],
+  'more that are to stay than there are': [
+    {
+      mode: 'statefulset',
+      replicas: 2,
+      podDisruptionBudget: { enabled: true, minAvailable: 3 },
+    },
+    /podDisruptionBudget\.minAvailable: 3 is more than replicas/,
+  ],
+  'a volume without room': [{ persistence: { size: '1Mi' } }, /persistence\.size: 1Mi is too/],
+  'a folder for nobody': [
+    {
+      persistence: { type: 'hostPath', hostPath: '/data' },
+      podSecurityContext: { runAsUser: null },
+    },
+    /persistence\.chown: needs podSecurityContext\.runAsUser and \.runAsGroup/,
+  ],
+  'a scrape that takes longer than what is between two': [
+    { serviceMonitor: { enabled: true, interval: '30s', scrapeTimeout: '1m' } },
+    /serviceMonitor\.scrapeTimeout: 1m is longer than interval: 30s/,
+  ],
+  'an alert that there is not': [
+    { prometheusRule: { enabled: true, disabled: ['LayoverCacheToSmall'] } },
+    /prometheusRule\.disabled: there is no alert LayoverCacheToSmall/,
+  ],
+  'a mirror below a path': [
+    { nodes: { enabled: true, mirror: 'https://example.com/mirror' } },
+    /mirror/,
+  ],
+  'an address in brackets': [{ hostPort: { enabled: true, hostIP: '[::1]' } }, /hostIP/],
+  'nodes that are to find a server on themselves, of which there is one': [
+    { nodes: { enabled: true }, hostPort: { enabled: true } },
+    /hostPort\.hostIP: 127\.0\.0\.1 is reached from the server's own node alone/,
+  ],
+  'nodes without the certificate that is asked for': [
+    {
+      nodes: { enabled: true },
+      service: { type: 'NodePort', nodePort: 30_500 },
+      tls: { secret: 'a', clientCaSecret: 'b' },
+    },
+    /nodes: containerd would have no certificate/,
+  ],
+  'a label of the chart again': [
+    { commonLabels: { 'app.kubernetes.io/name': 'x' } },
+    /commonLabels: app\.kubernetes\.io\/name is the chart's own/,
+  ],
+  'a label of the pods again': [
+    { podLabels: { 'app.kubernetes.io/component': 'x' } },
+    /podLabels: app\.kubernetes\.io\/component is the chart's own/,
+  ],
   'a key that is misspelt': [{ persistance: {} }, /additional properties 'persistance'/],
   'a key of the configuration that is misspelt': [
     { config: { storage: { maxsize: '1GiB' } } },

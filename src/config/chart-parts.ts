@@ -6,6 +6,8 @@ export const objects = z.array(anything);
 export const texts = z.record(z.string(), z.string());
 export const port = z.int().min(1).max(65_535);
 export const name = z.string().min(1);
+/** Part of the name of a Service, as DNS has names; or nothing. */
+export const label = z.string().regex(/^([a-z]([-a-z0-9]*[a-z0-9])?)?$/);
 
 /** How clients outside of the cluster come in. */
 export const routes = {

@@ -38,7 +38,7 @@ const service = z.strictObject({
 const nodes = z.strictObject({
   enabled: z.boolean(),
   state: z.literal(['set-up', 'undone']),
-  mirror: z.string().regex(/^(https?:\/\/\S+)?$/),
+  mirror: z.string().regex(/^(https?:\/\/[^\s/?#]+\/?)?$/),
   upstreams: z.array(z.string()),
   path: z.string().regex(/^\//),
   everySeconds: z.int().min(1),
@@ -55,8 +55,8 @@ const nodes = z.strictObject({
 const values = z.strictObject({
   image,
   imagePullSecrets: part.objects,
-  nameOverride: z.string(),
-  fullnameOverride: z.string(),
+  nameOverride: part.label,
+  fullnameOverride: part.label,
   commonLabels: part.texts,
   mode: z.literal(['deployment', 'statefulset', 'daemonset']),
   replicas: z.int().min(0),
@@ -75,7 +75,11 @@ const values = z.strictObject({
   proxy: z.strictObject({ http: z.string(), https: z.string(), noProxy: z.string() }),
   persistence,
   service,
-  hostPort: z.strictObject({ enabled: z.boolean(), port: part.port, hostIP: z.string() }),
+  hostPort: z.strictObject({
+    enabled: z.boolean(),
+    port: part.port,
+    hostIP: z.string().regex(/^[^[\]]*$/),
+  }),
   ...part.routes,
   ...part.policies,
   resources: part.anything,

@@ -42,4 +42,81 @@
 {{- if and .Values.service.nodePort (not (has .Values.service.type (list "NodePort" "LoadBalancer"))) -}}
 {{- fail "service.nodePort: needs service.type: NodePort" -}}
 {{- end -}}
+{{- include "layover.checks.server" . -}}
+{{- include "layover.checks.storage" . -}}
+{{- include "layover.checks.network" . -}}
+{{- include "layover.checks.nodes" . -}}
+{{- include "layover.checks.objects" . -}}
+{{- end -}}
+
+{{- define "layover.checks.server" -}}
+{{- if and (eq .Values.mode "daemonset") (ne (int .Values.replicas) 1) -}}
+{{- fail "replicas: with mode: daemonset there is one on each node" -}}
+{{- end -}}
+{{- with .Values.config.listen -}}
+{{- if regexMatch "^(127\\.|localhost|\\[::1\\])|:0$" . -}}
+{{- fail (printf "config.listen: %s is reached from nowhere: not by probes, and not by the Service; such as 0.0.0.0:8080" .) -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.podDisruptionBudget -}}
+{{- if and .enabled (not (kindIs "string" .minAvailable)) (gt (int .minAvailable) (int $.Values.replicas)) -}}
+{{- fail (printf "podDisruptionBudget.minAvailable: %d is more than replicas: no node could ever be emptied" (int .minAvailable)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "layover.checks.storage" -}}
+{{- with .Values.persistence -}}
+{{- range $type := list "existingClaim" "hostPath" -}}
+{{- if and (get $.Values.persistence $type) (ne $.Values.persistence.type $type) -}}
+{{- fail (printf "persistence.%s: needs persistence.type: %s" $type $type) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (has .type (list "claim" "emptyDir")) (has (include "layover.budget" .size) (list "0MiB" "1MiB")) -}}
+{{- fail (printf "persistence.size: %s is too little for a cache; such as 50Gi" .size) -}}
+{{- end -}}
+{{- if and (eq .type "hostPath") .chown (or (kindIs "invalid" $.Values.podSecurityContext.runAsUser) (kindIs "invalid" $.Values.podSecurityContext.runAsGroup)) -}}
+{{- fail "persistence.chown: needs podSecurityContext.runAsUser and .runAsGroup, whose the folder is to become" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "layover.checks.network" -}}
+{{- if and .Values.ingress.enabled (not .Values.ingress.hosts) -}}
+{{- fail "ingress.hosts: an ingress needs a name at least" -}}
+{{- end -}}
+{{- if and .Values.route.enabled (not .Values.route.parentRefs) -}}
+{{- fail "route.parentRefs: a route needs a gateway at least" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "layover.checks.nodes" -}}
+{{- if and .Values.nodes.enabled (not .Values.nodes.mirror) .Values.hostPort.enabled (regexMatch "^(127\\.|::1$)" .Values.hostPort.hostIP) (ne .Values.mode "daemonset") -}}
+{{- fail (printf "hostPort.hostIP: %s is reached from the server's own node alone, and nodes are all of them: take mode: daemonset, or another address" .Values.hostPort.hostIP) -}}
+{{- end -}}
+{{- if and .Values.nodes.enabled .Values.tls.clientCaSecret (not (and .Values.nodes.mirror .Values.nodes.upstreams)) -}}
+{{- fail "nodes: containerd would have no certificate to show that tls.clientCaSecret asks for; leave one of them out, or name a way without it: nodes.mirror and nodes.upstreams" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "layover.checks.objects" -}}
+{{- range $key := list "commonLabels" "podLabels" -}}
+{{- range $label, $_ := get $.Values $key -}}
+{{- if regexMatch "^(app\\.kubernetes\\.io/(name|instance|component|version|managed-by)|helm\\.sh/chart)$" $label -}}
+{{- fail (printf "%s: %s is the chart's own" $key $label) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.serviceMonitor -}}
+{{- $written := "^([0-9]+(ms|s|m|h|d))+$" -}}
+{{- if and (regexMatch $written .interval) (regexMatch $written .scrapeTimeout) (gt (include "layover.seconds" .scrapeTimeout | int) (include "layover.seconds" .interval | int)) -}}
+{{- fail (printf "serviceMonitor.scrapeTimeout: %s is longer than interval: %s" .scrapeTimeout .interval) -}}
+{{- end -}}
+{{- end -}}
+{{- $rules := .Files.Get "files/rules.yaml" -}}
+{{- range .Values.prometheusRule.disabled -}}
+{{- if not (contains (printf "alert: %s\n" .) $rules) -}}
+{{- fail (printf "prometheusRule.disabled: there is no alert %s" .) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}

@@ -26,9 +26,9 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end }}
 {{- end -}}
 
-{{/* name, namespace and labels: dict "root" $ "component" … and "suffix" if there is one */}}
+{{/* name, namespace and labels: dict "root" $ "component" … and "suffix", or another "name", if there is one */}}
 {{- define "layover.metadata" -}}
-name: {{ include "layover.fullname" .root }}{{ with .suffix }}-{{ . }}{{ end }}
+name: {{ default (include "layover.fullname" .root) .name }}{{ with .suffix }}-{{ . }}{{ end }}
 namespace: {{ .root.Release.Namespace }}
 labels:
   {{- include "layover.labels" . | nindent 2 }}
@@ -114,8 +114,9 @@ labels:
 {{- define "layover.mirror" -}}
 {{- $port := ternary .Values.hostPort.port .Values.service.nodePort .Values.hostPort.enabled -}}
 {{- $address := printf "%s://$(NODE_IP):%v" (include "layover.scheme" .) $port -}}
-{{- if and .Values.hostPort.enabled (not (has .Values.hostPort.hostIP (list "" "0.0.0.0"))) -}}
-{{- $address = printf "%s://%s:%v" (include "layover.scheme" .) .Values.hostPort.hostIP $port -}}
+{{- $ip := .Values.hostPort.hostIP -}}
+{{- if and .Values.hostPort.enabled (not (has $ip (list "" "0.0.0.0" "::"))) -}}
+{{- $address = printf "%s://%s:%v" (include "layover.scheme" .) (ternary (printf "[%s]" $ip) $ip (contains ":" $ip)) $port -}}
 {{- end -}}
 {{- default $address .Values.nodes.mirror -}}
 {{- end -}}
