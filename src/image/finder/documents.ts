@@ -9,6 +9,8 @@ export type Part =
       readonly root: ParsedNode;
       /** What comes before every path in it. */
       readonly path: string;
+      /** The kind of objects in it that state none. */
+      readonly itemKind: string | undefined;
     }
   | { readonly kind: 'unreadable'; readonly offset: number; readonly reason: string };
 
@@ -36,7 +38,7 @@ export function* documentsOf(text: string): Generator<Part> {
   }
 }
 
-function read({ text, path }: Piece, offset: number): Part {
+function read({ text, path, itemKind }: Piece, offset: number): Part {
   if (text.length > LARGEST_DOCUMENT) {
     const reason = `${text.length} characters in one object, more than ${LARGEST_DOCUMENT}: divide it`;
     return { kind: 'unreadable', offset, reason };
@@ -66,7 +68,7 @@ function read({ text, path }: Piece, offset: number): Part {
   }
   const { contents } = document;
   if (contents === null) return { kind: 'unreadable', offset, reason: 'not YAML' };
-  return { kind: 'document', offset, root: contents, path };
+  return { kind: 'document', offset, root: contents, path, itemKind };
 }
 
 /** What is between the markers; the one in front of a document may be followed by its content. */

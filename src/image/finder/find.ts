@@ -55,7 +55,7 @@ export function* findByDocument({ file, text, variables }: FindOptions): Generat
         add(offset + at, path, judgement);
       if (part.kind === 'unreadable') add(offset, '', unusable('', part.reason));
       else if (isComposeFile(part.root)) findInCompose(part.root, variables, report);
-      else findInObjects(part.root, report, part.path);
+      else findInObjects(part.root, report, part);
       yield findings;
       findings = [];
     }

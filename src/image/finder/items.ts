@@ -4,6 +4,13 @@ export interface Piece {
   readonly offset: number;
   /** What comes before every path in it. */
   readonly path: string;
+  /** The kind of objects in it that state none. */
+  readonly itemKind?: string | undefined;
+}
+
+/** Of the items of a list that has a kind, which need not state it: `Pod` of a `PodList`. */
+export function itemKindOf(list: string | undefined): string | undefined {
+  return /^(.+)List$/.exec(list ?? '')?.[1];
 }
 
 /**
@@ -22,6 +29,7 @@ function inYaml(text: string): readonly Piece[] {
   const first = head.index + head[0].length;
   const starts = [...text.slice(first).matchAll(/^(?:- |(?=[^\s#-]))/gm)];
   const pieces: Piece[] = [{ text: text.slice(0, head.index), offset: 0, path: '' }];
+  const itemKind = itemKindOf(/^kind:[ \t]*["']?(\w+)/m.exec(text)?.[1]);
   let item = 0;
   for (const [index, { 0: dash, index: at }] of starts.entries()) {
     const offset = first + at;
@@ -31,7 +39,7 @@ function inYaml(text: string): readonly Piece[] {
     if (dash === '') return [...pieces, { text: text.slice(offset), offset, path: '' }];
     const path = `items[${item}]`;
     item += 1;
-    pieces.push({ text: `  ${text.slice(offset + dash.length, end)}`, offset, path });
+    pieces.push({ text: `  ${text.slice(offset + dash.length, end)}`, offset, path, itemKind });
   }
   return pieces;
 }
@@ -41,35 +49,44 @@ function inJson(text: string): readonly Piece[] {
   const pieces: Piece[] = [];
   let depth = 0;
   let start = -1;
-  let key = '';
-  let inside = false;
+  let [key, kind] = ['', ''];
+  let place: 'before' | 'inside' | 'behind' = 'before';
   for (let at = 0; at < text.length; at += 1) {
     switch (text[at] ?? '') {
       case '"': {
         const end = closing(text, at);
-        if (depth === 1 && start === -1) key = text.slice(at + 1, end);
+        if (depth === 1) {
+          const word = text.slice(at + 1, end);
+          // A value stands behind its key.
+          if (key === 'kind' && /:\s*$/.test(text.slice(Math.max(0, at - 9), at))) kind = word;
+          key = word;
+        }
         at = end;
         break;
       }
       case '{':
       case '[':
         depth += 1;
-        if (depth === 2 && key === 'items' && text[at] === '[') inside = true;
-        else if (depth === 3 && inside) start = at;
+        if (depth === 2 && key === 'items' && place === 'before' && text[at] === '[')
+          place = 'inside';
+        else if (depth === 3 && place === 'inside') start = at;
         break;
       case '}':
       case ']':
         depth -= 1;
-        if (depth === 2 && inside && start !== -1) {
+        if (depth === 2 && place === 'inside' && start !== -1) {
           const path = `items[${pieces.length}]`;
           pieces.push({ text: text.slice(start, at + 1), offset: start, path });
           start = -1;
-        } else if (depth === 1 && inside) {
-          return pieces;
+        } else if (depth === 1 && place === 'inside') {
+          place = 'behind';
         }
     }
   }
-  return [];
+  const itemKind = itemKindOf(kind);
+  return place === 'behind'
+    ? pieces.map(({ text: one, offset, path }) => ({ text: one, offset, path, itemKind }))
+    : [];
 }
 
 /** The quote that ends the text which begins at `at`. */

@@ -1,16 +1,17 @@
 import { isMap, isScalar, isSeq, type Node, type YAMLMap } from 'yaml';
 import type { Report } from './finding.ts';
+import { itemKindOf } from './items.ts';
 import { isLikely, judge, unusable } from './judge.ts';
 import { Anchors, at, asNode, keyOf, offsetOf, textOf } from './tree.ts';
 
 /** How deep objects are looked into. */
 const DEEPEST = 128;
 
-/** Objects that hold no images: definitions of fields called image, and secrets, which nobody shows. */
-const PASSED_OVER = new Set(['CustomResourceDefinition', 'Secret']);
+/** Objects that hold no images: definitions of fields called image, secrets, which nobody shows, and plain data. */
+const PASSED_OVER = new Set(['CustomResourceDefinition', 'Secret', 'ConfigMap']);
 
-/** Keys of objects that say what was, not what is wanted. */
-const NOT_WANTED = new Set(['status']);
+/** Keys of objects that say what was, or something of the object, not what is wanted. */
+const NOT_WANTED = new Set(['metadata', 'status']);
 
 /** Keys whose value may be an image, and may be something else. */
 const MAYBE = /(?:[a-z0-9]Image|[-_./]image|^imageName|[a-z0-9]ImageName)$/;
@@ -21,8 +22,16 @@ const MAYBE = /(?:[a-z0-9]Image|[-_./]image|^imageName|[a-z0-9]ImageName)$/;
  * into `registry`, `repository`, `tag` and `digest`. Under keys that end in `Image`, in `images`, and in
  * variables called `RELATED_IMAGE_…` only what cannot be much else is taken.
  */
-export function findInObjects(root: Node, report: Report, path = ''): void {
-  new Walk(report).node(root, path, 0);
+export function findInObjects(root: Node, report: Report, { path, itemKind }: Within): void {
+  new Walk(report).node(root, path, 0, itemKind);
+}
+
+/** What the objects are a part of. */
+export interface Within {
+  /** What comes before every path in them. */
+  readonly path: string;
+  /** Of objects that state none: that of the typed list that they are in. */
+  readonly itemKind?: string | undefined;
 }
 
 class Walk {
@@ -33,27 +42,32 @@ class Walk {
     this.#report = report;
   }
 
-  node(node: Node, path: string, depth: number): void {
+  /** `kind`: of objects in it that state none. */
+  node(node: Node, path: string, depth: number, kind?: string): void {
     this.#anchors.note(node);
     if (depth > DEEPEST) {
       this.#report(offsetOf(node), path, unusable('', `nested more than ${DEEPEST} deep`));
     } else if (isMap(node)) {
-      this.#map(node, path, depth);
+      this.#map(node, path, depth, kind);
     } else if (isSeq(node)) {
       for (const [index, item] of node.items.entries()) {
         const inner = asNode(item);
         if (inner === undefined) continue;
         // A file may hold nothing but a list of names.
         if (path === '' && isScalar(inner)) this.#text(inner, `[${index}]`, 'surely');
-        else this.node(inner, `${path}[${index}]`, depth + 1);
+        else this.node(inner, `${path}[${index}]`, depth + 1, kind);
       }
     }
   }
 
-  #map(map: YAMLMap, path: string, depth: number): void {
-    const [kind, version] = [textOf(at(map, 'kind')), textOf(at(map, 'apiVersion'))];
-    const isObject = kind !== undefined && version !== undefined;
-    if (isObject && PASSED_OVER.has(kind)) return this.#anchors.noteAll(map);
+  #map(map: YAMLMap, path: string, depth: number, within: string | undefined): void {
+    const stated = textOf(at(map, 'kind'));
+    const kind = stated ?? within;
+    if (kind !== undefined && PASSED_OVER.has(kind)) return this.#anchors.noteAll(map);
+    const items = isSeq(at(map, 'items')) ? itemKindOf(stated) : undefined;
+    const versioned = stated !== undefined && textOf(at(map, 'apiVersion')) !== undefined;
+    const isObject =
+      versioned || (stated === undefined && within !== undefined) || items !== undefined;
     const inParts = this.#parts(map, path);
     const related = textOf(at(map, 'name'))?.startsWith('RELATED_IMAGE') === true;
     for (const { key, value } of map.items) {
@@ -74,7 +88,7 @@ class Walk {
       } else if (name === 'images' && isSeq(node)) {
         this.#list(node, below, depth + 1);
       } else {
-        this.node(node, below, depth + 1);
+        this.node(node, below, depth + 1, name === 'items' ? items : undefined);
       }
     }
   }

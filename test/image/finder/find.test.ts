@@ -115,6 +115,38 @@ const TABLE: readonly (readonly [what: string, text: string, found: readonly str
     ],
   ],
   [
+    'typed lists, whose items need not say what they are, and objects without a version',
+    `kind: SecretList
+items: [{ data: { image: c2VjcmV0 } }, { kind: Pod, apiVersion: v1, spec: { image: a/b:1 } }]
+---
+kind: Secret
+stringData: { image: secret }
+---
+kind: ConfigMap
+apiVersion: v1
+data: { image: data }
+---
+kind: PodList
+apiVersion: v1
+metadata: { image: list }
+items:
+  - metadata: { annotations: { image: annotation } }
+    spec: { containers: [{ image: c/d:2 }] }
+    status: { containerStatuses: [{ image: was }] }
+---
+kind: ConfigMapList
+items: [{ data: { image: data } }]
+---
+kind: List
+items: [{ kind: Secret, data: { image: secret } }, { spec: { image: e/f:3 } }]
+`,
+    [
+      '2 items[1].spec.image docker.io/a/b:1',
+      '16 items[0].spec.containers[0].image docker.io/c/d:2',
+      '23 items[1].spec.image docker.io/e/f:3',
+    ],
+  ],
+  [
     'custom resources',
     `kind: Cluster
 apiVersion: postgresql.cnpg.io/v1
@@ -418,5 +450,24 @@ for (const [how, text] of [
       assert.ok(lines[one.line - 1]?.includes(`a/b:${index}"`), `${one.line}`);
     }
     assert.equal(find(written, 'a.yaml').length, how === 'YAML' ? 301 : 300);
+  });
+}
+
+for (const [how, text] of [
+  ['its kind first', (items: object) => JSON.stringify({ kind: 'SecretList', items })],
+  ['its kind last', (items: object) => JSON.stringify({ items, kind: 'SecretList' }, undefined, 2)],
+  [
+    'YAML',
+    (items: readonly object[]) =>
+      `items:\n${items.map((item) => `- ${JSON.stringify(item)}\n`).join('')}kind: SecretList\n`,
+  ],
+] as const) {
+  test(`nothing is taken out of a large list of secrets that do not say so: ${how}`, () => {
+    const data = { image: 'secret', more: 'x'.repeat(300) };
+    const items = Array.from({ length: 300 }, () => ({ data }));
+    const pod = { kind: 'Pod', spec: { image: 'a/b:1' } };
+    const [found, ...more] = find(text([...items, pod]), 'a.yaml');
+    assert.equal(found?.kind === 'image' && found.image, 'docker.io/a/b:1');
+    assert.deepEqual(more, []);
   });
 }
