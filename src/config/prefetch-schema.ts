@@ -48,7 +48,7 @@ const entry = z
   .superRefine(
     ({ images, files, platforms }, context) => {
       if (images.length + files.length === 0) context.addIssue('names neither images nor files');
-      if (platforms.includes('all') && platforms.length > 1) {
+      if (Array.isArray(platforms) && platforms.includes('all') && platforms.length > 1) {
         context.addIssue('has all and other platforms; all leaves nothing to add');
       }
     },

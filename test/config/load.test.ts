@@ -240,6 +240,10 @@ for (const [text, fault] of [
     'c.yaml:1:12 prefetch[0]: has all and other platforms; all leaves nothing to add',
   ],
   [
+    'prefetch: [{ images: [x], platforms: all }]',
+    'c.yaml:1:38 prefetch[0].platforms: "all" is not allowed; a list is',
+  ],
+  [
     'prefetch: [{ images: [x], platforms: ["a b"] }]',
     'c.yaml:1:39 prefetch[0].platforms[0]: "a b" is not a platform; allowed: os/architecture, such as linux/arm64, or all',
   ],
