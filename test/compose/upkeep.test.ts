@@ -72,6 +72,7 @@ async function cached() {
   const whole = stack.move();
   return {
     upkeep,
+    origin,
     names,
     store,
     port,
@@ -167,4 +168,23 @@ test('while nothing runs the verbs do it themselves; a dry run changes nothing',
   assert.deepEqual(pruned.images, ['docker.io/library/x:v1', 'docker.io/library/x:v2']);
   assert.deepEqual(await names(), ['team/y:by digest']);
   assert.equal((await upkeep.usage(CHOICES)).kept.blobs, 3);
+});
+
+test('an image that gets a second name was not pulled by it for the last time before the first', async () => {
+  await using place = await cached();
+  const { upkeep, names, origin } = place;
+  origin.addImage('library/x', 'again', {
+    layers: [
+      { size: 200_000, seed: 0 },
+      { size: 100_000, seed: 9 },
+    ],
+    config: { tag: 'v1' },
+  });
+  await place.pull('library/x/manifests/again');
+  while (!(await names()).includes('library/x:again')) await place.pull('');
+  const images = await Array.fromAsync(upkeep.images(CHOICES, ['x:again']));
+  const [{ digest, firstPulled, lastPulled } = {}, ...more] = images;
+  assert.deepEqual(more, []);
+  assert.equal(digest, place.images[0]?.manifest.digest);
+  assert.ok(firstPulled && lastPulled && lastPulled >= firstPulled, `${firstPulled} ${lastPulled}`);
 });

@@ -41,7 +41,15 @@ export async function* cachedImages(view: StoreView): AsyncGenerator<CachedImage
       if (record === undefined) continue;
       const image = await describe(view, repository, record.descriptor.digest);
       for (const digest of image.parts.keys()) reached.add(digest);
-      yield { ...image, tag, firstPulled: record.firstSeen };
+      const { lastPulled } = image;
+      // What the tag means may have been here before, under another name, and not been read since.
+      const last = lastPulled !== undefined && Math.max(lastPulled, record.firstSeen);
+      yield {
+        ...image,
+        tag,
+        firstPulled: record.firstSeen,
+        ...(last !== false && { lastPulled: last }),
+      };
     }
     yield* untagged(view, repository, reached);
   }
