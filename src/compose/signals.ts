@@ -1,6 +1,9 @@
 import { once } from 'node:events';
 
-/** The first signal asks to end; a second one does not wait for anything. */
+/** Milliseconds in which npm passes on what a terminal has sent to everybody already. */
+const SAME = 1_000;
+
+/** The first signal asks to end; a second one, which is no echo of it, does not wait for anything. */
 export async function ending(): Promise<string> {
   const signals = ['SIGTERM', 'SIGINT'] as const;
   const signal = await Promise.race(
@@ -9,7 +12,12 @@ export async function ending(): Promise<string> {
       return name;
     }),
   );
-  for (const name of signals) process.once(name, () => process.exit(1));
+  const asked = performance.now();
+  for (const name of signals) {
+    process.on(name, () => {
+      if (performance.now() - asked > SAME) process.exit(1);
+    });
+  }
   return signal;
 }
 

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import path from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { Pulse } from '../../src/core/pulse.ts';
 import { startRegistry } from '../fixtures/registry.ts';
 import { temporaryFolder } from '../fixtures/temporary.ts';
 
@@ -23,8 +24,10 @@ async function serve(settings: string) {
   const lines: string[] = [];
   const reader = createInterface({ input: child.stdout });
   const started = Promise.withResolvers<number>();
+  const said = new Pulse();
   reader.on('line', (line) => {
     lines.push(line);
+    said.give();
     const { msg, port } = JSON.parse(line) as { msg: string; port: number };
     if (msg === 'serving') started.resolve(port);
   });
@@ -40,6 +43,11 @@ async function serve(settings: string) {
     url,
     lines,
     stop,
+    signal: (signal: NodeJS.Signals) => child.kill(signal),
+    /** Settles once it has said so. */
+    line: async (msg: string): Promise<void> => {
+      while (!lines.some((line) => line.includes(`"msg":"${msg}"`))) await said.wait();
+    },
     [Symbol.asyncDispose]: async () => {
       await stop();
       await folder[Symbol.asyncDispose]();
@@ -100,4 +108,21 @@ test('SIGTERM does not wait for an upstream that never answers', async () => {
   await assert.rejects(answer);
   // The upstream has 20 s for its headers, and three attempts.
   assert.ok(performance.now() - began < 10_000, 'it took as long as the upstream may');
+});
+
+test('a signal that npm passes on after the terminal has sent it is no second one', async () => {
+  await using origin = await startRegistry();
+  origin.addBlob({ size: 300_000, seed: 3 }, 'library/x');
+  origin.misbehave({}, { kind: 'never-answer' });
+  await using server = await serve(
+    `drain: 500ms\nupstreams: { docker.io: { url: "${origin.url}" } }\n`,
+  );
+  const answer = fetch(`${server.url}/v2/library/x/tags/list`);
+  answer.catch(() => {});
+  await origin.seen({ path: /tags/ });
+  server.signal('SIGTERM');
+  await server.line('draining');
+  server.signal('SIGTERM');
+  assert.equal(await server.stop(), 0);
+  assert.match(server.lines.at(-1) ?? '', /"msg":"stopped"/);
 });
