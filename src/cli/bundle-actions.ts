@@ -5,9 +5,11 @@ import type { Choices } from './actions.ts';
 
 export interface ExportChoices extends Choices {
   readonly patterns: readonly string[];
+  /** `-` is standard output, which takes bytes by `stdout`. */
   readonly output: string;
-  /** Where the lock goes. */
-  readonly lock: string;
+  readonly stdout: (bytes: Uint8Array) => Promise<void>;
+  /** Where the lock goes besides. */
+  readonly lock: string | undefined;
   /** A bundle or the lock of one. */
   readonly since: string | undefined;
   readonly platforms: 'stored' | 'all' | readonly Platform[];

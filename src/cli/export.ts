@@ -5,6 +5,7 @@ import type { Context } from './context.ts';
 import { counted } from './evict.ts';
 import * as flag from './flags.ts';
 import { formatBytes } from './format-bytes.ts';
+import { notBoth } from './standard-output.ts';
 import { transfer } from './transfer.ts';
 import { asUsage, UsageError } from './usage-error.ts';
 
@@ -22,7 +23,10 @@ export function addExport(program: Command, { actions, output, interruption }: C
       'Writes what is stored of images into one OCI archive, with exactly what belongs to them, and a lock that lists all of it. What is wanted and not stored is an error. Also while the server runs.',
     )
     .argument('<pattern...>', 'registry/name:tag; * is any part of a name, ** any parts')
-    .requiredOption('-o, --output <file>', 'the archive; it appears when it is whole')
+    .requiredOption(
+      '-o, --output <file>',
+      'the archive; it appears when it is whole; - is standard output',
+    )
     .addOption(flag.config())
     .addOption(flag.storage())
     .addOption(
@@ -33,19 +37,25 @@ export function addExport(program: Command, { actions, output, interruption }: C
     )
     .option('--referrers', 'signatures and what else refers to the images: all, or it is an error')
     .option('--no-referrers', 'without them (default: those that are stored)')
-    .option('--lock <file>', 'where the lock goes (default: beside the archive, .lock.json)')
+    .option(
+      '--lock <file>',
+      'where the lock goes (default: beside the archive, .lock.json; with -o - nowhere else)',
+    )
     .option('--since <file>', 'only what is not in this bundle, or in the one with this lock')
     .option('--json', 'print what was exported as JSON')
     .option('-q, --quiet', 'tell failures only')
     .addHelpText('after', EXAMPLES)
     .action(async (patterns, { platform, referrers, lock, json, quiet, since, ...more }) => {
+      const file = more.output;
+      if (json !== undefined) notBoth({ kind: 'oci-archive', file });
       const { bundles } = await actions();
-      using shown = transfer({ output, label: more.output, quiet });
+      using shown = transfer({ output, label: file === '-' ? 'standard output' : file, quiet });
       const exported = await bundles.export({
         ...flag.choices(more),
         patterns,
-        output: more.output,
-        lock: lock ?? `${more.output}.lock.json`,
+        output: file,
+        stdout: (bytes) => output.bytes(bytes),
+        lock: lock ?? (file === '-' ? undefined : `${file}.lock.json`),
         since,
         platforms: platformsIn(platform),
         referrers: referrers === undefined ? 'stored' : referrers ? 'all' : 'none',

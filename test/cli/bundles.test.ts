@@ -69,6 +69,14 @@ test('export: platforms, referrers, lock, and the bundle before', async () => {
   assert.deepEqual([all.exports[0]?.referrers, all.exports[0]?.platforms], ['all', 'all']);
 });
 
+test('export to standard output writes no lock beside it, unless that is said', async () => {
+  const { error, exports } = await ran(['export', 'x', '-o', '-']);
+  assert.match(error, /^standard output: 1 image/);
+  assert.deepEqual([exports[0]?.output, exports[0]?.lock], ['-', undefined]);
+  const locked = await ran(['export', 'x', '-o', '-', '--lock', 'x.lock']);
+  assert.equal(locked.exports[0]?.lock, 'x.lock');
+});
+
 test('import takes one archive after the other, and lists what came', async () => {
   const { code, out, error, imports } = await ran(['import', 'one.tar', 'two.tar']);
   assert.equal(code, 0);
@@ -109,6 +117,7 @@ for (const line of [
   ['import', 'one.tar', 'two.tar', '--as', 'a.io/c:1'],
   ['import', 'one.tar', '--platform', 'linux/'],
   ['export', 'x'],
+  ['export', 'x', '-o', '-', '--json'],
   ['export', 'x', '-o', 'x.tar', '--platform', 'all,linux/amd64'],
 ]) {
   test(`makes no sense: ${line.join(' ')}`, async () => {

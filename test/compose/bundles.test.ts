@@ -18,6 +18,7 @@ import { exported, filled, flipped, manyPlatforms, openWorld } from '../image/bu
 const LAUNCHER = fileURLToPath(new URL('../../bin/layover', import.meta.url));
 const CHOICES: Choices = { config: undefined, overrides: [] };
 const SHOWN = {
+  stdout: async () => {},
   begin: () => {},
   progress: () => {},
   signal: new AbortController().signal,

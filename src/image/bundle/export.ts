@@ -5,12 +5,19 @@ import { isHosted } from '../../core/hosted.ts';
 import type { ImagePattern } from '../../core/image-pattern.ts';
 import type { Manifest } from '../../core/manifest.ts';
 import { formatReference, type Repository } from '../../core/reference.ts';
-import type { Source } from '../../core/source.ts';
+import type { Source, Write } from '../../core/source.ts';
 import { Output } from '../archive/output.ts';
 import { storeSource, storePaths } from '../store-source.ts';
 import { chosenImages, refuseMissing, type Chosen } from './chosen.ts';
 import type { ClosureRules } from './closure-parts.ts';
-import { checkLockSize, formatLock, lockDigest, type Lock, type LockedImage } from './lock.ts';
+import {
+  checkLockSize,
+  formatLock,
+  LOCK_NAME,
+  lockDigest,
+  type Lock,
+  type LockedImage,
+} from './lock.ts';
 import { layoutOf } from './layout.ts';
 import { writeBundle } from './write.ts';
 
@@ -21,9 +28,11 @@ export interface ExportOptions extends ClosureRules {
   readonly patterns: readonly ImagePattern[];
   /** What the place that the bundle is for has already. */
   readonly since?: Lock | undefined;
+  /** `-` is standard output where `stdout` is said. */
   readonly file: string;
-  /** Where the lock goes that is in the bundle as well. */
-  readonly lock: string;
+  /** Where the lock goes that is in the bundle as well; nowhere else when there is none. */
+  readonly lock: string | undefined;
+  readonly stdout?: Write | undefined;
   /** Bytes of content to be written, once that is known; then those of each chunk. */
   readonly begin?: ((bytes: number) => void) | undefined;
   readonly progress?: ((bytes: number) => void) | undefined;
@@ -49,23 +58,26 @@ export async function exportBundle(options: ExportOptions): Promise<Exported> {
   refuseMissing(chosen);
   const { lock, places } = locked(chosen, options.since);
   const lockBytes = formatLock(lock);
-  checkLockSize(lockBytes.length, options.lock);
+  checkLockSize(lockBytes.length, options.lock ?? LOCK_NAME);
   const content = lock.content
     .filter((one) => one.in === 'bundle')
     .toSorted((a, b) => kindOf(places, a.digest) - kindOf(places, b.digest));
   options.begin?.(content.reduce((sum, { size }) => sum + size, 0));
-  const { file, progress, signal } = options;
+  const { file, progress, signal, stdout } = options;
+  // Before the bundle takes the place of the one before.
+  await using output =
+    options.lock === undefined ? undefined : await Output.open(options.lock, { signal });
+  await output?.write(lockBytes, 0);
   const { bytes } = await writeBundle({
     file,
     small: await layoutOf(lock, (digest) => manifestIn(source, places, digest)),
     content,
     open: (digest) => source.blob(placeOf(places, digest).repository, digest),
     progress,
+    stdout,
     signal,
   });
-  await using output = await Output.open(options.lock);
-  await output.write(lockBytes, 0);
-  await output.commit();
+  await output?.commit();
   return { lock, bytes };
 }
 

@@ -1,6 +1,6 @@
 import type { Digest } from '../../core/digest.ts';
 import { pourBlob } from '../../core/pour.ts';
-import type { Blob } from '../../core/source.ts';
+import type { Blob, Write } from '../../core/source.ts';
 import type { SmallFile } from '../archive/archive-layout.ts';
 import { Output } from '../archive/output.ts';
 import { blobPath } from '../archive/oci-layout.ts';
@@ -13,6 +13,7 @@ export interface BundleContent {
 }
 
 export interface WriteOptions {
+  /** `-` is standard output where `stdout` is said. */
   readonly file: string;
   /** What comes first, in this order. */
   readonly small: readonly SmallFile[];
@@ -20,6 +21,7 @@ export interface WriteOptions {
   /** Its body is held against the digest to the end. */
   readonly open: (digest: Digest) => Promise<Blob>;
   readonly progress?: ((bytes: number) => void) | undefined;
+  readonly stdout?: Write | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -28,8 +30,8 @@ export interface WriteOptions {
  * @throws RegistryError STORAGE_UNAVAILABLE, or what reading the content throws; what was there before still is
  */
 export async function writeBundle(options: WriteOptions): Promise<{ readonly bytes: number }> {
-  const { file, small, content, open, progress, signal } = options;
-  await using output = await Output.open(file);
+  const { file, small, content, open, progress, stdout, signal } = options;
+  await using output = await Output.open(file, { stdout, signal });
   let end = 0;
   for (const { name, bytes } of small) {
     const padded = [tarHeader({ name, size: bytes.length }), bytes, zeros(bytes.length)];

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { changesOf, killedProcess, type Killed } from '../../fixtures/killed-process.ts';
+import { parseImagePattern } from '../../../src/core/image-pattern.ts';
+import { exportBundle } from '../../../src/image/bundle/export.ts';
 import { temporaryFolder } from '../../fixtures/temporary.ts';
 import { exported, filled, openWorld } from './world.ts';
 
@@ -49,6 +51,34 @@ suite('an export that is killed', { concurrency: 2 }, () => {
       assert.ok((await readFile(path.join(folder, 'bundle.tar'))).equals(right));
     });
   }
+});
+
+test('where the lock cannot be written the archive before stays', async () => {
+  const folder = path.join(template.path, 'no-lock');
+  await mkdir(folder);
+  const file = path.join(folder, 'bundle.tar');
+  await writeFile(file, 'the one before');
+  const lock = path.join(folder, 'none', 'lock.json');
+  await assert.rejects(exported(world, ['docker.io/**'], { file, lock }), /lock\.json: its folder/);
+  assert.equal(await readFile(file, 'utf8'), 'the one before');
+  assert.deepEqual(await readdir(folder), ['bundle.tar']);
+});
+
+test('into standard output goes the same archive, and no lock unless that is said', async () => {
+  const chunks: Buffer[] = [];
+  const stdout = async (chunk: Uint8Array): Promise<void> => void chunks.push(Buffer.from(chunk));
+  const before = await readdir(process.cwd());
+  await exportBundle({
+    store: world.folder,
+    patterns: [parseImagePattern('docker.io/**')].filter((one) => one !== undefined),
+    platforms: 'stored',
+    referrers: 'stored',
+    file: '-',
+    lock: undefined,
+    stdout,
+  });
+  assert.ok(Buffer.concat(chunks).equals(right));
+  assert.deepEqual(await readdir(process.cwd()), before);
 });
 
 test('an export that is given up leaves nothing', async () => {
