@@ -193,19 +193,32 @@ test('a server that ends lets a push that is under way come to its end', async (
   assert.deepEqual(await closed, { cut: 0 });
 });
 
-test('pushes come over HTTP/2 as well', async () => {
+/** A registry, and a client's one connection to it, which speaks HTTP/2. */
+async function overHttp2() {
+  await using stack = new AsyncDisposableStack();
   const authority = certificateAuthority();
   const { cert, key } = authority.issue('localhost');
-  await using here = await registry({ tls: { cert, key } });
+  const here = stack.use(await registry({ tls: { cert, key } }));
   const session = connectHttp2(here.url, { ca: authority.ca, servername: 'localhost' });
-  const ask = async (fields: Record<string, string>, body?: Uint8Array) => {
-    const stream = session.request(fields);
-    stream.end(body);
-    const [answer] = (await once(stream, 'response')) as [Record<string, string>];
-    stream.resume();
-    await once(stream, 'close');
-    return answer;
+  stack.defer(() => session.close());
+  const whole = stack.move();
+  return {
+    session,
+    ask: async (fields: Record<string, string>, body?: Uint8Array) => {
+      const stream = session.request(fields);
+      stream.end(body);
+      const [answer] = (await once(stream, 'response')) as [Record<string, string>];
+      stream.resume();
+      await once(stream, 'close');
+      return answer;
+    },
+    [Symbol.asyncDispose]: () => whole.disposeAsync(),
   };
+}
+
+test('pushes come over HTTP/2 as well', async () => {
+  await using client = await overHttp2();
+  const { ask } = client;
   const begun = await ask({ ':method': 'POST', ':path': '/v2/own/app/blobs/uploads/' });
   assert.equal(begun[':status'], 202);
   const path = begun['location'] ?? '';
@@ -215,22 +228,11 @@ test('pushes come over HTTP/2 as well', async () => {
   assert.equal(refused[':status'], 404);
   const done = await ask({ ':method': 'PUT', ':path': `${path}?digest=${DIGEST}` });
   assert.equal(done[':status'], 201);
-  session.close();
 });
 
 test('over HTTP/2 a silent stream is cut as well when another one goes on where it stands', async () => {
-  const authority = certificateAuthority();
-  const { cert, key } = authority.issue('localhost');
-  await using here = await registry({ tls: { cert, key } });
-  const session = connectHttp2(here.url, { ca: authority.ca, servername: 'localhost' });
-  const ask = async (fields: Record<string, string>, body?: Uint8Array) => {
-    const stream = session.request(fields);
-    stream.end(body);
-    const [answer] = (await once(stream, 'response')) as [Record<string, string>];
-    stream.resume();
-    await once(stream, 'close');
-    return answer;
-  };
+  await using client = await overHttp2();
+  const { session, ask } = client;
   const path = (await ask({ ':method': 'POST', ':path': '/v2/own/app/blobs/uploads/' }))[
     'location'
   ];
@@ -248,5 +250,4 @@ test('over HTTP/2 a silent stream is cut as well when another one goes on where 
   assert.notEqual(silent.rstCode, 0);
   const done = await ask({ ':method': 'PUT', ':path': `${path}?digest=${DIGEST}` });
   assert.equal(done[':status'], 201);
-  session.close();
 });
