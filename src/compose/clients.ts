@@ -38,15 +38,17 @@ export function clientsOf(configOf: ConfigOf, environment: Environment): Clients
       // With a mirror that is named this machine's configuration has nothing to do, unless it is, too.
       const local = choices.mirror === undefined || choices.config !== undefined;
       const server = local ? await serverSideOf(await configOf(choices), environment) : undefined;
+      const upstreams = namesOf(choices.upstreams);
       yield* diagnose({
         mirror,
+        given: { root: choices.root, ca: choices.ca, upstreams },
         ca: await authorityOf(choices),
         files: new RootFolder(choices.root),
         here: path.resolve(choices.root) === '/' ? 'this-machine' : 'another-root',
         environment,
         run: runner(environment),
         client: choices.client,
-        upstreams: namesOf(choices.upstreams),
+        upstreams,
         socket: choices.socket,
         patience: PATIENCE,
         server,

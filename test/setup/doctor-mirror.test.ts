@@ -13,7 +13,7 @@ import { parseMirror } from '../../src/setup/target.ts';
 import { certificateAuthority } from '../fixtures/certificate.ts';
 import { temporaryFolder } from '../fixtures/temporary.ts';
 import { serve } from '../http/serve.ts';
-import { codes, defaults, KNOWN, patient, programNamed } from './patient.ts';
+import { codes, defaults, KNOWN, patient, programNamed, type Patient } from './patient.ts';
 import { machine } from './world.ts';
 
 const DAY = 24 * 60 * 60 * 1000;
@@ -215,6 +215,21 @@ suite('pulls', () => {
       const options = { here: 'this-machine', environment, run: runner(environment) } as const;
       assert.deepEqual(await here.findings('podman', options), found);
     });
+  }
+});
+
+test('a pull that goes astray although the files are right: the client reads them again', async () => {
+  for (const [plant, mend] of [
+    [async () => {}, /^systemctl restart docker/],
+    [(here: Patient) => here.machine.write('/etc/docker/daemon.json', '{}'), /^mend first what/],
+  ] as const) {
+    await using here = await patient(['docker']);
+    await plant(here);
+    await using programs = await temporaryFolder();
+    const PATH = `${await programNamed(programs.path, 'docker', '')}:/usr/bin:/bin`;
+    const options = { here: 'this-machine', run: runner({ PATH }) } as const;
+    const found = await here.told('docker', options);
+    assert.match(found.find(({ code }) => code === 'pull-not-arrived')?.mend ?? '', mend);
   }
 });
 

@@ -1,5 +1,6 @@
 import { chmod, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { Finding } from '../../src/setup/doctor/check.ts';
 import type { ClientName } from '../../src/setup/proposal.ts';
 import { diagnose, type DoctorOptions } from '../../src/setup/doctor/doctor.ts';
 import { runner } from '../../src/setup/doctor/run.ts';
@@ -24,6 +25,8 @@ export interface Patient extends AsyncDisposable {
   readonly machine: Machine;
   /** Codes of what the doctor finds, in order; warnings with a question mark behind. */
   findings(client: ClientName, options?: Partial<DoctorOptions>): Promise<readonly string[]>;
+  /** The same with all that is told. */
+  told(client: ClientName, options?: Partial<DoctorOptions>): Promise<readonly Finding[]>;
 }
 
 /** All is well with it, for the clients that are set up. */
@@ -44,6 +47,8 @@ export async function patient(
     machine: here,
     findings: (client, options = {}) =>
       codes({ ...defaults(mirror.url, here.root), client, ...options }),
+    told: (client, options = {}) =>
+      told({ ...defaults(mirror.url, here.root), client, ...options }),
     [Symbol.asyncDispose]: () => whole.disposeAsync(),
   };
 }
@@ -53,6 +58,7 @@ export function defaults(mirror: string, root: string): DoctorOptions {
   return {
     mirror: parseMirror(mirror),
     ca: undefined,
+    given: { root, ca: undefined, upstreams: [] },
     files: new RootFolder(root),
     here: 'another-root',
     environment: {},
@@ -67,12 +73,16 @@ export function defaults(mirror: string, root: string): DoctorOptions {
 
 /** Without the warning that nothing was pulled, which every machine but this one has. */
 export async function codes(options: DoctorOptions): Promise<readonly string[]> {
-  const found: string[] = [];
+  const found = await told(options);
+  return found.map(({ code, severity }) => (severity === 'fault' ? code : `${code}?`));
+}
+
+async function told(options: DoctorOptions): Promise<readonly Finding[]> {
+  const found: Finding[] = [];
   for await (const { findings } of diagnose(options)) {
-    for (const { code, severity } of findings) {
-      if (code === 'nothing-pulled' && options.here === 'another-root') continue;
-      found.push(severity === 'fault' ? code : `${code}?`);
-    }
+    const kept = ({ code }: Finding): boolean =>
+      code !== 'nothing-pulled' || options.here !== 'another-root';
+    found.push(...findings.filter(kept));
   }
   return found;
 }

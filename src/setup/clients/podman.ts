@@ -8,7 +8,7 @@ import { parseToml, quoted } from '../toml.ts';
 export const CONTAINERS_FOLDER = '/etc/containers';
 const MAIN = `${CONTAINERS_FOLDER}/registries.conf`;
 const DROP_INS = `${CONTAINERS_FOLDER}/registries.conf.d`;
-const OURS = `${DROP_INS}/50-layover.conf`;
+export const OURS = `${DROP_INS}/50-layover.conf`;
 
 /**
  * Podman, Buildah, skopeo and CRI-O: a file of our own. They do not tell a mirror which registry they

@@ -40,6 +40,7 @@ export const CODES = [
   'hosts-elsewhere',
   'hosts-invalid',
   'mirror-missing',
+  'mirror-partly',
   'no-name-in-path',
   'not-insecure',
   'authority-missing',
@@ -89,6 +90,13 @@ export interface Situation {
   readonly patience: number;
   /** containerd's socket, where it is not where it usually is. */
   readonly socket: string | undefined;
+  /** As the doctor was told it, for the commands that mend. */
+  readonly given: {
+    readonly root: string;
+    /** A file. */
+    readonly ca: string | undefined;
+    readonly upstreams: readonly string[];
+  };
   /** Whether somebody asked for this client by name, or it was found. */
   readonly chosen: 'named' | 'found';
 }

@@ -61,13 +61,18 @@ export async function* diagnose(options: DoctorOptions): AsyncGenerator<Checked>
     yield checked('clients', nothingPulled('clients', { why, mend, possible: 'never' }, situation));
   }
   for (const client of clients) {
-    const made = [CLIENT_CHECKS[client], trust(client), proxy(client)];
-    // A mirror that cannot be asked cannot tell what arrived.
-    if (reached.known !== undefined) made.push(pulls(client));
-    for (const check of made) {
+    const found: Finding[] = [];
+    for (const check of [CLIENT_CHECKS[client], trust(client), proxy(client)]) {
       const report = await check.run(situation);
-      if (report !== undefined) yield checked(nameOf(check, client), report);
+      if (report === undefined) continue;
+      yield checked(nameOf(check, client), report);
+      found.push(...report.findings);
     }
+    // A mirror that cannot be asked cannot tell what arrived.
+    if (reached.known === undefined) continue;
+    const check = pulls(client, found);
+    const report = await check.run(situation);
+    if (report !== undefined) yield checked(nameOf(check, client), report);
   }
 }
 

@@ -1,6 +1,5 @@
 import path from 'node:path';
 import { RegistryError } from '../../../core/errors.ts';
-import { isRecord } from '../../../core/shape.ts';
 import {
   CERTS_FOLDER,
   CONFIG,
@@ -10,16 +9,16 @@ import {
   type ContainerdConfig,
 } from '../../containerd-config.ts';
 import type { ClientFiles } from '../../proposal.ts';
-import { at, parseToml, textsIn } from '../../toml.ts';
 import { type Code, several, type ClientCheck, type Finding, type Situation } from '../check.ts';
+import { setupCommand } from '../setup-command.ts';
+import { quotedForShell } from '../shell.ts';
+import { judgeHosts } from './hosts-toml.ts';
 
 /** From this version on, pulls for Kubernetes go through the transfer service. */
 const TRANSFER_SINCE = [2, 1] as const;
 /** From this version on, a `config_path` that is not set is a list of folders. */
 const LIST_SINCE = [2, 2] as const;
 const LIST = '/etc/containerd/certs.d:/etc/docker/certs.d';
-
-const CAPABILITIES = new Set(['pull', 'resolve', 'push', 'referrers']);
 
 type Version = readonly [number, number];
 
@@ -28,8 +27,7 @@ export const containerd: ClientCheck = {
   name: 'containerd',
   client: 'containerd',
   run: async (situation) => {
-    const { files, mirror } = situation;
-    const setup = `layover setup containerd --mirror ${mirror.url} --write`;
+    const { files } = situation;
     let config: ContainerdConfig | undefined;
     try {
       config = await effective(situation);
@@ -39,11 +37,14 @@ export const containerd: ClientCheck = {
     }
     const version = await versionOf(situation);
     const folders = foldersOf(config, version);
-    const settings = settingsFindings(config, version, setup);
-    const hosts = await hostsFindings(situation, folders ?? [CERTS_FOLDER], setup);
+    const settings = settingsFindings(config, version, (flags) =>
+      setupCommand(situation, { client: 'containerd', flags }),
+    );
+    const hosts = await hostsFindings(situation, folders ?? [CERTS_FOLDER]);
     const where = folders === undefined ? 'no config_path' : `config_path ${folders.join(':')}`;
     const release = version === undefined ? '' : ` ${version.join('.')}`;
-    const count = (await files.list(folders?.[0] ?? CERTS_FOLDER)).length;
+    const names = await files.list(folders?.[0] ?? CERTS_FOLDER);
+    const count = names.filter((name) => !name.startsWith('.')).length;
     return {
       looked: `containerd${release}: ${where}, ${count} entries`,
       findings: [...settings, ...hosts],
@@ -90,12 +91,12 @@ function foldersOf(config: ContainerdConfig | undefined, version: Version | unde
 function settingsFindings(
   config: ContainerdConfig | undefined,
   version: Version | undefined,
-  setup: string,
+  setup: (flags: readonly string[]) => string,
 ): readonly Finding[] {
   if (config?.cri === 'off') return [];
   const folders = foldersOf(config, version);
   const lines = snippet(config, CERTS_FOLDER).trim().replaceAll('\n', ' ');
-  const mend = `${setup} --edit-config   # or by hand in ${CONFIG}: ${lines}; then systemctl restart containerd`;
+  const mend = `${setup(['--edit-config'])}   # or by hand in ${CONFIG}: ${lines}; then systemctl restart containerd`;
   if (folders === undefined) {
     return [
       {
@@ -142,10 +143,11 @@ async function fileFor(
 }
 
 async function hostsFindings(
-  { files, mirror, upstreams }: Situation,
+  situation: Situation,
   folders: readonly string[],
-  setup: string,
 ): Promise<readonly Finding[]> {
+  const { files, mirror, upstreams } = situation;
+  const setup = setupCommand(situation, { client: 'containerd' });
   const missing: string[] = [];
   const elsewhere: string[] = [];
   const findings = new Map<string, Finding>();
@@ -156,9 +158,13 @@ async function hostsFindings(
       missing.push(host);
       continue;
     }
-    const verdict = judge(text, mirror.url);
+    const verdict = await judgeHosts(text, {
+      ...situation,
+      host,
+      folder: path.posix.dirname(name),
+    });
     if (verdict === 'other') elsewhere.push(host);
-    else if (verdict !== 'right') findings.set(name, broken(name, verdict, setup));
+    else if (verdict !== 'right') findings.set(name, broken(name, verdict, situation));
   }
   const lacking = (code: Code, hosts: readonly string[], saw: string): readonly Finding[] =>
     hosts.length === 0
@@ -179,37 +185,15 @@ async function hostsFindings(
   ];
 }
 
-/** `right`, `other` where the mirror is not in it, or why containerd ignores it. */
-function judge(text: string, url: string): string {
-  let hosts: unknown;
-  try {
-    hosts = parseToml(text)['host'] ?? {};
-  } catch (error) {
-    if (error instanceof RegistryError) return error.message;
-    throw error;
-  }
-  if (!isRecord(hosts)) return '"host" is not a table';
-  for (const [name, host] of Object.entries(hosts)) {
-    const unknown = textsIn(at(host, 'capabilities')).find((one) => !CAPABILITIES.has(one));
-    if (unknown !== undefined) return `[host."${name}"] has an unknown capability: ${unknown}`;
-  }
-  const own = Object.keys(hosts).find((name) => name.replace(/\/+$/, '') === url);
-  if (own === undefined) return 'other';
-  const said = at(hosts, own, 'capabilities');
-  const lacking = ['pull', 'resolve'].filter((one) => !textsIn(said).includes(one));
-  if (said !== undefined && lacking.length > 0) {
-    return `[host."${own}"] lacks the capability ${lacking.join(' and ')}`;
-  }
-  return 'right';
-}
-
-function broken(name: string, verdict: string, setup: string): Finding {
+function broken(name: string, verdict: string, situation: Situation): Finding {
+  const place = quotedForShell(path.posix.join(situation.given.root, name));
+  const setup = setupCommand(situation, { client: 'containerd' });
   return {
     code: 'hosts-invalid',
     severity: 'fault',
     saw: `${name}: ${verdict}`,
     means:
       'containerd leaves the file or the mirror in it aside, with one line in its log, and pulls from the registry itself',
-    mend: `mend ${name}, or remove it and: ${setup}`,
+    mend: `mv ${place} ${place}.old; ${setup}   # or mend that line by hand`,
   };
 }

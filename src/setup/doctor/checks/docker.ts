@@ -4,21 +4,24 @@ import { isRecord } from '../../../core/shape.ts';
 import { DAEMON, DOCKER_CERTS } from '../../clients/docker.ts';
 import { parseToml, textsIn } from '../../toml.ts';
 import type { Code, ClientCheck, Finding } from '../check.ts';
+import { setupCommand } from '../setup-command.ts';
 
 /** What Docker's files say. */
 export const docker: ClientCheck = {
   name: 'docker',
   client: 'docker',
-  run: async ({ files, mirror, upstreams }) => {
-    const setup = `layover setup docker --mirror ${mirror.url} --write; systemctl reload docker`;
-    const fault = (code: Code, saw: string, means: string): Finding => {
-      return { code, severity: 'fault', saw, means, mend: setup };
+  run: async (situation) => {
+    const { files, mirror, upstreams } = situation;
+    const setup = `${setupCommand(situation, { client: 'docker' })}; systemctl reload docker`;
+    const fault = (code: Code, saw: string, means: string, mend = setup): Finding => {
+      return { code, severity: 'fault', saw, means, mend };
     };
     const found: Finding[] = [];
     const daemon = settings((await files.text(DAEMON)) ?? '{}');
     if (daemon === undefined) {
       const means = 'Docker does not start with it';
-      found.push(fault('config-unreadable', `${DAEMON} is no JSON object`, means));
+      const mend = `mend ${DAEMON} by hand; then: ${setup}`;
+      found.push(fault('config-unreadable', `${DAEMON} is no JSON object`, means, mend));
     } else if (upstreams.includes('docker.io')) {
       const mirrors = textsIn(daemon['registry-mirrors']).map((one) => one.replace(/\/+$/, ''));
       if (!mirrors.includes(mirror.url)) {
@@ -31,7 +34,8 @@ export const docker: ClientCheck = {
       const reason = faultIn((await files.text(name)) ?? '');
       if (reason === undefined) continue;
       const means = 'the file is left aside: Docker pulls from the registry itself';
-      found.push(fault('hosts-invalid', `${name}: ${reason}`, means));
+      const mend = `mend ${name} by hand, or take it away; then: ${setup}`;
+      found.push(fault('hosts-invalid', `${name}: ${reason}`, means, mend));
     }
     return { looked: `docker: ${DAEMON} and ${DOCKER_CERTS}`, findings: found };
   },

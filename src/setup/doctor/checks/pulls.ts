@@ -28,9 +28,9 @@ interface Arrival {
 
 /**
  * Has the client pull images that exist nowhere, and asks the mirror whether it was asked for them: proof,
- * where files only promise.
+ * where files only promise. What was found in the client's files tells what mends a pull that goes astray.
  */
-export function pulls(client: ClientName): Check {
+export function pulls(client: ClientName, found: readonly Finding[]): Check {
   return {
     name: 'pulls',
     run: async (situation) => {
@@ -49,7 +49,7 @@ export function pulls(client: ClientName): Check {
       const arrived = arrivals.filter(({ seen }) => seen !== undefined).length;
       return {
         looked: `pulls by ${puller.name}: of ${upstreams.length} registries ${arrived} arrive at the mirror`,
-        findings: findingsOf(client, puller, situation, arrivals),
+        findings: findingsOf({ client, puller, situation, found }, arrivals),
       };
     },
   };
@@ -120,14 +120,28 @@ async function sighting(
   };
 }
 
-function findingsOf(
-  client: ClientName,
-  puller: Puller,
-  { mirror }: Situation,
-  arrivals: readonly Arrival[],
-): readonly Finding[] {
-  const setup = `layover setup ${client} --mirror ${mirror.url} --write`;
+interface Pulled {
+  readonly client: ClientName;
+  readonly puller: Puller;
+  readonly situation: Situation;
+  /** In the client's files. */
+  readonly found: readonly Finding[];
+}
+
+/** Has the client read its files again; those that read them at every pull have something else in the way. */
+const AGAIN: Readonly<Record<ClientName, string>> = {
+  containerd: 'systemctl restart containerd',
+  docker: 'systemctl restart docker',
+  k3s: 'systemctl restart k3s   # k3s-agent on agents',
+  buildkit: 'systemctl restart buildkit',
+  podman: 'skopeo --debug inspect --raw docker://NAME   # says where it asks',
+};
+
+function findingsOf(pulled: Pulled, arrivals: readonly Arrival[]): readonly Finding[] {
+  const { client, puller, situation } = pulled;
+  const { mirror } = situation;
   const found: Finding[] = [];
+  const first = `mend first what is found in the files of ${client}, then look again`;
   const lost = arrivals.filter(({ seen }) => seen === undefined);
   if (lost.length > 0) {
     found.push({
@@ -135,7 +149,10 @@ function findingsOf(
       severity: 'fault',
       saw: `${puller.name} did not ask the mirror for an image of ${several(lost.map(({ host }) => host))}; it said: ${brief(lost[0]?.said ?? '')}`,
       means: 'these images are pulled from the registry itself, past the mirror, or not at all',
-      mend: `${setup}   # the other findings say what keeps it from working; --upstream leaves registries out`,
+      mend:
+        pulled.found.length > 0
+          ? first
+          : `${AGAIN[client]}   # its files are right; it may run with what they said before it was started`,
     });
   }
   const confused = arrivals.filter(
@@ -151,7 +168,10 @@ function findingsOf(
       saw: `the mirror takes a pull from ${several(taken)}`,
       means:
         'the client does not say which registry it means, so that the mirror looks in the wrong one: another image may be served under the name',
-      mend: `${setup}   # the name of the registry has to be in the mirror's path, or in ?ns=`,
+      mend:
+        pulled.found.length > 0
+          ? first
+          : `set defaultUpstream: ${confused[0]?.host ?? ''} in the mirror's configuration   # for clients that name no registry; or put it into the mirror's path`,
     });
   }
   const proxied = arrivals.find(({ seen }) => seen?.via !== undefined);

@@ -4,6 +4,7 @@ import { get, type Answer } from '../../request.ts';
 import type { ClientName } from '../../proposal.ts';
 import type { Mirror } from '../../target.ts';
 import type { Code, Finding, Report, Situation } from '../check.ts';
+import { setupCommand } from '../setup-command.ts';
 
 export interface Reached extends Report {
   /** `undefined`: it could not be asked. */
@@ -12,7 +13,7 @@ export interface Reached extends Report {
   readonly answer: Answer | undefined;
 }
 
-type Asking = Pick<Situation, 'mirror' | 'ca' | 'patience'> & {
+type Asking = Pick<Situation, 'mirror' | 'ca' | 'patience' | 'given'> & {
   /** `undefined`: whichever it is. */
   readonly client: ClientName | undefined;
 };
@@ -43,7 +44,7 @@ export async function reach(asking: Asking): Promise<Reached> {
 }
 
 async function whyNot(asking: Asking, error: Error): Promise<Finding> {
-  const { mirror, ca, patience: timeout, client = 'CLIENT' } = asking;
+  const { mirror, ca, patience: timeout, client } = asking;
   const { url, hostname, port, scheme } = mirror;
   const code = systemCode(error) ?? 'no code';
   const saw = `${url}: ${error.message} (${code})`;
@@ -83,17 +84,15 @@ async function whyNot(asking: Asking, error: Error): Promise<Finding> {
     return fault(
       scheme === 'http' ? 'http-to-https' : 'https-to-http',
       `the mirror speaks ${other.toUpperCase()} there, and clients are told to speak ${scheme.toUpperCase()}`,
-      `layover setup ${client} --mirror ${swapped} --write`,
+      setupCommand(asking, { client, mirror: swapped }),
     );
   }
-  return fault(...certificateFault(mirror, client, code));
+  return fault(...certificateFault(asking, code));
 }
 
-function certificateFault(
-  { url, hostname }: Mirror,
-  client: string,
-  code: string,
-): [Code, string, string] {
+function certificateFault(asking: Asking, code: string): [Code, string, string] {
+  const { mirror, client, given } = asking;
+  const { url, hostname } = mirror;
   switch (code) {
     case 'DEPTH_ZERO_SELF_SIGNED_CERT':
     case 'SELF_SIGNED_CERT_IN_CHAIN':
@@ -103,7 +102,7 @@ function certificateFault(
       return [
         'tls-unknown-authority',
         "this machine does not know the authority that signed the mirror's certificate: clients go past the mirror",
-        `layover setup ${client} --mirror ${url} --ca AUTHORITY.pem --write   # and name it here, too: layover doctor --ca`,
+        `${setupCommand(asking, { client, ca: given.ca === undefined ? 'AUTHORITY.pem' : 'ANOTHER.pem' })}   # and name it here, too: layover doctor --ca`,
       ];
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
       return [

@@ -10,6 +10,7 @@ import type { ClientName } from '../../proposal.ts';
 import { get } from '../../request.ts';
 import { at, parseToml } from '../../toml.ts';
 import { several, type Check, type Situation } from '../check.ts';
+import { setupCommand } from '../setup-command.ts';
 
 /** Whether the client can trust a mirror whose authority this machine does not know of itself. */
 export function trust(client: ClientName): Check {
@@ -31,7 +32,7 @@ export function trust(client: ClientName): Check {
             severity: 'fault',
             saw: `${several(lacking)}: no authority is named for ${mirror.authority}, and this machine knows none for it`,
             means: `${client} does not believe the mirror's certificate and goes past it`,
-            mend: `layover setup ${client} --mirror ${mirror.url} --ca AUTHORITY.pem --write   # the file that --ca names here`,
+            mend: setupCommand(situation, { client }),
           },
         ],
       };
