@@ -6,6 +6,7 @@ import { daemon } from './daemon.ts';
 import { machine } from './machine.ts';
 import { nginx } from './nginx.ts';
 import type { Bench, Line, Row } from './row.ts';
+import { budget } from './rows/budget.ts';
 import { carry } from './rows/carry.ts';
 import { coldAndWarm } from './rows/cold.ts';
 import { firstByte } from './rows/first-byte.ts';
@@ -24,6 +25,7 @@ const ROWS = {
   manifestByTag,
   memory,
   store,
+  budget,
   carry,
   push,
   pushTogether,
