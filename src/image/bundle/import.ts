@@ -9,6 +9,7 @@ import {
   type Reference,
   type Repository,
 } from '../../core/reference.ts';
+import { isRight } from '../../store/verify.ts';
 import { closureOf } from './closure.ts';
 import { describeMissing, type Closure, type Missing } from './closure-parts.ts';
 import { checkLock, contentsOf, subjectOf, type Contents } from './contents.ts';
@@ -156,12 +157,30 @@ async function verify(
   }
   for (const { digest, size, mediaType, in: place } of lock?.content ?? []) {
     if (missing.has(digest) || intake.has(digest)) continue;
-    if (place === 'base' && (await shelf.content.size(digest)) === size) continue;
-    missing.set(digest, { digest, size, mediaType, neededBy: 'the lock' });
+    if (place === 'base' && (await isWhole(digest, size, intake, shelf))) continue;
+    missing.set(digest, { digest, size, mediaType, neededBy: needing(digest, verified) });
   }
   refuseMissing(name, [...missing.values()], lock);
   if (lock !== undefined) checkLock(name, lock, found);
   return verified;
+}
+
+/** Whether the store has what the archive builds on, to the byte; what is damaged is set aside. */
+async function isWhole(
+  digest: Digest,
+  size: number,
+  intake: Intake,
+  { content }: Shelf,
+): Promise<boolean> {
+  await intake.hold(digest);
+  return (await content.size(digest)) === size && (await isRight(content, digest));
+}
+
+function needing(digest: Digest, images: readonly Verified[]): string {
+  const names = images.flatMap(({ closure, reference: { repository, at } }) =>
+    closure.content.has(digest) ? [formatReference(repository, at)] : [],
+  );
+  return names.length === 0 ? 'the lock' : names.join(', ');
 }
 
 /** @throws RegistryError BLOB_UNKNOWN, with everything that is missing */

@@ -330,6 +330,15 @@ suite('of an archive that is not right nothing becomes visible, and nothing stay
     }
   });
 
+  test('what is here already and lacks in a bundle is told with the image that needs it', async () => {
+    await using there = await openWorld();
+    await there.import(good.bytes);
+    await assert.rejects(
+      there.import(tarOf(without(layer))),
+      failsWith('BLOB_UNKNOWN', /needed by docker\.io\/library\/app:latest/),
+    );
+  });
+
   test('one that was stated beforehand has to be the same lock', async () => {
     await using there = await openWorld();
     const other = { ...good.lock, images: [] };

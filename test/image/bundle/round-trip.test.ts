@@ -160,6 +160,17 @@ suite('a bundle from one store into another', () => {
     await assert.rejects(there.import(rest.bytes), failsWith('BLOB_UNKNOWN', /goes on from/));
     assert.deepEqual(await seen(there.folder), []);
     await there.import(first.bytes);
+    // What is there has to be what it was, to the byte.
+    const [layer] = manyPlatforms().second.layers;
+    assert.ok(layer);
+    const blob = there.store.paths.blob(layer.digest);
+    await chmod(blob, 0o600);
+    await writeFile(blob, flipped(await readFile(blob), 20));
+    await assert.rejects(
+      there.import(rest.bytes),
+      failsWith('BLOB_UNKNOWN', new RegExp(`${layer.digest}.*needed by docker.*goes on from`)),
+    );
+    await there.import(first.bytes);
     const { images } = await there.import(rest.bytes);
     assert.deepEqual(
       images.map(({ name, outcome }) => [name, outcome]),
