@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { commandsUnder } from '../test/fixtures/documents.ts';
 import { GREETING } from '../src/image/hello-world/image.ts';
+import { eachVersion } from './lib/each-version.ts';
 import { containerd as daemonOf } from './lib/containerd.ts';
 import { hostsFolder } from './lib/hosts-toml.ts';
 import { forThisHost, image } from './lib/image.ts';
@@ -84,24 +85,6 @@ suite('a place that no network reaches', () => {
     assert.equal(await daemon.ctr('run', ...running, name, 'said'), says);
   }
 
-  async function eachContainerd(
-    t: {
-      test: (
-        name: string,
-        options: { skip: string | false },
-        run: () => Promise<void>,
-      ) => Promise<void>;
-    },
-    check: (tool: Present) => Promise<void>,
-  ): Promise<void> {
-    for (const tool of await tools('containerd')) {
-      await t.test(tool.label, { skip: tool.missing ?? false }, async () => {
-        assert.ok(tool.missing === undefined);
-        await check(tool);
-      });
-    }
-  }
-
   test('there is no way out of it', async () => {
     const [first, ...rest] = gap.enter;
     assert.equal((await run(first, [...rest, 'ip', 'route'])).trim(), '');
@@ -127,7 +110,7 @@ suite('a place that no network reaches', () => {
 
   test('containerd pulls and runs it there, through the same hosts.toml', async (t) => {
     let run = 0;
-    await eachContainerd(t, async (tool) => {
+    await eachVersion(t, 'containerd', async (tool) => {
       run += 1;
       await inTheGap(tool, `a${run}`, HELLO, here.shelf[HELLO].message);
       await inTheGap(tool, `b${run}`, `${APP}:v1`, here.shelf['quay.io/org/team/app:v1'].message);
@@ -152,7 +135,7 @@ suite('a place that no network reaches', () => {
     const taken = ['import', '--config', configured('gap'), here.scratch.at('newer.tar')];
     await run(command, [...enter, LAUNCHER, ...taken]);
     let runs = 0;
-    await eachContainerd(t, async (tool) => {
+    await eachVersion(t, 'containerd', async (tool) => {
       runs += 1;
       await inTheGap(tool, `d${runs}`, `${APP}:v2`, newer.message);
       await inTheGap(tool, `e${runs}`, HELLO, here.shelf[HELLO].message);
@@ -188,7 +171,7 @@ suite('a place that no network reaches', () => {
     await hello.until(/^to try it: /);
     url = `http://127.0.0.1:${port}`;
     let runs = 0;
-    await eachContainerd(t, async (tool) => {
+    await eachVersion(t, 'containerd', async (tool) => {
       runs += 1;
       await inTheGap(tool, `h${runs}`, 'docker.io/library/hello-world:latest', GREETING);
     });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { eachVersion } from './lib/each-version.ts';
 import { commandIn, type Command } from './lib/command.ts';
 import { emptyStorage, plainConf } from './lib/containers-conf.ts';
 import { dockerSaved } from './lib/docker-saved.ts';
@@ -10,7 +11,7 @@ import { push } from './lib/push.ts';
 import { run } from './lib/process.ts';
 import { dockerRegistry, type Registry } from './lib/registry.ts';
 import { scratch, type Scratch } from './lib/scratch.ts';
-import { tools, type Present } from './lib/tool.ts';
+import type { Present } from './lib/tool.ts';
 
 const CONTENT = image({ message: 'in many places\n', layers: [300_000, 10] });
 const CONFIG = Buffer.from(CONTENT.blobs[0]?.bytes ?? []).toString();
@@ -106,25 +107,6 @@ suite('places between tools', () => {
     await mkdir(own);
     const to = `127.0.0.1:${registry.port}/places/s${steps}:v1`;
     return { own, ours: commandIn(own), to };
-  }
-
-  async function eachVersion(
-    t: {
-      test: (
-        name: string,
-        options: { skip: string | false },
-        run: () => Promise<void>,
-      ) => Promise<void>;
-    },
-    program: string,
-    check: (tool: Present) => Promise<void>,
-  ): Promise<void> {
-    for (const tool of await tools(program)) {
-      await t.test(tool.label, { skip: tool.missing ?? false }, async () => {
-        assert.ok(tool.missing === undefined);
-        await check(tool);
-      });
-    }
   }
 
   for (const [what, program, save] of SAVED) {
