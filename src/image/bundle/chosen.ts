@@ -13,6 +13,7 @@ import { repositories } from '../../store/catalog.ts';
 import type { Paths } from '../../store/paths.ts';
 import { readSmallBlob } from '../small-blob.ts';
 import { closureOf } from './closure.ts';
+import { fetchingHint } from './hint.ts';
 import { describeMissing, type Closure, type ClosureRules } from './closure-parts.ts';
 
 /** An image that is to be exported, with everything that belongs to it. */
@@ -37,7 +38,7 @@ export async function chosenImages(
   source: Source,
   options: ChoosingOptions,
 ): Promise<readonly Chosen[]> {
-  const names = await matching(paths, source, options.patterns);
+  const names = await matching(paths, source, options);
   const chosen = new Map<string, Chosen>();
   const add = async (reference: Reference): Promise<void> => {
     options.signal?.throwIfAborted();
@@ -59,7 +60,7 @@ export async function chosenImages(
 async function matching(
   paths: Paths,
   source: Source,
-  patterns: readonly ImagePattern[],
+  { patterns, ...rules }: ChoosingOptions,
 ): Promise<readonly Reference[]> {
   const unmatched = new Set(patterns);
   const found: Reference[] = [];
@@ -79,10 +80,10 @@ async function matching(
     }
   }
   if (unmatched.size === 0) return found;
-  const texts = [...unmatched].map(({ text }) => text).join(' ');
+  const texts = [...unmatched].map(({ text }) => text);
   throw new RegistryError(
     'MANIFEST_UNKNOWN',
-    `the store holds nothing that fits ${texts}: have it fetched first (layover prefetch ${texts}), or pull it through the mirror`,
+    `the store holds nothing that fits ${texts.join(' ')}: ${fetchingHint(texts, rules)}`,
   );
 }
 
@@ -130,7 +131,7 @@ function closureSource(source: Source, repository: Repository) {
 }
 
 /** @throws RegistryError BLOB_UNKNOWN, with everything that is wanted and not there */
-export function refuseMissing(chosen: readonly Chosen[]): void {
+export function refuseMissing(chosen: readonly Chosen[], rules: ClosureRules): void {
   const lacking = chosen.filter(({ closure }) => closure.missing.length > 0);
   if (lacking.length === 0) return;
   const names = lacking.map(nameOf);
@@ -139,7 +140,7 @@ export function refuseMissing(chosen: readonly Chosen[]): void {
   );
   throw new RegistryError(
     'BLOB_UNKNOWN',
-    `the store lacks some of what is to be exported: have it fetched first (layover prefetch ${names.join(' ')}), or choose platforms that are there (--platform)\n${lines.join('\n')}`,
+    `the store lacks some of what is to be exported: ${fetchingHint(names, rules)}, or choose platforms that are there (--platform)\n${lines.join('\n')}`,
     { detail: { missing: lacking.flatMap(({ closure }) => closure.missing) } },
   );
 }

@@ -55,7 +55,7 @@ export async function exportBundle(options: ExportOptions): Promise<Exported> {
   const paths = await storePaths(options.store);
   const source = storeSource(paths);
   const chosen = await chosenImages(paths, source, options);
-  refuseMissing(chosen);
+  refuseMissing(chosen, options);
   const { lock, places } = locked(chosen, options.since);
   const lockBytes = formatLock(lock);
   checkLockSize(lockBytes.length, options.lock ?? LOCK_NAME);

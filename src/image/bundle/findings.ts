@@ -48,9 +48,9 @@ export class Findings {
     );
   }
 
-  /** All platforms that have been come upon, as messages list them. */
+  /** All platforms that have been come upon, each once, as messages list them. */
   get told(): string {
     const others = [...this.platforms, ...this.#leftOut.values().map(({ platform }) => platform)];
-    return others.filter((text) => text !== undefined).join(', ');
+    return [...new Set(others.filter((text) => text !== undefined))].toSorted().join(', ');
   }
 }

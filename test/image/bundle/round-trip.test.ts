@@ -244,11 +244,25 @@ suite('what cannot be exported', () => {
     });
     await assert.rejects(
       exported(here, ['docker.io/library/app:latest', 'quay.io/no/such:1', 'quay.io/nor/*:2']),
-      failsWith('MANIFEST_UNKNOWN', /quay\.io\/no\/such:1 quay\.io\/nor\/\*:2/),
+      failsWith('MANIFEST_UNKNOWN', /fits quay\.io\/no\/such:1 quay\.io\/nor\/\*:2: have/),
     );
+    // A hint can be copied into a shell, and does what it says.
+    const hints = [
+      [['quay.io/no/such:1', 'quay.io/nor/*:2'], 'stored', 'layover prefetch quay.io/no/such:1)'],
+      [['quay.io/no/such:1.*'], 'all', "layover prefetch --platform all 'quay.io/no/such:1.*')"],
+      [['quay.io/no/such'], 'stored', "layover prefetch 'quay.io/no/such:*')"],
+      [['quay.io/no*/**'], 'stored', 'have it pulled through the mirror first'],
+      [['docker.io/**'], [parsePlatform('amd64')], '--platform linux/amd64 docker.io/library/app'],
+    ] as const;
+    for (const [patterns, platforms, hint] of hints) {
+      await assert.rejects(exported(here, patterns, { platforms }), ({ message }: Error) => {
+        assert.ok(message.includes(hint), `${hint}: ${message}`);
+        return true;
+      });
+    }
     await assert.rejects(
       exported(here, ['docker.io/**'], { platforms: [parsePlatform('linux/s390x')] }),
-      failsWith('MANIFEST_UNKNOWN', /not for linux\/s390x; it is for .*linux\/amd64/),
+      failsWith('MANIFEST_UNKNOWN', /for linux\/s390x; it is for linux\/amd64, linux\/arm64$/),
     );
   });
 
