@@ -60,10 +60,24 @@ function askableOf(settings: UpstreamConfig, { environment, pem }: Means): Askab
   };
   return {
     host,
+    url: settings.url,
+    unusable: unusableLogin(settings, environment),
     login: credentials === undefined ? 'anonymous' : 'given',
     ask,
     last: () => last,
   };
+}
+
+/** A password that is not where the configuration says it is. */
+function unusableLogin(
+  { credentials }: UpstreamConfig,
+  environment: Environment,
+): string | undefined {
+  if (credentials?.kind !== 'environment') return undefined;
+  const { passwordEnv } = credentials;
+  return environment[passwordEnv] === undefined
+    ? `the environment has no ${passwordEnv}`
+    : undefined;
 }
 
 /** Those of the files that can be read. */
@@ -80,6 +94,7 @@ async function readable(upstreams: readonly UpstreamConfig[]): Promise<PemFiles>
 async function certificate(key: string, cert: string, privateKey?: string): Promise<Held> {
   return {
     what: `${key} (${cert})`,
+    at: { file: cert },
     pem: await textOf(cert),
     key: privateKey === undefined ? undefined : await textOf(privateKey),
   };

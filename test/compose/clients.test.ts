@@ -192,6 +192,28 @@ suite("layover doctor, on the mirror's machine", () => {
     assert.deepEqual(found(await at('http://registry.invalid')), ['upstream-dns']);
   });
 
+  test('what is dialled is named, not what stands for it', async () => {
+    const ran = await doctor(upstream({ url: 'http://registry.invalid:81' }));
+    assert.match(ran.out, /"getent hosts registry\.invalid /);
+    const shut = await doctor(upstream({ url: 'http://127.0.0.1:1' }));
+    assert.match(shut.out, /"curl -v http:\/\/127\.0\.0\.1:1\/v2\/ /);
+  });
+
+  test('an upstream that answers and fails', async () => {
+    await using origin = await startRegistry();
+    origin.misbehave({}, { kind: 'status', status: 500 });
+    const ran = await doctor(upstream({ url: origin.url }));
+    assert.deepEqual(found(ran), ['upstream-failing']);
+  });
+
+  test('a password that is not in the environment is not refused', async () => {
+    await using origin = await startRegistry();
+    const credentials = { username: 'me', passwordEnv: 'NOT_SET' };
+    const ran = await doctor(upstream({ url: origin.url, credentials }));
+    assert.deepEqual(found(ran), ['credentials-missing']);
+    assert.match(ran.out, /the environment has no NOT_SET/);
+  });
+
   test('an upstream that limits its rate', async () => {
     await using origin = await startRegistry();
     origin.misbehave({}, { kind: 'status', status: 429, headers: { 'Retry-After': '60' } });

@@ -3,7 +3,7 @@ import { createServer, type RequestListener } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { suite, test } from 'node:test';
-import { certificates } from '../../src/setup/doctor/checks/certificates.ts';
+import { certificates, type Held } from '../../src/setup/doctor/checks/certificates.ts';
 import { disk } from '../../src/setup/doctor/checks/disk.ts';
 import { goesDirect, proxy } from '../../src/setup/doctor/checks/proxy.ts';
 import { CLIENTS } from '../../src/setup/proposal.ts';
@@ -345,6 +345,19 @@ suite('proxies', () => {
     assert.equal(await found({ [DROP_IN]: SET }, {}, 'http://127.0.0.1:8080'), 0);
     assert.equal(await found({ [DROP_IN]: `${SET}Environment=NO_PROXY=10.0.0.0/8\n` }), 0);
     assert.equal(await found({ [DROP_IN]: `${SET}Environment=\n` }), 0);
+    const over =
+      '[Service]\nEnvironment="HTTP_PROXY=http://proxy:3128" \\\n  "NO_PROXY=10.0.0.5"\n';
+    assert.equal(await found({ [DROP_IN]: over }), 0);
+  });
+
+  test('of files that the service names', async () => {
+    const unit = '[Service]\nEnvironmentFile=-/etc/default/containerd\n';
+    const file = '/etc/default/containerd';
+    assert.equal(await found({ [DROP_IN]: unit, [file]: 'HTTP_PROXY="http://proxy:3128"\n' }), 1);
+    assert.equal(await found({ [DROP_IN]: `${SET}${unit}`, [file]: 'NO_PROXY=10.0.0.5\n' }), 0);
+    assert.equal(await found({ [DROP_IN]: `${SET}${unit}` }), 1);
+    const cleared = `${unit}EnvironmentFile=\n`;
+    assert.equal(await found({ [DROP_IN]: cleared, [file]: 'HTTP_PROXY=http://proxy:3128\n' }), 0);
   });
 
   test('their passwords are told to nobody', async () => {
@@ -362,7 +375,9 @@ suite('proxies', () => {
 suite('certificates of the configuration', () => {
   const now = Date.now();
   const found = (pem: string, key?: string): readonly string[] =>
-    (certificates([{ what: 'tls.cert', pem, key }], now)?.findings ?? []).map(({ code }) => code);
+    (
+      certificates([{ what: 'tls.cert', pem, key, at: { file: 'a b.pem' } }], now)?.findings ?? []
+    ).map(({ code }) => code);
   const { cert, key } = authority.issue('mirror');
   const days = (from: number, to: number): string =>
     authority.issueFor(new Date(now + from * DAY), new Date(now + to * DAY), 'mirror').cert;
@@ -371,7 +386,14 @@ suite('certificates of the configuration', () => {
   test('none', () => assert.deepEqual(found('nothing'), ['certificate-unreadable']));
   test('an old one', () => assert.deepEqual(found(days(-9, -1)), ['certificate-expired']));
   test('a new one', () => assert.deepEqual(found(days(1, 9)), ['certificate-early']));
-  test('one that ends soon', () => assert.deepEqual(found(days(-1, 9)), ['certificate-expires']));
+  test('one that ends soon', () => {
+    const pem = days(-1, 9);
+    assert.deepEqual(found(pem), ['certificate-expires']);
+    const mend = (at: Held['at']) =>
+      certificates([{ what: '', pem, at }], now)?.findings[0]?.mend ?? '';
+    assert.match(mend({ file: 'a b.pem' }), /^openssl x509 .*-in 'a b\.pem' {3}# .* into a b\.pem/);
+    assert.match(mend({ server: 'm:443' }), /^openssl s_client -connect m:443 <.*tls\.cert/);
+  });
   test('one with the key of another', () => {
     assert.deepEqual(found(cert, authority.issue('other').key), ['certificate-key']);
     assert.deepEqual(found(cert, ''), ['certificate-key']);

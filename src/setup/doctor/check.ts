@@ -28,6 +28,7 @@ export const CODES = [
   'upstream-dns',
   'upstream-tls',
   'upstream-unreachable',
+  'upstream-failing',
   'credentials-refused',
   'credentials-missing',
   'disk-read-only',

@@ -87,7 +87,16 @@ async function* ofMirror(
   const { certificate } = answer;
   if (certificate?.raw !== undefined) {
     const pem = `-----BEGIN CERTIFICATE-----\n${certificate.raw.toString('base64')}\n-----END CERTIFICATE-----\n`;
-    const shown = certificates([{ what: `what ${mirror.authority} shows`, pem }], now);
+    const shown = certificates(
+      [
+        {
+          what: `what ${mirror.authority} shows`,
+          pem,
+          at: { server: `${new URL(mirror.url).hostname}:${mirror.port}` },
+        },
+      ],
+      now,
+    );
     if (shown !== undefined) yield checked('certificates', shown);
   }
   const metrics = await get(`${mirror.url}/metrics`, { ca, timeout });

@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import type { Code, Finding, Report } from '../check.ts';
+import { quotedForShell } from '../shell.ts';
 
 const DAY = 24 * 60 * 60 * 1000;
 /** When a certificate that nobody renews begins to be told. */
@@ -10,6 +11,8 @@ export interface Held {
   /** For people: a key of the configuration, or an address. */
   readonly what: string;
   readonly pem: string;
+  /** Where it can be looked at: a file, or the host and port of who shows it. */
+  readonly at: { readonly file: string } | { readonly server: string };
   /** PEM of its private key, where it should have one. */
   readonly key?: string | undefined;
 }
@@ -23,7 +26,7 @@ export function certificates(held: readonly Held[], now: number): Report | undef
   };
 }
 
-function findingsOf({ what, pem, key }: Held, now: number): readonly Finding[] {
+function findingsOf({ what, pem, key, at }: Held, now: number): readonly Finding[] {
   const fault = (code: Code, saw: string, means: string, mend: string): Finding => {
     return { code, severity: 'fault', saw: `${what}: ${saw}`, means, mend };
   };
@@ -36,20 +39,21 @@ function findingsOf({ what, pem, key }: Held, now: number): readonly Finding[] {
         'certificate-unreadable',
         'no certificate in PEM',
         'it cannot be used: whoever needs it refuses the connection',
-        'openssl x509 -noout -text -in FILE',
+        shown(at),
       ),
     ];
   }
   const found: Finding[] = [];
   const { validFrom, validTo } = certificate;
-  const renew = `renew it: ${what}`;
+  const where = 'file' in at ? at.file : "the file of tls.cert, on the mirror's machine";
+  const renew = `${shown(at)}   # then put a renewed one into ${where}; the server reads it by itself`;
   if (Date.parse(validTo) <= now) {
     found.push(
       fault('certificate-expired', `expired on ${validTo}`, 'whoever is shown it refuses', renew),
     );
   } else if (Date.parse(validFrom) > now) {
     const saw = `valid from ${validFrom} on`;
-    found.push(fault('certificate-early', saw, 'whoever is shown it refuses', `wait, or ${renew}`));
+    found.push(fault('certificate-early', saw, 'whoever is shown it refuses', renew));
   } else if (Date.parse(validTo) - now < SOON) {
     const days = Math.floor((Date.parse(validTo) - now) / DAY);
     found.push({
@@ -71,6 +75,13 @@ function findingsOf({ what, pem, key }: Held, now: number): readonly Finding[] {
     );
   }
   return found;
+}
+
+/** The command that shows it. */
+function shown(at: Held['at']): string {
+  return 'file' in at
+    ? `openssl x509 -noout -subject -dates -in ${quotedForShell(at.file)}`
+    : `openssl s_client -connect ${at.server} </dev/null | openssl x509 -noout -subject -dates`;
 }
 
 function belongs(certificate: X509Certificate, key: string): boolean {

@@ -115,7 +115,14 @@ async function placesOf(
         lines.push((await files.text(`${folder}/${service}.service.d/${name}`)) ?? '');
       }
     }
-    const settings = unitEnvironment(lines.join('\n'));
+    const unit = lines.join('\n').replaceAll(/\\\n/g, ' ');
+    const settings = new Map(unitEnvironment(unit));
+    // What files say wins over what units say, as systemd has it.
+    for (const file of environmentFiles(unit)) {
+      for (const [name, value] of assignments((await files.text(file)) ?? '')) {
+        settings.set(name, value);
+      }
+    }
     const mend = `systemctl edit ${service}   # [Service] Environment="NO_PROXY=…,${mirror.hostname}", then systemctl restart ${service}`;
     places.push({ what: `the service ${service}`, settings, mend });
   }
@@ -142,6 +149,16 @@ function unitEnvironment(text: string): ReadonlyMap<string, string> {
     }
   }
   return settings;
+}
+
+/** Files that `EnvironmentFile=` names, whether they have to be there or not; an empty one clears. */
+function environmentFiles(text: string): readonly string[] {
+  let found: string[] = [];
+  for (const [, value = ''] of text.matchAll(/^\s*EnvironmentFile=(.*)$/gm)) {
+    const name = value.trim().replace(/^-/, '');
+    found = name === '' ? [] : [...found, name];
+  }
+  return found;
 }
 
 function assignments(text: string): ReadonlyMap<string, string> {

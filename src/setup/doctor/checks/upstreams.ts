@@ -4,6 +4,10 @@ import type { Code, Finding, Report } from '../check.ts';
 /** A configured upstream, ready to be asked. */
 export interface Askable {
   readonly host: string;
+  /** What is dialled: `upstreams.HOST.url`, or what the host stands for. */
+  readonly url: string;
+  /** Why the login of the configuration cannot be used; `undefined`: nothing keeps it from that. */
+  readonly unusable: string | undefined;
   /** Whether the configuration has a login for it. */
   readonly login: 'anonymous' | 'given';
   /** Asks for the API's root, with the login. @throws RegistryError */
@@ -38,12 +42,20 @@ export async function upstreams(askable: readonly Askable[]): Promise<Report | u
   return { looked: `upstreams: ${answered}`, findings };
 }
 
-function findingOf({ host, login, last }: Askable, error: RegistryError): Finding {
+function findingOf({ host, url, login, unusable, last }: Askable, error: RegistryError): Finding {
   const finding = (code: Code, means: string, mend: string): Finding => {
     return { code, severity: 'fault', saw: `${host}: ${error.message}`, means, mend };
   };
   const lost = 'what is cached of it is served, the rest is not';
   const key = `upstreams.${host}`;
+  const root = `${url.replace(/\/+$/, '')}/v2/`;
+  if (unusable !== undefined) {
+    return finding(
+      'credentials-missing',
+      'the server does not start, or pulls what anybody may',
+      `put it there, where the server and this command run: ${unusable}`,
+    );
+  }
   if (error.code === 'DENIED' || error.code === 'UNAUTHORIZED') {
     return login === 'given'
       ? finding(
@@ -66,7 +78,11 @@ function findingOf({ host, login, last }: Askable, error: RegistryError): Findin
   }
   switch (last()) {
     case 'dns':
-      return finding('upstream-dns', lost, `getent hosts ${host}   # or set ${key}.url`);
+      return finding(
+        'upstream-dns',
+        lost,
+        `getent hosts ${new URL(url).hostname}   # or set ${key}.url`,
+      );
     case 'tls':
       return finding(
         'upstream-tls',
@@ -74,10 +90,17 @@ function findingOf({ host, login, last }: Askable, error: RegistryError): Findin
         `set ${key}.tls.ca to the authority's certificate`,
       );
     default:
+      if (/^5\d\d$/.test(last() ?? '')) {
+        return finding(
+          'upstream-failing',
+          `it can be reached and fails by itself: ${lost}`,
+          `curl -i ${root}   # wait, or ask whoever runs it`,
+        );
+      }
       return finding(
         'upstream-unreachable',
         lost,
-        `curl -v https://${host}/v2/   # a firewall? set ${key}.proxy, or ${key}.url`,
+        `curl -v ${root}   # a firewall? set ${key}.proxy, or ${key}.url`,
       );
   }
 }
