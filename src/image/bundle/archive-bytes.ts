@@ -1,10 +1,11 @@
-import { opendir, stat } from 'node:fs/promises';
+import { lstat, opendir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { RegistryError } from '../../core/errors.ts';
 import { isGzip } from '../../layer/gzip.ts';
 import { isZstd } from '../../layer/zstd.ts';
 import type { Content } from '../archive/content.ts';
 import { openFile } from '../archive/folder-files.ts';
+import { notAnArchive } from '../archive/tar-files.ts';
 import { padding, tarHeader, TRAILER } from '../archive/tar-write.ts';
 
 /** Bytes read at a time. */
@@ -24,15 +25,27 @@ export type Chunks = 'owned' | 'reused';
  * The bytes of an archive; those of a folder as if it were packed. Compressed ones come in chunks that
  * are owned, whatever is wanted: who unpacks them holds on to them for a while.
  * @throws RegistryError NAME_UNKNOWN if there is nothing of that name, here or, for a file in a folder,
- *   while it is read
+ *   while it is read; MANIFEST_INVALID for a folder that is no layout
  */
 export async function archiveBytes(name: string, wanted: Chunks = 'owned'): Promise<ArchiveBytes> {
   const found = await stat(name).catch(() => undefined);
-  if (found?.isDirectory() === true) return { size: undefined, bytes: packed(name) };
+  if (found?.isDirectory() === true) {
+    await checkLayout(name);
+    return { size: undefined, bytes: packed(name) };
+  }
   const content = await openFile(name);
   if (content === undefined) throw new RegistryError('NAME_UNKNOWN', `there is no file ${name}`);
   const { size } = content;
   return { size, bytes: chunks(content, (await isPlain(content)) ? wanted : 'owned') };
+}
+
+/** Before its files are stored, one after the other, to find at the end that they are no image. */
+async function checkLayout(folder: string): Promise<void> {
+  for (const name of ['index.json', 'manifest.json']) {
+    const found = await lstat(path.join(folder, name)).catch(() => undefined);
+    if (found?.isFile() === true) return;
+  }
+  throw notAnArchive(folder, 'it has neither an index.json nor a manifest.json');
 }
 
 /** Everything in it that is a file: what is no part of a layout is of no consequence. */

@@ -10,6 +10,7 @@ import { archiveBytes } from '../../../src/image/bundle/archive-bytes.ts';
 import { storeSource } from '../../../src/image/store-source.ts';
 import { walkTar } from '../../../src/layer/tar.ts';
 import { file, folder, symlink, tarOf, type Item } from '../../fixtures/layer-builder.ts';
+import { temporaryFolder } from '../../fixtures/temporary.ts';
 import { failsWith } from '../archive/source-contract.ts';
 import { exported, filled, once, openWorld, seen, type World } from './world.ts';
 
@@ -119,6 +120,15 @@ suite('what docker saves', () => {
     );
     assert.deepEqual(await seen(world.folder), []);
   });
+});
+
+test('a folder that is no layout is refused before anything of it is read', async () => {
+  await using folder = await temporaryFolder();
+  await writeFile(path.join(folder.path, 'notes.txt'), 'not for a registry');
+  await assert.rejects(
+    archiveBytes(folder.path),
+    failsWith('MANIFEST_INVALID', /neither an index\.json nor a manifest\.json/),
+  );
 });
 
 test('an image layout in a folder is as good as one in a tar', async () => {
