@@ -220,6 +220,13 @@ suite('the objects of the chart', { skip: helm.missing ?? false }, () => {
       '--ask',
       'http://release-layover.space.svc:8080',
     ]);
+    // What SECURITY.md says that it may.
+    assert.equal(set.at('spec', 'template', 'spec', 'automountServiceAccountToken'), false);
+    const folders = list(set.at('spec', 'template', 'spec', 'volumes'));
+    assert.deepEqual(
+      folders.flatMap(({ hostPath }) => hostPath ?? []),
+      [{ path: '/etc/containerd', type: 'DirectoryOrCreate' }],
+    );
     // It goes on doing that.
     assert.deepEqual(containersOf(set)[1]?.args, ['--', ...(setup?.args ?? []), '--quiet']);
     const undo = objects.filter(
