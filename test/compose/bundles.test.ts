@@ -10,6 +10,9 @@ import type { Choices } from '../../src/cli/actions.ts';
 import { bundlesOf } from '../../src/compose/bundles.ts';
 import { upkeepOf } from '../../src/compose/upkeep.ts';
 import { load } from '../../src/config/load.ts';
+import { pino } from 'pino';
+import { importLog } from '../../src/compose/import-log.ts';
+import { parsePlatform } from '../../src/core/platform.ts';
 import { failsWith } from '../image/archive/source-contract.ts';
 import { startRegistry } from '../fixtures/registry.ts';
 import { temporaryFolder } from '../fixtures/temporary.ts';
@@ -192,6 +195,25 @@ suite('import', () => {
     assert.equal((await server.get('library/app/manifests/latest')).status, 404);
     assert.equal((await post({ 'Content-Type': own })).status, 200);
     assert.equal((await server.get('library/app/manifests/latest')).status, 200);
+  });
+
+  test('a server says, and writes down, which platforms the archive lacks', async () => {
+    await using here = await openWorld();
+    await filled(here);
+    const platforms = [parsePlatform('arm64')];
+    const { file } = await exported(here, ['docker.io/**'], { platforms, referrers: 'none' });
+    await using one = await place('offline: true');
+    await using _ = await served(one.name);
+    const { images } = await one.bundles.import({ ...IMPORT, file });
+    assert.deepEqual(images[0]?.without, ['linux/amd64']);
+    let log = '';
+    const logger = pino({}, { write: (line) => void (log += line) });
+    importLog(logger)({
+      type: 'imported',
+      name: file,
+      imported: { images, places: [], blobs: 0, bytes: 0 },
+    });
+    assert.match(log, /"without":\["linux\/amd64"\].*imported without platforms/);
   });
 
   test('what lives here is pushed, as it were, and obeys the rules of pushes', async () => {
