@@ -5,6 +5,10 @@ export const CASES: Readonly<Record<string, object>> = {
   'a small volume of a class': {
     persistence: { size: '1.5Ti', storageClass: 'fast', retain: false, annotations: { a: 'b' } },
   },
+  'all of a volume': {
+    persistence: { size: '20Gi' },
+    config: { storage: { maxSize: '20GiB' } },
+  },
   'a claim that exists': { persistence: { type: 'existingClaim', existingClaim: 'mine' } },
   'a folder of the node': {
     persistence: { type: 'hostPath', hostPath: '/var/lib/layover' },
@@ -254,6 +258,14 @@ export const REFUSED: Readonly<Record<string, readonly [object, RegExp]>> = {
   'a server that only listens to itself, with IPv6': [
     { config: { listen: '[::1]:8080' } },
     /config\.listen: /,
+  ],
+  'a server that listens to a socket': [
+    { config: { listen: 'unix:/run/layover.sock' } },
+    /config\.listen: unix:\/run\/layover\.sock/,
+  ],
+  'a budget that the volume has no room for': [
+    { persistence: { size: '20Gi' }, config: { storage: { maxSize: '20.5GiB' } } },
+    /config\.storage\.maxSize: 20\.5GiB is more than persistence\.size: 20Gi/,
   ],
   'a name that is none': [{ fullnameOverride: 'My_Mirror' }, /fullnameOverride/],
   'a part of a name that is none': [{ nameOverride: 'a.b' }, /nameOverride/],

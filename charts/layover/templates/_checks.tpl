@@ -54,7 +54,7 @@
 {{- fail "replicas: with mode: daemonset there is one on each node" -}}
 {{- end -}}
 {{- with .Values.config.listen -}}
-{{- if regexMatch "^(127\\.|localhost|\\[::1\\])|:0$" . -}}
+{{- if or (regexMatch "^(127\\.|localhost|\\[::1\\])|:0$" .) (not (regexMatch "^(\\[[^]]*\\]|[^:]*):[0-9]+$" .)) -}}
 {{- fail (printf "config.listen: %s is reached from nowhere: not by probes, and not by the Service; such as 0.0.0.0:8080" .) -}}
 {{- end -}}
 {{- end -}}
@@ -74,6 +74,10 @@
 {{- end -}}
 {{- if and (has .type (list "claim" "emptyDir")) (has (include "layover.budget" .size) (list "0MiB" "1MiB")) -}}
 {{- fail (printf "persistence.size: %s is too little for a cache; such as 50Gi" .size) -}}
+{{- end -}}
+{{- $most := toString (get (default dict $.Values.config.storage) "maxSize") -}}
+{{- if and $most (has .type (list "claim" "emptyDir")) (gt (include "layover.bytes" $most | int64) (include "layover.bytes" .size | int64)) -}}
+{{- fail (printf "config.storage.maxSize: %s is more than persistence.size: %s" $most .size) -}}
 {{- end -}}
 {{- if and (eq .type "hostPath") .chown (or (kindIs "invalid" $.Values.podSecurityContext.runAsUser) (kindIs "invalid" $.Values.podSecurityContext.runAsGroup)) -}}
 {{- fail "persistence.chown: needs podSecurityContext.runAsUser and .runAsGroup, whose the folder is to become" -}}

@@ -61,6 +61,13 @@ labels:
 {{- div (add $sum 999) 1000 -}}
 {{- end -}}
 
+{{/* Bytes of a size as Kubernetes or Layover writes it: 50Gi, 50GiB, 1.5TB. */}}
+{{- define "layover.bytes" -}}
+{{- $units := dict "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "Pi" 1125899906842624 -}}
+{{- $unit := regexFind "[a-zA-Z]*$" (toString .) | trimSuffix "B" | replace "K" "k" | replace "ki" "Ki" -}}
+{{- mulf (regexFind "^[0-9.]+" (toString .) | float64) (default 1 (get $units $unit)) | floor | int64 -}}
+{{- end -}}
+
 {{/* Nine tenths of a quantity such as 50Gi, as Layover writes sizes. */}}
 {{- define "layover.budget" -}}
 {{- $units := dict "" 1 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "Pi" 1125899906842624 -}}
