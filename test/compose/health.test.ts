@@ -38,8 +38,11 @@ async function configured(folder: TemporaryFolder, settings: object = {}) {
   return { config, health };
 }
 
-async function serving(config: string): Promise<AsyncDisposable> {
-  const child = spawn(LAUNCHER, ['serve', '--config', config], {
+async function serving(config: string, named: 'flag' | 'variable' = 'flag') {
+  const env = { ...process.env, ...(named === 'variable' && { LAYOVER_CONFIG: config }) };
+  const flags = named === 'flag' ? ['--config', config] : [];
+  const child = spawn(LAUNCHER, ['serve', ...flags], {
+    env,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   for await (const line of createInterface({ input: child.stdout })) {
@@ -55,6 +58,17 @@ async function serving(config: string): Promise<AsyncDisposable> {
 }
 
 suite('health', () => {
+  test('one variable names the configuration for the server and for the question, as in a container', async () => {
+    await using folder = await temporaryFolder();
+    const { config } = await configured(folder);
+    const environment = { LAYOVER_CONFIG: config };
+    const asked = () =>
+      actionsFor({ version: '0.0.0', environment }).health({ config: undefined, overrides: [] });
+    assert.match((await asked()) ?? '', /^no answer/);
+    await using _server = await serving(config, 'variable');
+    assert.equal(await asked(), undefined);
+  });
+
   test('of a server that runs, of one whose store has gone, and of none', async () => {
     await using folder = await temporaryFolder();
     const { config, health } = await configured(folder);
