@@ -270,3 +270,56 @@ test('comments of a YAML file stay', async () => {
   assert.match(text, /^# mine\nmirrors:\n {2}quay\.io:\n {4}# q\n/);
   assert.match(text, /- http:\/\/10\.0\.0\.5:8080\n {6}- http:\/\/a\n/);
 });
+
+for (const [what, text, added] of [
+  ['numbers', '{"big": 12345678901234567890, "one": 1.0}\n', undefined],
+  ['keys that are there twice', '{\n\t"a": 1,\n\t"a": 2\n}', undefined],
+  ['an empty object', '{}', undefined],
+  [
+    'a list on one line',
+    '{ "registry-mirrors": ["http://a"], "one": 1.0 }',
+    '"http://10.0.0.5:8080", ',
+  ],
+  ['an empty list', '{ "registry-mirrors": [], "one": 1.0 }', '"http://10.0.0.5:8080"'],
+] as const) {
+  test(`docker: ${what} of daemon.json stay as they are written`, async () => {
+    await using here = await machine();
+    await here.write(DAEMON, text);
+    await here.setUp('docker', 'write');
+    const edited = await here.text(DAEMON);
+    const { 'registry-mirrors': mirrors } = JSON.parse(edited) as Record<string, string[]>;
+    assert.equal(mirrors?.[0], 'http://10.0.0.5:8080');
+    const key = /,?\s*"registry-mirrors": \[\s*"http:\S+"\s*\]\n/;
+    const bare = (text: string): string => text.replaceAll(/\s/g, '');
+    assert.equal(bare(edited.replace(added ?? key, '')), bare(text));
+  });
+}
+
+test('docker: mirrors that are no list are left alone', async () => {
+  await using here = await machine();
+  await here.write(DAEMON, '{ "registry-mirrors": "http://a" }');
+  const { refused } = await here.setUp('docker', 'write');
+  assert.equal(refused[0]?.path, DAEMON);
+});
+
+test('comments in lists that get the mirror stay', async () => {
+  await using here = await machine();
+  const k3s = '/etc/rancher/k3s/registries.yaml';
+  await here.write(k3s, 'mirrors:\n  quay.io:\n    endpoint: # first\n      - http://a # mine\n');
+  await here.setUp('k3s', 'write');
+  assert.match(await here.text(k3s), /# first[^]*http:\/\/10\.0\.0\.5:8080[^]*http:\/\/a # mine/);
+  const buildkit = '/etc/buildkit/buildkitd.toml';
+  await here.write(buildkit, '[registry."quay.io"]\nmirrors = [ # first\n  "a:1", # mine\n]\n');
+  await here.setUp('buildkit', 'write');
+  assert.match(await here.text(buildkit), /"10\.0\.0\.5:8080", {2}?# first\n {2}"a:1", # mine\n\]/);
+});
+
+test('k3s: an alias is named as what it is', async () => {
+  await using here = await machine();
+  const k3s = '/etc/rancher/k3s/registries.yaml';
+  const text = 'mirrors:\n  docker.io: &d\n    endpoint: [http://a]\n  quay.io: *d\n';
+  await here.write(k3s, text);
+  const { refused } = await here.setUp('k3s', 'write');
+  assert.match(refused[0]?.reason ?? '', /mirrors\.quay\.io is the alias \*d/);
+  assert.equal(await here.text(k3s), text);
+});

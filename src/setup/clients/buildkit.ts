@@ -85,7 +85,13 @@ function inTable(text: string, host: string, mirrors: readonly string[]): string
   const next = found.findIndex(({ kind }, index) => index > header && kind !== 'pair');
   const pairs: readonly Statement[] = found.slice(header + 1, next === -1 ? undefined : next);
   const old = pairs.find(({ path }) => path.join('\n') === 'mirrors');
-  if (old !== undefined) return text.slice(0, old.value[0]) + list + text.slice(old.value[1]);
+  if (old !== undefined) {
+    const [from, to] = old.value;
+    // What is there keeps its comments.
+    const [first = '', ...others] = mirrors;
+    const value = others.length === 0 ? list : `[${quoted(first)}, ${text.slice(from + 1, to)}`;
+    return text.slice(0, from) + value + text.slice(to);
+  }
   const gap = text.slice(0, table.end).endsWith('\n') ? '' : '\n';
   return `${text.slice(0, table.end)}${gap}  mirrors = ${list}\n${text.slice(table.end)}`;
 }

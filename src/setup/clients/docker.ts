@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { RegistryError } from '../../core/errors.ts';
 import { isRecord } from '../../core/shape.ts';
 import { hostsToml } from '../hosts-toml.ts';
@@ -40,14 +41,48 @@ export async function docker({ target, files }: ProposalOptions): Promise<Propos
   };
 }
 
-/** @throws RegistryError REQUEST_INVALID for a file that is no JSON object */
+/**
+ * The text with the mirror in front of the others, and otherwise as it is, character by character.
+ * @throws RegistryError REQUEST_INVALID for a file that is no JSON object, UNSUPPORTED for one that cannot be edited
+ */
 function withMirror(text: string | undefined, url: string): string {
   const before: unknown = text === undefined || text.trim() === '' ? {} : json(text);
   if (!isRecord(before)) throw new RegistryError('REQUEST_INVALID', 'not a JSON object');
   const mirrors = textsIn(before[KEY]);
   if (text !== undefined && mirrors.some((one) => one.replace(/\/+$/, '') === url)) return text;
-  const indent = /^[{\s]*\n([ \t]+)"/.exec(text ?? '')?.[1] ?? '  ';
-  return `${JSON.stringify({ ...before, [KEY]: [url, ...mirrors] }, undefined, indent)}\n`;
+  const expected = { ...before, [KEY]: [url, ...mirrors] };
+  if (text === undefined || text.trim() === '') {
+    return `${JSON.stringify(expected, undefined, 2)}\n`;
+  }
+  const edited = KEY in before ? inFront(text, url) : asLast(text, url);
+  if (edited !== undefined && isDeepStrictEqual(parsed(edited), expected)) return edited;
+  throw new RegistryError('UNSUPPORTED', `its ${KEY} is laid out in a way that is not edited here`);
+}
+
+function inFront(text: string, url: string): string | undefined {
+  const [list] = [...text.matchAll(/"registry-mirrors"\s*:\s*\[(\s*)/g)];
+  if (list === undefined) return undefined;
+  const [found, space = ''] = list;
+  const end = list.index + found.length;
+  const rest = text.slice(end);
+  const gap = space === '' ? ' ' : space;
+  return `${text.slice(0, end)}${JSON.stringify(url)}${rest.startsWith(']') ? '' : `,${gap}`}${rest}`;
+}
+
+function asLast(text: string, url: string): string {
+  const indent = /^[{\s]*\n([ \t]+)"/.exec(text)?.[1] ?? '  ';
+  const end = text.lastIndexOf('}');
+  const head = text.slice(0, end).trimEnd();
+  const comma = head.endsWith('{') ? '' : ',';
+  return `${head}${comma}\n${indent}"${KEY}": [\n${indent}${indent}${JSON.stringify(url)}\n${indent}]\n${text.slice(end)}`;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function json(text: string): unknown {

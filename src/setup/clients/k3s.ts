@@ -1,4 +1,4 @@
-import { Document, isMap, parseDocument, YAMLMap } from 'yaml';
+import { Document, isAlias, isMap, isSeq, parseDocument, YAMLMap } from 'yaml';
 import { RegistryError } from '../../core/errors.ts';
 import { isRecord } from '../../core/shape.ts';
 import { Drafts, type Proposal, type ProposalOptions } from '../proposal.ts';
@@ -21,7 +21,10 @@ export async function k3s({ target, files }: ProposalOptions): Promise<Proposal>
       const path = ['mirrors', host, 'endpoint'];
       const endpoints = textsIn(plain(document.getIn(path)));
       if (endpoints.some((one) => one.replace(/\/+$/, '') === mirror.url)) continue;
-      set(document, path, [mirror.url, ...endpoints]);
+      const list = document.getIn(path);
+      // What is there keeps its comments.
+      if (isSeq(list)) list.items.unshift(document.createNode(mirror.url));
+      else set(document, path, [mirror.url, ...endpoints]);
       changed = true;
     }
     const trust = ['configs', mirror.authority, 'tls', 'ca_file'];
@@ -60,7 +63,10 @@ function set(document: Document, path: readonly string[], value: unknown): void 
     const node = document.getIn(outer);
     if (node === null || node === undefined) document.setIn(outer, new YAMLMap());
     else if (!isMap(node)) {
-      throw new RegistryError('UNSUPPORTED', `${outer.join('.')} is not a mapping`);
+      const what = isAlias(node)
+        ? `the alias *${node.source}: write out what it stands for`
+        : 'no mapping';
+      throw new RegistryError('UNSUPPORTED', `${outer.join('.')} is ${what}`);
     }
   }
   document.setIn(path, document.createNode(value));
