@@ -1,24 +1,19 @@
-import { once } from 'node:events';
-
 /** Milliseconds in which npm passes on what a terminal has sent to everybody already. */
 const SAME = 1_000;
 
 /** The first signal asks to end; a second one, which is no echo of it, does not wait for anything. */
-export async function ending(): Promise<string> {
-  const signals = ['SIGTERM', 'SIGINT'] as const;
-  const signal = await Promise.race(
-    signals.map(async (name) => {
-      await once(process, name);
-      return name;
-    }),
-  );
-  const asked = performance.now();
-  for (const name of signals) {
+export function ending(): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  let asked: number | undefined;
+  for (const name of ['SIGTERM', 'SIGINT']) {
+    // Never without a listener: the echo would end the process on its own.
     process.on(name, () => {
-      if (performance.now() - asked > SAME) process.exit(1);
+      if (asked !== undefined && performance.now() - asked > SAME) process.exit(1);
+      asked ??= performance.now();
+      resolve(name);
     });
   }
-  return signal;
+  return promise;
 }
 
 /** SIGHUP, which no longer ends the process. One that comes before anybody listens is not lost. */
