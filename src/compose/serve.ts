@@ -23,7 +23,7 @@ import { openStore } from './store.ts';
 import { reloadLog } from './reload-log.ts';
 import { Reloads } from './reloads.ts';
 import { reloading } from './reloading.ts';
-import { Hangups } from './signals.ts';
+import { ending, Hangups } from './signals.ts';
 import { Succession } from './succession.ts';
 import { UpstreamPool } from './upstreams.ts';
 import { Worlds } from './worlds.ts';
@@ -186,6 +186,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   }
   const { host = '::', port } = config.listen;
   const { tls } = succession;
+  const ended = ending();
   const server = await startServer({ app, listen: { host, port }, ...(tls && { tls }) });
   const where = { address: server.address, port: server.port, tls: tls !== undefined };
   log.logger.info(
@@ -214,7 +215,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       succession.begin(change.config, pem, (renewed) => server.secure(renewed)),
     observe: reloadLog(log.logger, metrics),
   });
-  const signal = await reloading(reloads, hangups, (folder, error) =>
+  const signal = await reloading(reloads, hangups, ended, (folder, error) =>
     log.logger.warn({ folder, error: error.message }, 'cannot be watched: looked at now and then'),
   );
   const { drain } = worlds.config;
