@@ -1,4 +1,3 @@
-import type { Descriptor } from '../../core/descriptor.ts';
 import type { Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
 import { isHosted } from '../../core/hosted.ts';
@@ -9,16 +8,15 @@ import {
   type Reference,
   type Repository,
 } from '../../core/reference.ts';
-import { isRight } from '../../store/verify.ts';
 import { closureOf } from './closure.ts';
-import { describeMissing, type Closure, type Missing } from './closure-parts.ts';
-import { checkLock, contentsOf, subjectOf, type Contents } from './contents.ts';
+import { contentsOf, subjectOf, type Contents } from './contents.ts';
 import { Intake } from './intake.ts';
-import type { LeftOut, Lock } from './lock.ts';
-import { nameImages, type NamedImage } from './naming.ts';
+import type { Lock } from './lock.ts';
+import { nameImages } from './naming.ts';
 import { placeImages, type Whole } from './place.ts';
 import type { TagMoves } from './query.ts';
 import type { Shelf } from './shelf.ts';
+import { verify, type Verified } from './verified.ts';
 
 export interface ImportOptions {
   readonly shelf: Shelf;
@@ -116,84 +114,6 @@ function outcomeOf(
   if (before === undefined) return 'new';
   if (before === now) return 'same';
   return tags === 'spare' ? 'stays' : 'moved';
-}
-
-interface Verified extends NamedImage {
-  readonly closure: Closure;
-  readonly without: readonly string[];
-}
-
-/** Platforms of which nothing came. One without a name is called by its digest. */
-function platformsLeftOut(left: readonly LeftOut[]): readonly string[] {
-  const names = left.flatMap(({ platform, digest, why }) =>
-    why === 'not distributable' ? [] : [platform ?? digest],
-  );
-  return [...new Set(names)].filter((name) => !name.startsWith('unknown/')).toSorted();
-}
-
-/** Everything that the archive says it holds has to be there. */
-async function verify(
-  images: readonly NamedImage[],
-  contents: Contents,
-  intake: Intake,
-  { name, shelf }: ImportOptions,
-): Promise<readonly Verified[]> {
-  const { lock } = intake;
-  const verified: Verified[] = [];
-  const missing = new Map<Digest, Missing>();
-  const found = new Map<Digest, Descriptor>();
-  for (const image of images) {
-    const { reference, root, locked } = image;
-    const text = formatReference(reference.repository, reference.at);
-    const closure = await closureOf(text, root, contents.source, {
-      platforms: lock === undefined ? 'stored' : 'all',
-      referrers: 'all',
-    });
-    const left = new Set(locked?.leftOut.map(({ digest }) => digest));
-    for (const one of closure.missing) if (!left.has(one.digest)) missing.set(one.digest, one);
-    for (const { descriptor } of closure.content.values()) found.set(descriptor.digest, descriptor);
-    const without = platformsLeftOut(locked?.leftOut ?? closure.leftOut);
-    verified.push({ ...image, closure, without });
-  }
-  for (const { digest, size, mediaType, in: place } of lock?.content ?? []) {
-    if (missing.has(digest) || intake.has(digest)) continue;
-    if (place === 'base' && (await isWhole(digest, size, intake, shelf))) continue;
-    missing.set(digest, { digest, size, mediaType, neededBy: needing(digest, verified) });
-  }
-  refuseMissing(name, [...missing.values()], lock);
-  if (lock !== undefined) checkLock(name, lock, found);
-  return verified;
-}
-
-/** Whether the store has what the archive builds on, to the byte; what is damaged is set aside. */
-async function isWhole(
-  digest: Digest,
-  size: number,
-  intake: Intake,
-  { content }: Shelf,
-): Promise<boolean> {
-  await intake.hold(digest);
-  return (await content.size(digest)) === size && (await isRight(content, digest));
-}
-
-function needing(digest: Digest, images: readonly Verified[]): string {
-  const names = images.flatMap(({ closure, reference: { repository, at } }) =>
-    closure.content.has(digest) ? [formatReference(repository, at)] : [],
-  );
-  return names.length === 0 ? 'the lock' : names.join(', ');
-}
-
-/** @throws RegistryError BLOB_UNKNOWN, with everything that is missing */
-function refuseMissing(name: string, missing: readonly Missing[], lock: Lock | undefined): void {
-  if (missing.length === 0) return;
-  const base = new Set(lock?.content.flatMap((one) => (one.in === 'base' ? [one.digest] : [])));
-  const lines = missing.map((one) => {
-    const where = base.has(one.digest) ? ' (of the bundle that this one goes on from)' : '';
-    return `  ${describeMissing(one)}${where}`;
-  });
-  throw new RegistryError('BLOB_UNKNOWN', `${name} lacks content\n${lines.join('\n')}`, {
-    detail: { missing },
-  });
 }
 
 async function chosen(
