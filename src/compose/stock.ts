@@ -13,7 +13,7 @@ export interface StockOptions {
   readonly mirror: Mirror;
   readonly store: Pick<ContentStore, 'size'>;
   readonly router: () => Router;
-  readonly housekeeping: Pick<Housekeeping, 'looked' | 'keepShares' | 'hasShare'>;
+  readonly housekeeping: Pick<Housekeeping, 'looked' | 'shares'>;
 }
 
 /** The mirror, to be filled: what it is asked for it stores, by the rules that hold for clients. */
@@ -30,11 +30,11 @@ export function stockOf({ mirror, store, router, housekeeping }: StockOptions): 
     blob: (repository, digest) => mirror.blob(repository, digest),
     settle: async () => {
       await housekeeping.looked();
-      await housekeeping.keepShares();
+      await housekeeping.shares.keep();
     },
     has: async (_repository, digest) => (await store.size(digest)) !== undefined,
     limits: ({ host }) =>
-      housekeeping.hasShare(host)
+      housekeeping.shares.has(host)
         ? [`upstreams.${host}.maxSize`, 'storage.maxSize']
         : ['storage.maxSize'],
   };

@@ -3,6 +3,7 @@ import type { Digest } from '../../core/digest.ts';
 import type { BlobIndex } from './blob-index.ts';
 import type { Evictor } from './evictor.ts';
 import type { Entry, Ledger } from './ledger.ts';
+import { before } from './before.ts';
 import type { Claim, Room } from './room.ts';
 import type { Space } from './space.ts';
 
@@ -236,16 +237,5 @@ export class Budget implements Room {
         if (leftover === 'resumable') ledger.leave(digest, left);
       },
     };
-  }
-}
-
-/** Settles with the promise, or after so many milliseconds. */
-async function before(promise: Promise<void>, milliseconds: number): Promise<void> {
-  const { promise: late, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, milliseconds);
-  try {
-    await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

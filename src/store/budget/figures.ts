@@ -1,3 +1,7 @@
+import type { BlobIndex } from './blob-index.ts';
+import type { Ledger } from './ledger.ts';
+import type { Space } from './space.ts';
+
 /** Bytes and counts. */
 export interface Figures {
   /** Complete content. */
@@ -10,4 +14,24 @@ export interface Figures {
   /** Of the file system that holds the store. */
   readonly availableBytes: number;
   readonly capacityBytes: number;
+}
+
+export function figuresOf({
+  ledger,
+  index,
+  space,
+}: {
+  readonly ledger: Ledger;
+  readonly index: BlobIndex;
+  readonly space: Space;
+}): Figures {
+  const { bytes, objects } = ledger.stored;
+  return {
+    usedBytes: bytes,
+    objects,
+    partialBytes: ledger.partial,
+    keptBytes: index.keptBytes,
+    availableBytes: space.available,
+    capacityBytes: space.capacity,
+  };
 }

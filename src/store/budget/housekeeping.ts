@@ -6,7 +6,7 @@ import { Budget } from './budget.ts';
 import { StoreClock } from './clock.ts';
 import type { HousekeepingEvent } from './event.ts';
 import { Evictor, type EvictionScope } from './evictor.ts';
-import type { Figures } from './figures.ts';
+import { figuresOf, type Figures } from './figures.ts';
 import { IndexDatabase } from './index-database.ts';
 import { Keeper } from './keeper.ts';
 import { Ledger } from './ledger.ts';
@@ -16,6 +16,7 @@ import { Pins } from './pins.ts';
 import { Rounds } from './rounds.ts';
 import { scanPartials, scanUploads } from './scan.ts';
 import { readManifest } from './stored-manifest.ts';
+import { Shares } from './shares.ts';
 import { spaceOf, type Space } from './space.ts';
 import { Survey, type Surveyed } from './survey.ts';
 import type { UploadRoom } from './room.ts';
@@ -37,6 +38,7 @@ export class Housekeeping implements AsyncDisposable {
   readonly accesses: Accesses;
   readonly evictor: Evictor;
   readonly room: Budget;
+  readonly shares: Shares;
   /** The same for what is pushed. */
   readonly uploadRoom: UploadRoom;
   readonly #options: HousekeepingOptions;
@@ -44,8 +46,6 @@ export class Housekeeping implements AsyncDisposable {
   readonly #space: () => Promise<Space>;
   readonly #survey = new Survey(() => this.#surveyed);
   readonly #rounds: Rounds;
-  /** The sweep for shares that is under way. */
-  #sharing = Promise.resolve();
 
   constructor(options: HousekeepingOptions) {
     const { paths, rules, links } = options;
@@ -94,6 +94,12 @@ export class Housekeeping implements AsyncDisposable {
       signal: this.#rounds.signal,
       onEvicted: (evicted) => this.#observe({ type: 'evicted', ...evicted }),
       onError,
+    });
+    this.shares = new Shares({
+      rules,
+      index: this.index,
+      evictor: this.evictor,
+      closed: () => this.closed,
     });
     this.room = new Budget({
       limits: () => rules().limits,
@@ -163,16 +169,7 @@ export class Housekeeping implements AsyncDisposable {
   }
 
   async figures(): Promise<Figures> {
-    const { bytes, objects } = this.ledger.stored;
-    const { available, capacity } = await this.#space();
-    return {
-      usedBytes: bytes,
-      objects,
-      partialBytes: this.ledger.partial,
-      keptBytes: this.index.keptBytes,
-      availableBytes: available,
-      capacityBytes: capacity,
-    };
+    return figuresOf({ ledger: this.ledger, index: this.index, space: await this.#space() });
   }
 
   /** Settles once the store has been looked through, as far as it can be. */
@@ -202,20 +199,8 @@ export class Housekeeping implements AsyncDisposable {
     const { maxAge } = this.#options.rules();
     const before = this.clock.now() - maxAge;
     if (maxAge > 0) await this.evictor.sweep({ reason: 'age', before, excess: () => Infinity });
-    await this.keepShares();
+    await this.shares.keep();
     await this.room.tidy();
-  }
-
-  /** Whether the upstream may have a share of the budget only. */
-  hasShare(host: string): boolean {
-    return this.#options.rules().shares.has(host);
-  }
-
-  /** Has leave now what upstreams have beyond their shares. Settles when no more of it is on its way out. */
-  async keepShares(): Promise<void> {
-    const sweeping = this.#sharing.then(() => this.#sweepShares());
-    this.#sharing = sweeping.catch(() => {});
-    await sweeping;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -226,16 +211,6 @@ export class Housekeeping implements AsyncDisposable {
     this.#meta.setClock(this.clock.state);
     this.#survey.end();
     this.database.close();
-  }
-
-  async #sweepShares(): Promise<void> {
-    if (this.closed !== undefined) return;
-    const { shares, limits } = this.#options.rules();
-    for (const [host, share] of shares) {
-      if (this.index.bytesOf(host) <= share) continue;
-      const excess = (): number => this.index.bytesOf(host) - share * limits.lowWater;
-      await this.evictor.sweep({ reason: 'share', host, excess });
-    }
   }
 
   #appear(digest: Digest, size: number): void {
