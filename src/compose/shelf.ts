@@ -35,7 +35,8 @@ export function shelfOf({ store, hosted, config, renew = () => {} }: ShelfSettin
     settled: () => keeper.settled(),
     async discard(digest) {
       await hosted.exclusively(digest, async () => {
-        if (index.linkedBy(digest).length > 0 || keeper.why(digest) !== undefined) return;
+        if (index.links.repositoriesOf(digest).length > 0 || keeper.why(digest) !== undefined)
+          return;
         await uses.remove(digest, () => content.remove(digest));
       });
     },

@@ -1,6 +1,7 @@
 import type { Digest } from '../../core/digest.ts';
 import type { Repository } from '../../core/reference.ts';
-import { numberIn, textIn, type IndexDatabase, type Row } from './index-database.ts';
+import { numberIn, type IndexDatabase, type Row } from './index-database.ts';
+import { LinkIndex } from './link-index.ts';
 import { Names, UNNAMED } from './names.ts';
 import { packed, unpacked } from './packed.ts';
 
@@ -58,6 +59,7 @@ const OLDEST = `
 export class BlobIndex {
   readonly #database: IndexDatabase;
   readonly #names: Names;
+  readonly links: LinkIndex;
   readonly #owned = new Map<number, number>();
   #kept = 0;
   #counted: Totals = { bytes: 0, objects: 0 };
@@ -65,6 +67,7 @@ export class BlobIndex {
   constructor(database: IndexDatabase) {
     this.#database = database;
     this.#names = new Names(database);
+    this.links = new LinkIndex(database, this.#names);
     this.recount();
   }
 
@@ -193,37 +196,6 @@ export class BlobIndex {
     const size = numberIn(row, 'size');
     this.#own(host, -size);
     this.#own(owner, size);
-  }
-
-  /** As what the repository may serve the content, if that is noted. */
-  linked({ host, path }: Repository, digest: Digest): Kind | undefined {
-    const row = this.#database.get(
-      `SELECT manifest FROM links WHERE digest = ? AND repository =
-        (SELECT id FROM repositories WHERE host = ? AND path = ?)`,
-      packed(digest),
-      this.#names.host(host),
-      path,
-    );
-    return row && (numberIn(row, 'manifest') === 1 ? 'manifest' : 'blob');
-  }
-
-  /** The repositories that may serve the content. */
-  linkedBy(digest: Digest): readonly Repository[] {
-    const rows = this.#database.all(
-      `SELECT h.name AS host, r.path AS path FROM links l
-        JOIN repositories r ON r.id = l.repository JOIN hosts h ON h.id = r.host WHERE l.digest = ?`,
-      packed(digest),
-    );
-    return rows.map((row) => ({ host: textIn(row, 'host'), path: textIn(row, 'path') }));
-  }
-
-  unlink({ host, path }: Repository, digest: Digest): void {
-    this.#database.run(
-      'DELETE FROM links WHERE digest = ? AND repository = (SELECT id FROM repositories WHERE host = ? AND path = ?)',
-      packed(digest),
-      this.#names.host(host),
-      path,
-    );
   }
 
   #account(row: Row | undefined, change: number): void {

@@ -97,7 +97,7 @@ export class Evictor {
 
   #may(digest: Digest): boolean {
     const { scope, index } = this.#options;
-    const unlinked = scope() === 'anything' || index.linkedBy(digest).length === 0;
+    const unlinked = scope() === 'anything' || index.links.repositoriesOf(digest).length === 0;
     // Asked last: an index that could not be read knows of no links.
     return unlinked && scope() !== 'nothing';
   }
@@ -161,9 +161,9 @@ export class Evictor {
       index.remove(digest);
       ledger.remove(size);
     }
-    for (const repository of index.linkedBy(digest)) {
+    for (const repository of index.links.repositoriesOf(digest)) {
       await links.remove(repository, digest);
-      index.unlink(repository, digest);
+      index.links.remove(repository, digest);
     }
     return true;
   }

@@ -121,7 +121,7 @@ async function scanLinks(
 ): Promise<void> {
   for await (const digest of linkedDigests(paths, repository)) {
     if (signal.aborted) return;
-    let kind = index.linked(repository, digest);
+    let kind = index.links.kindOf(repository, digest);
     if (kind === undefined) {
       const link = await links.get(repository, digest);
       if (link === undefined) continue;

@@ -24,7 +24,7 @@ export function watchedLinks(links: LinkStore, { index, keeper }: Watchers): Lin
     },
     async remove(repository, digest) {
       await links.remove(repository, digest);
-      index.unlink(repository, digest);
+      index.links.remove(repository, digest);
     },
   };
 }

@@ -35,7 +35,7 @@ export function* evictable(
         if (left <= to) return;
         left -= size;
         after = position;
-        const repositories = index.linkedBy(digest).map(formatRepository);
+        const repositories = index.links.repositoriesOf(digest).map(formatRepository);
         yield { digest, kind, size, lastUsed: clock.onWall(accessed), repositories };
       }
       if (chosen.length < BATCH) break;

@@ -62,7 +62,7 @@ async function* untagged(
 ): AsyncGenerator<CachedImage> {
   const left: Digest[] = [];
   for await (const digest of linkedDigests(view.paths, repository)) {
-    if (reached.has(digest) || view.index.linked(repository, digest) !== 'manifest') continue;
+    if (reached.has(digest) || view.index.links.kindOf(repository, digest) !== 'manifest') continue;
     if (view.index.get(digest) !== undefined) left.push(digest);
   }
   const images: CachedImage[] = [];

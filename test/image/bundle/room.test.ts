@@ -45,7 +45,7 @@ async function stored(world: World): Promise<readonly Digest[]> {
 
 async function storedLinked(world: World): Promise<readonly Digest[]> {
   const { index } = world.store.housekeeping;
-  return (await stored(world)).filter((digest) => index.linkedBy(digest).length > 0);
+  return (await stored(world)).filter((digest) => index.links.repositoriesOf(digest).length > 0);
 }
 
 test('a file of many chunks, in buffers that are read over', async () => {
