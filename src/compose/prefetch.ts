@@ -2,11 +2,11 @@ import type { Choices } from '../cli/actions.ts';
 import type { Prefetch } from '../cli/prefetch-actions.ts';
 import type { ReadConfig } from '../config/read.ts';
 import { RegistryError } from '../core/errors.ts';
-import type { Finding } from '../image/finder/finding.ts';
 import type { PrefetchFailure } from '../image/prefetch/event.ts';
 import { Paths } from '../store/paths.ts';
 import { serverOn } from './admin-client.ts';
 import { imagesIn } from './image-files.ts';
+import { failureOf } from './prefetch-failure.ts';
 import { prefetchThere } from './prefetch-client.ts';
 import { prefetchHere } from './prefetch-here.ts';
 
@@ -46,11 +46,3 @@ export function prefetchOf(
 }
 
 const NOTHING = { complete: 0, fetched: { blobs: 0, bytes: 0 }, held: { blobs: 0, bytes: 0 } };
-
-/** What could not be read out of a file, as a run tells of what it could not fetch: named as written, with its place. */
-export function failureOf(finding: Finding & { readonly kind: 'unusable' }): PrefetchFailure {
-  const { file, line, path, written, reason } = finding;
-  const place = `${file}:${line}${path === '' ? '' : ` ${path}`}`;
-  const image = written === '' ? place : written;
-  return { image, code: 'NAME_INVALID', reason: `${place}: ${reason}` };
-}

@@ -10,9 +10,8 @@ import type { Imported } from '../image/bundle/import.ts';
 import type { PrefetchSummary } from '../image/prefetch/event.ts';
 import { replaceDurably } from '../store/durable.ts';
 import { readRecord } from '../store/small-file.ts';
-import { imagesIn } from './image-files.ts';
+import { namesIn } from './image-names.ts';
 import type { Importer } from './importer.ts';
-import { failureOf } from './prefetch.ts';
 import type { OpenStore } from './store.ts';
 
 export interface PreloadOptions {
@@ -105,17 +104,13 @@ async function imports(file: string, { importer }: PreloadOptions): Promise<Impo
 }
 
 async function fetched(file: string, options: PreloadOptions): Promise<PrefetchSummary> {
-  const images = new Set<string>();
-  const input = async (): Promise<string> => '';
-  for await (const finding of imagesIn([file], { environment: options.environment, input })) {
-    if (finding.kind === 'image') images.add(finding.image);
-    if (finding.kind !== 'unusable') continue;
-    throw new RegistryError('NAME_INVALID', `--preload: ${failureOf(finding).reason}`);
-  }
-  if (images.size === 0) {
+  const { images, unusable } = await namesIn([file], { environment: options.environment });
+  const [wrong] = unusable;
+  if (wrong !== undefined) throw new RegistryError('NAME_INVALID', `--preload: ${wrong.reason}`);
+  if (images.length === 0) {
     throw new RegistryError('REQUEST_INVALID', `--preload: ${file} names no image`);
   }
-  const summary = await options.prefetch([...images]);
+  const summary = await options.prefetch([...new Set(images)]);
   const [failure] = summary.failures;
   if (failure === undefined) return summary;
   const more = summary.failures.length - 1;

@@ -1,14 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { PrefetchFailure } from '../image/prefetch/event.ts';
 import { rememberedIn } from '../image/prefetch/remembered.ts';
-import {
-  Schedule,
-  type Named,
-  type ScheduleEntry,
-  type ScheduleOptions,
-} from '../image/prefetch/schedule.ts';
-import { imagesIn } from './image-files.ts';
-import { failureOf } from './prefetch.ts';
+import { Schedule, type ScheduleEntry, type ScheduleOptions } from '../image/prefetch/schedule.ts';
+import { namesIn } from './image-names.ts';
 
 export interface ScheduledOptions extends Omit<ScheduleOptions, 'entries' | 'remembered' | 'read'> {
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -52,20 +45,7 @@ export class Scheduled implements AsyncDisposable {
       ...options,
       entries,
       remembered: rememberedIn(file, entries),
-      read: (files) => namesIn(files, environment),
+      read: (files, signal) => namesIn(files, { environment, signal }),
     });
   }
-}
-
-async function namesIn(
-  files: readonly string[],
-  environment: ScheduledOptions['environment'],
-): Promise<Named> {
-  const images: string[] = [];
-  const unusable: PrefetchFailure[] = [];
-  for await (const finding of imagesIn(files, { environment, input: async () => '' })) {
-    if (finding.kind === 'image') images.push(finding.image);
-    if (finding.kind === 'unusable') unusable.push(failureOf(finding));
-  }
-  return { images, unusable };
 }

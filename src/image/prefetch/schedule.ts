@@ -30,8 +30,8 @@ export interface ScheduleOptions {
   readonly entries: readonly ScheduleEntry[];
   readonly prefetcher: Pick<Prefetcher, 'run'>;
   readonly remembered: Remembered;
-  /** What files name, and what in them cannot be used. */
-  readonly read: (files: readonly string[]) => Promise<Named>;
+  /** What files name, and what in them cannot be used; rejects when the signal comes. */
+  readonly read: (files: readonly string[], signal: AbortSignal) => Promise<Named>;
   /** Where a name leads. @throws RegistryError for a registry that is not configured */
   readonly route: (repository: Repository) => Repository;
   /** A run could not be begun: nothing else ends because of it. */
@@ -137,7 +137,9 @@ export class Schedule implements AsyncDisposable {
     for (const planned of this.#plan) {
       const { entry } = planned;
       if (entry.whenTagMoves && entry.files.length > 0) {
-        await this.#guarded(async () => this.#know(planned, await read(entry.files)));
+        await this.#guarded(async () =>
+          this.#know(planned, await read(entry.files, this.#stop.signal)),
+        );
       }
       if (entry.every === 0) continue;
       const last = await remembered.last(entry);
@@ -155,7 +157,7 @@ export class Schedule implements AsyncDisposable {
     const at = now();
     let complete = false;
     await this.#guarded(async () => {
-      const named = await read(entry.files);
+      const named = await read(entry.files, this.#stop.signal);
       this.#know(planned, named);
       for (const failure of named.unusable) onUnusable?.(failure);
       const images = [...new Set([...entry.images, ...named.images])];

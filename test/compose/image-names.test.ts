@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { test } from 'node:test';
+import { namesIn } from '../../src/compose/image-names.ts';
+import { LARGEST_DOCUMENT } from '../../src/image/finder/documents.ts';
+import { temporaryFolder } from '../fixtures/temporary.ts';
+
+const NEVER = new AbortController().signal;
+
+/** A file with one object, as large as any may be. */
+async function large(folder: string): Promise<string> {
+  const file = path.join(folder, 'large.yaml');
+  const head = 'kind: Pod\napiVersion: v1\nspec: { image: "x:v1" }\nmore:\n';
+  const line = '  - { name: some, value: [1, 2, "three"] }\n';
+  const lines = Math.floor((LARGEST_DOCUMENT - head.length) / line.length);
+  await writeFile(file, head + line.repeat(lines));
+  return file;
+}
+
+test('files are read where nobody waits: the thread that answers clients has next to nothing to do with it', async () => {
+  await using folder = await temporaryFolder();
+  const file = await large(folder.path);
+  const [thread, all] = [process.threadCpuUsage(), process.cpuUsage()];
+  const { images, unusable } = await namesIn([file], { environment: {}, signal: NEVER });
+  const [own, whole] = [process.threadCpuUsage(thread), process.cpuUsage(all)];
+  assert.deepEqual([images, unusable], [['docker.io/library/x:v1'], []]);
+  const share = (own.user + own.system) / (whole.user + whole.system);
+  assert.ok(share < 0.25, `it did ${Math.round(share * 100)} % of the work`);
+});
+
+test('what files name, what in them cannot be used, and variables out of the environment', async () => {
+  await using folder = await temporaryFolder();
+  const [pods, compose] = ['pods.yaml', 'compose.yaml'].map((name) =>
+    path.join(folder.path, name),
+  ) as [string, string];
+  await writeFile(pods, 'image: "a:1"\n---\nimage: "{{ .Values.image }}"\n');
+  await writeFile(compose, 'services: { x: { image: "b:$TAG" } }\n');
+  const environment = { TAG: '2', OTHER: undefined };
+  const { images, unusable } = await namesIn([pods, compose], { environment, signal: NEVER });
+  assert.deepEqual(images, ['docker.io/library/a:1', 'docker.io/library/b:2']);
+  assert.equal(unusable.length, 1);
+  assert.match(unusable[0]?.reason ?? '', /pods\.yaml:3 image: /);
+});
+
+test('a file that cannot be read is named', async () => {
+  await using folder = await temporaryFolder();
+  const file = path.join(folder.path, 'none.yaml');
+  await assert.rejects(namesIn([file], { environment: {}, signal: NEVER }), {
+    name: 'RegistryError',
+    code: 'REQUEST_INVALID',
+    message: `${file}: there is no such file`,
+  });
+});
+
+test('whoever ends does not wait until all has been read', async () => {
+  await using folder = await temporaryFolder();
+  const file = await large(folder.path);
+  const ending = new AbortController();
+  const reading = namesIn(Array<string>(1000).fill(file), {
+    environment: {},
+    signal: ending.signal,
+  });
+  const reason = new Error('it ends');
+  setImmediate(() => ending.abort(reason));
+  await assert.rejects(reading, reason);
+  await assert.rejects(namesIn([file], { environment: {}, signal: ending.signal }), reason);
+});
