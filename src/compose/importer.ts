@@ -3,6 +3,7 @@ import { asError, RegistryError } from '../core/errors.ts';
 import { HOSTED } from '../core/hosted.ts';
 import { parsePlatform } from '../core/platform.ts';
 import { parsePath, type Reference } from '../core/reference.ts';
+import type { ImportEvent } from '../image/bundle/event.ts';
 import { importBundle, type Imported } from '../image/bundle/import.ts';
 import { parseLock } from '../image/bundle/lock.ts';
 import type { ImportQuery } from '../image/bundle/query.ts';
@@ -10,13 +11,9 @@ import { parseReference } from '../image/location.ts';
 import { shelfOf, type ShelfSetting } from './shelf.ts';
 
 export interface ImporterOptions extends ShelfSetting {
-  /** How an import went. */
+  /** What becomes of imports. */
   readonly observe?: (event: ImportEvent) => void;
 }
-
-export type ImportEvent =
-  | { readonly type: 'imported'; readonly name: string; readonly imported: Imported }
-  | { readonly type: 'refused'; readonly name: string; readonly error: Error };
 
 /** Imports into an open store, until it is closed. */
 export class Importer implements AsyncDisposable {
@@ -34,17 +31,21 @@ export class Importer implements AsyncDisposable {
     bytes: AsyncIterable<Uint8Array>,
     signal?: AbortSignal,
   ): Promise<Imported> {
-    const running = this.#import(query, bytes, signal);
+    const { name } = query;
+    const tell = this.#setting.observe ?? (() => {});
+    const since = performance.now();
+    tell({ type: 'begun', name });
+    const running = this.#import(query, told(name, bytes, tell), signal);
     const settled = running.catch(() => {}).finally(() => this.#running.delete(settled));
     this.#running.add(settled);
-    const { observe } = this.#setting;
-    const { name } = query;
     try {
       const imported = await running;
-      observe?.({ type: 'imported', name, imported });
+      tell({ type: 'imported', name, imported, seconds: (performance.now() - since) / 1000 });
       return imported;
     } catch (error) {
-      observe?.({ type: 'refused', name, error: asError(error) });
+      const left = error instanceof RegistryError && error.code === 'INTERRUPTED';
+      const result = left || signal?.aborted === true ? 'interrupted' : 'refused';
+      tell({ type: 'ended', name, result, error: asError(error) });
       throw error;
     }
   }
@@ -75,6 +76,20 @@ export class Importer implements AsyncDisposable {
       ...(platforms.length > 0 && { platforms: platforms.map(parsePlatform) }),
       signal: ended,
     });
+  }
+}
+
+/** The same bytes, of which is told as they come. */
+async function* told(
+  name: string,
+  bytes: AsyncIterable<Uint8Array>,
+  tell: (event: ImportEvent) => void,
+): AsyncGenerator<Uint8Array> {
+  let total = 0;
+  for await (const chunk of bytes) {
+    total += chunk.length;
+    tell({ type: 'read', name, bytes: chunk.length, total });
+    yield chunk;
   }
 }
 

@@ -150,6 +150,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     catalog,
     passed: () => app.passed(),
     onUpstream: (host) => void known.add(host),
+    onTls: (tls) => metrics.certificate(tls?.cert),
   });
   succession.begin(config, pem);
   worlds.follow((config) => {
@@ -171,7 +172,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     hosted: hosted.repositories,
     config: () => worlds.config,
     renew: (repository, subject) => source.renew(repository, subject),
-    observe: importLog(log.logger),
+    observe: importLog(log.logger, metrics),
   });
   admin.open({
     ...administrationOf(store, hosted),

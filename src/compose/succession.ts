@@ -20,6 +20,8 @@ export interface SuccessionOptions {
   readonly passed: () => Promise<void>;
   /** A configuration with this upstream comes into effect. */
   readonly onUpstream: (host: string) => void;
+  /** What clients are shown from now on. */
+  readonly onTls: (tls: Tls | undefined) => void;
 }
 
 /** One configuration after the other, each in effect as a whole or not at all. */
@@ -42,11 +44,12 @@ export class Succession {
    * @throws what making connections, or `secure`, throws; then all is as it was
    */
   begin(config: Config, pem: PemFiles, secure?: (tls: Tls) => void): void {
-    const { worlds, pool, source, passed, onUpstream } = this.#options;
+    const { worlds, pool, source, passed, onUpstream, onTls } = this.#options;
     const prepared = pool.prepare(config, pem);
     const renewed = tlsOf(config, pem);
     if (renewed !== undefined && !isDeepStrictEqual(renewed, this.#tls)) secure?.(renewed);
     this.#tls = renewed;
+    onTls(renewed);
     // Nothing fails from here on: either all of it is in effect or, above, nothing.
     for (const host of config.upstreams.keys()) onUpstream(host);
     prepared.enter(async () => void (await Promise.all([passed(), source.passed()])));

@@ -1,13 +1,16 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { ImportEvent } from '../image/bundle/event.ts';
 import type { PrefetchRunEvent } from '../image/prefetch/prefetcher.ts';
 import type { MirrorEvent } from '../mirror/event.ts';
 import type { HousekeepingEvent } from '../store/budget/event.ts';
 import type { UpstreamEvent } from '../upstream/event.ts';
 import { clientMetrics } from './metrics-clients.ts';
 import { configMetrics, type ReloadOutcome } from './metrics-config.ts';
+import { importMetrics } from './metrics-imports.ts';
 import { mirrorMetrics } from './metrics-mirror.ts';
 import { prefetchMetrics } from './metrics-prefetch.ts';
 import { storageMetrics, type StorageFigures } from './metrics-storage.ts';
+import { tlsMetrics } from './metrics-tls.ts';
 import { upstreamMetrics } from './metrics-upstreams.ts';
 import type { Observer } from './observe.ts';
 
@@ -27,6 +30,9 @@ export interface Metrics extends Observer {
   mirror(event: MirrorEvent): void;
   housekeeping(event: HousekeepingEvent): void;
   prefetch(event: PrefetchRunEvent): void;
+  imports(event: ImportEvent): void;
+  /** Clients are shown this certificate from now on, in PEM; none: plain HTTP. */
+  certificate(pem: string | Uint8Array | undefined): void;
   /** The upstream is none any more, or another one: what was true of it says nothing now. */
   forget(upstream: string): void;
   /** The configuration was read again. */
@@ -55,6 +61,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
     ...fromUpstreams,
     reloaded: configMetrics(registry),
     prefetch: prefetchMetrics(registry),
+    imports: importMetrics(registry),
+    certificate: tlsMetrics(registry),
     mirror: (event) => {
       fromMirror.mirror(event);
       toStorage.mirror(event);

@@ -4,8 +4,11 @@ import type { Kind } from '../../src/core/kind.ts';
 import type { ServedResult } from '../../src/core/served.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
 import type { RequestRecord, Route } from '../../src/http/observe.ts';
+import type { ImportEvent } from '../../src/image/bundle/event.ts';
+import type { ImportedImage } from '../../src/image/bundle/import.ts';
 import type { Trigger } from '../../src/image/prefetch/prefetcher.ts';
 import type { MirrorEvent } from '../../src/mirror/event.ts';
+import { certificateAuthority } from '../fixtures/certificate.ts';
 import type { EvictionReason } from '../../src/store/budget/evictor.ts';
 
 /** Every member of a union: a new one does not compile until it is here. */
@@ -59,6 +62,17 @@ const REVALIDATIONS = all<Extract<MirrorEvent, { type: 'revalidated' }>['result'
 });
 const TRIGGERS = all<Trigger>({ request: true, schedule: true, 'tag-moved': true });
 
+const OUTCOMES_OF_TAGS = all<ImportedImage['outcome']>({
+  new: true,
+  same: true,
+  moved: true,
+  stays: true,
+});
+const IMPORTS = all<Extract<ImportEvent, { type: 'ended' }>['result']>({
+  refused: true,
+  interrupted: true,
+});
+
 const host = 'docker.io';
 const digest = digestOf(Buffer.from('x'));
 
@@ -85,8 +99,21 @@ export async function afterEverything(): Promise<string> {
       metrics.prefetch({ type: 'ended', trigger, result, summary, seconds: 1 });
     }
   }
+  imports(metrics);
+  metrics.certificate(certificateAuthority().ca);
   metrics.reloaded({ result: 'failure' });
   return metrics.render();
+}
+
+function imports(metrics: Metrics): void {
+  const images = OUTCOMES_OF_TAGS.map((outcome) => ({ name: 'x', digest, outcome, without: [] }));
+  const imported = { images, places: [], blobs: 1, bytes: 1 };
+  metrics.imports({ type: 'begun', name: 'x' });
+  metrics.imports({ type: 'read', name: 'x', bytes: 1, total: 1 });
+  metrics.imports({ type: 'imported', name: 'x', imported, seconds: 1 });
+  for (const result of IMPORTS) {
+    metrics.imports({ type: 'ended', name: 'x', result, error: new Error('x') });
+  }
 }
 
 type Metrics = ReturnType<typeof createMetrics>;

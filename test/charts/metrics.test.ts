@@ -19,7 +19,12 @@ const TARGET = new Set(['job', 'instance', 'namespace', 'le']);
 /** Of Prometheus itself. */
 const ITS_OWN = new Set(['up']);
 /** What has a name on the page from the start, and a sample only on days that no test should have. */
-const RARE = new Set(['layover_upstream_circuit_open']);
+const RARE = new Set([
+  'layover_upstream_circuit_open',
+  // Of a server with TLS.
+  'layover_tls_certificate_expiry_timestamp_seconds',
+  'layover_tls_certificate_not_before_timestamp_seconds',
+]);
 
 /** Has a real server go through the better part of what there is to count; what it tells then. */
 async function servedFor(): Promise<string> {

@@ -79,6 +79,14 @@ async function served(config: string, flags: readonly string[] = []) {
     get,
     admin,
     log: () => log,
+    url: (at: string) => `http://127.0.0.1:${port}/${at}`,
+    /** Settles once the log has such a line. */
+    async told(line: RegExp): Promise<void> {
+      while (!line.test(log)) {
+        assert.equal(child.exitCode, null, `it has ended: ${log}`);
+        await Promise.race([once(child.stdout, 'data'), once(child, 'exit')]);
+      }
+    },
     async [Symbol.asyncDispose]() {
       if (child.exitCode !== null) return;
       child.kill('SIGTERM');
@@ -114,6 +122,42 @@ suite('import', () => {
     // Another repository has no right to any of it.
     const config = one.image.first.config.digest;
     assert.equal((await server.get(`library/other/blobs/${config}`)).status, 404);
+  });
+
+  test('a server counts them, how they ended and how much of them has been read', async () => {
+    await using one = await place('offline: true');
+    await using server = await served(one.name);
+    const told = async (name: string): Promise<number> => {
+      const text = await (await fetch(server.url('metrics'))).text();
+      const line = text.split('\n').find((line) => line.startsWith(`layover_${name} `));
+      return Number(line?.split(' ').at(-1));
+    };
+    assert.equal(await told('imports_total{result="imported"}'), 0);
+    const { bytes } = await one.bundles.import({ ...IMPORT, file: one.file });
+    assert.equal(await told('imports_total{result="imported"}'), 1);
+    assert.equal(await told('imported_images_total{outcome="new"}'), 1);
+    assert.equal(await told('imported_bytes_total'), bytes);
+    assert.equal(await told('import_read_bytes_total'), one.bytes.length);
+    const damaged = path.join(one.folder, 'damaged.tar');
+    await writeFile(damaged, flipped(one.bytes, one.bytes.length - 3_000));
+    await assert.rejects(one.bundles.import({ ...IMPORT, file: damaged }));
+    assert.equal(await told('imports_total{result="refused"}'), 1);
+    assert.equal(await told('imports_total{result="imported"}'), 1);
+    // One that is cut while the server takes it in.
+    const sent = request(`http://${server.admin}/api/v1/import`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/vnd.layover.import' },
+    });
+    sent.on('error', () => {});
+    const query = { name: 'cut.tar', platforms: [], tags: 'keep' };
+    sent.write(`${JSON.stringify(query)}\n`);
+    sent.write(one.bytes.subarray(0, 2_000));
+    await server.told(/"archive":"cut\.tar".*"msg":"import begun"/);
+    assert.equal(await told('imports_in_flight'), 1);
+    sent.destroy();
+    await server.told(/"archive":"cut\.tar".*"msg":"import (?:interrupted|refused)"/);
+    assert.equal(await told('imports_total{result="interrupted"}'), 1);
+    assert.equal(await told('imports_in_flight'), 0);
   });
 
   test('without a server the same, and the next one finds it', async () => {
@@ -208,10 +252,11 @@ suite('import', () => {
     assert.deepEqual(images[0]?.without, ['linux/amd64']);
     let log = '';
     const logger = pino({}, { write: (line) => void (log += line) });
-    importLog(logger)({
+    importLog(logger, { imports: () => {} })({
       type: 'imported',
       name: file,
       imported: { images, places: [], blobs: 0, bytes: 0 },
+      seconds: 1,
     });
     assert.match(log, /"without":\["linux\/amd64"\].*imported without platforms/);
   });

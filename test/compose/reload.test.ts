@@ -4,6 +4,9 @@ import path from 'node:path';
 import { suite, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from 'node:tls';
+import type { IncomingMessage } from 'node:http';
+import { get } from 'node:https';
+import { text } from 'node:stream/consumers';
 import { once } from 'node:events';
 import { digestOf } from '../../src/core/digest.ts';
 import { Paths } from '../../src/store/paths.ts';
@@ -411,6 +414,42 @@ suite('certificates', { timeout: 60_000, concurrency: 3 }, () => {
       socket.destroy();
     }
   };
+
+  test('say when they expire, also once they have been renewed', async () => {
+    const [from, to, later] = ['2020-01-01', '2030-03-01', '2031-05-06'].map((day) =>
+      Date.parse(day),
+    ) as [number, number, number];
+    const renewed = authority.issueFor(new Date(from), new Date(later), '127.0.0.1');
+    const old = authority.issueFor(new Date(from), new Date(to), '127.0.0.1');
+    const put = async (file: string, text: string): Promise<void> => {
+      // A chain: what expires first counts.
+      await writeFile(path.join(path.dirname(file), 'tls.crt'), old.cert + authority.ca);
+      await writeFile(path.join(path.dirname(file), 'tls.key'), old.key);
+      await writeFile(file, text);
+    };
+    await using running = await server('tls: { cert: FOLDER/tls.crt, key: FOLDER/tls.key }\n', {
+      put,
+    });
+    const told = async (): Promise<readonly number[]> => {
+      const asked = get({
+        port: running.port,
+        host: '127.0.0.1',
+        path: '/metrics',
+        ca: authority.ca,
+      });
+      const [response] = (await once(asked, 'response')) as [IncomingMessage];
+      const lines = (await text(response)).split('\n');
+      return ['not_before', 'expiry'].map((which) => {
+        const name = `layover_tls_certificate_${which}_timestamp_seconds `;
+        return 1000 * Number(lines.find((line) => line.startsWith(name))?.slice(name.length));
+      });
+    };
+    assert.deepEqual(await told(), [from, to]);
+    await running.outcome(() => replace(running.at('tls.crt'), renewed.cert));
+    assert.deepEqual(await told(), [from, to]);
+    await running.outcome(() => replace(running.at('tls.key'), renewed.key));
+    assert.deepEqual(await told(), [from, later]);
+  });
 
   test('that are swapped are shown to who connects next; between the two files nothing changes', async () => {
     const [old, renewed] = [

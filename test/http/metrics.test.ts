@@ -4,6 +4,7 @@ import { RegistryError } from '../../src/core/errors.ts';
 import type { ServedResult } from '../../src/core/served.ts';
 import { createMetrics, type Metrics, type MetricsOptions } from '../../src/http/metrics.ts';
 import { digestOf } from '../../src/core/digest.ts';
+import { certificateAuthority } from '../fixtures/certificate.ts';
 import { dial, until } from './raw.ts';
 import { serve } from './serve.ts';
 
@@ -205,11 +206,22 @@ suite('metrics', () => {
     }
     const runs = await samples(metrics, 'layover_prefetch_runs_total');
     assert.equal(runs['{trigger="schedule",result="incomplete"}'], 0);
+    const imports = await samples(metrics, 'layover_imports_total');
+    assert.equal(imports['{result="refused"}'], 0);
     const damaged = await samples(metrics, 'layover_integrity_failures_total');
     assert.equal(damaged['{reason="digest"}'], 0);
     const errors = await samples(metrics, 'layover_storage_errors_total');
     assert.equal(errors['{operation="commit"}'], 0);
     assert.deepEqual(await samples(metrics, 'layover_storage_min_free_bytes'), { '': 5 });
+  });
+
+  test('say nothing of a certificate where none is shown', async () => {
+    const metrics = metricsOf();
+    const expiry = () => samples(metrics, 'layover_tls_certificate_expiry_timestamp_seconds');
+    for (const pem of [certificateAuthority().ca, undefined, 'no certificate']) {
+      metrics.certificate(pem);
+      assert.equal(Object.keys(await expiry()).length, pem?.startsWith('-----') ? 1 : 0);
+    }
   });
 
   test('are there although the store is not', async () => {
