@@ -29,7 +29,7 @@ export function addImport(program: Command, { actions, output, interruption }: C
     .addOption(
       new Option(
         '--platform <os/arch>',
-        'of an index only the image for this platform; several (default: all there are)',
+        'of an index only the image for this platform; several (default: all there are); an archive without a lock needs room for all of them meanwhile',
       ).argParser(several),
     )
     .option('--json', 'print what was imported as JSON, one object an archive')

@@ -1,7 +1,7 @@
-import type { Descriptor } from '../../core/descriptor.ts';
+import { parseDescriptor, type Descriptor } from '../../core/descriptor.ts';
 import type { IndexEntry } from '../../core/image-index.ts';
 import { parseImageManifest } from '../../core/image-manifest.ts';
-import type { Manifest } from '../../core/manifest.ts';
+import { parseManifest, type Manifest } from '../../core/manifest.ts';
 import { MEDIA_TYPES } from '../../core/media-type.ts';
 import { platformOf, type Platform } from '../../core/platform.ts';
 import type { Digest } from '../../core/digest.ts';
@@ -50,6 +50,11 @@ export interface Closure {
   /** Manifests of which some content was left out or is missing. */
   readonly partial: ReadonlySet<Digest>;
   readonly missing: readonly Missing[];
+}
+
+/** What the manifest refers to, if anything. @throws RegistryError MANIFEST_INVALID for what is no JSON object */
+export function subjectOf({ bytes }: Manifest): Digest | undefined {
+  return parseDescriptor(parseManifest(bytes)['subject'])?.digest;
 }
 
 /** Docker's schema 1, which names its layers by digest alone, and has its configuration in itself. */

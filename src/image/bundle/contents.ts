@@ -1,4 +1,4 @@
-import { parseDescriptor, type Descriptor } from '../../core/descriptor.ts';
+import type { Descriptor } from '../../core/descriptor.ts';
 import { algorithmOf, digestOf, type Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
 import { LARGEST_MANIFEST, manifestOf, parseManifest, type Manifest } from '../../core/manifest.ts';
@@ -8,7 +8,7 @@ import { openFile } from '../archive/folder-files.ts';
 import { held } from '../archive/open-place.ts';
 import type { Held } from '../archive/oci-layout.ts';
 import { LARGEST_SMALL } from './members.ts';
-import type { ClosureSource } from './closure-parts.ts';
+import { subjectOf, type ClosureSource } from './closure-parts.ts';
 import type { Intake } from './intake.ts';
 import type { Lock } from './lock.ts';
 import type { Shelf } from './shelf.ts';
@@ -67,6 +67,9 @@ export async function contentsOf(intake: Intake, shelf: Shelf, name: string): Pr
       manifest,
       size: async (digest) => {
         if (locked?.has(digest) === false) return undefined;
+        // Not all that is in the archive was to be stored.
+        const here = intake.size(digest);
+        if (here !== undefined) return here;
         const size = await shelf.content.size(digest);
         // A configuration that docker saved is among the small files by now.
         return size ?? (locked === undefined ? (await small(digest))?.length : undefined);
@@ -78,11 +81,6 @@ export async function contentsOf(intake: Intake, shelf: Shelf, name: string): Pr
       referrers: async (digest) => referrers.get(digest) ?? [],
     },
   };
-}
-
-/** What the manifest refers to, if anything. @throws RegistryError MANIFEST_INVALID for what is no JSON object */
-export function subjectOf({ bytes }: Manifest): Digest | undefined {
-  return parseDescriptor(parseManifest(bytes)['subject'])?.digest;
 }
 
 /** As a registry would list it (distribution specification, "Listing Referrers"). */

@@ -9,7 +9,8 @@ import {
   type Repository,
 } from '../../core/reference.ts';
 import { closureOf } from './closure.ts';
-import { contentsOf, subjectOf, type Contents } from './contents.ts';
+import { subjectOf } from './closure-parts.ts';
+import { contentsOf, type Contents } from './contents.ts';
 import { Intake } from './intake.ts';
 import type { Lock } from './lock.ts';
 import { nameImages } from './naming.ts';

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { algorithmOf, Hasher, type Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
+import type { Platform } from '../../core/platform.ts';
 import { decompress } from '../../layer/decompress.ts';
 import type { TarEntry } from '../../layer/tar-entry.ts';
 import { walkTar } from '../../layer/tar.ts';
@@ -9,9 +10,10 @@ import { damaged, type Files } from '../archive/content.ts';
 import { openFile } from '../archive/folder-files.ts';
 import { notAnArchive } from '../archive/tar-files.ts';
 import { Commits } from './commits.ts';
-import { checkLockSize, LOCK_NAME, parseLock, type Lock } from './lock.ts';
+import { checkLockSize, LOCK_NAME, parseLock, type Lock, type LockedContent } from './lock.ts';
 import { isSmall, Members, quoted } from './members.ts';
 import { Reservation } from './reservation.ts';
+import { Selection } from './selection.ts';
 import type { Shelf } from './shelf.ts';
 
 export interface IntakeOptions {
@@ -20,6 +22,8 @@ export interface IntakeOptions {
   readonly name: string;
   /** What the archive has to hold, when that is known beforehand. */
   readonly lock?: Lock | undefined;
+  /** Of an index only the images for these are wanted. */
+  readonly platforms?: readonly Platform[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -31,6 +35,7 @@ export interface IntakeOptions {
 export class Intake implements AsyncDisposable {
   readonly #options: IntakeOptions;
   readonly #reservation: Reservation;
+  readonly #selection: Selection;
   readonly #commits = new Commits();
   readonly #members: Members;
   /** Content of the archive, with its bytes. */
@@ -42,6 +47,12 @@ export class Intake implements AsyncDisposable {
   constructor(options: IntakeOptions) {
     this.#options = options;
     this.#reservation = new Reservation(options.shelf, options.name);
+    this.#selection = new Selection({
+      reservation: this.#reservation,
+      platforms: options.platforms,
+      paths: options.shelf.paths,
+      settled: () => this.#commits.settled(),
+    });
     this.#members = new Members(options.name);
   }
 
@@ -57,7 +68,7 @@ export class Intake implements AsyncDisposable {
    */
   async read(bytes: AsyncIterable<Uint8Array>): Promise<void> {
     const { name, lock, signal } = this.#options;
-    if (lock !== undefined) await this.#reservation.make(lock);
+    if (lock !== undefined) await this.#selection.begin(lock);
     try {
       await using input = await decompress(bytes);
       for await (const entry of walkTar(input.bytes)) {
@@ -75,6 +86,11 @@ export class Intake implements AsyncDisposable {
 
   has(digest: Digest): boolean {
     return this.#taken.has(digest);
+  }
+
+  /** Bytes of content that the archive has, stored or not; `undefined` for any other. */
+  size(digest: Digest): number | undefined {
+    return this.#taken.get(digest);
   }
 
   /** What the archive holds besides content, and what its list of images calls content. */
@@ -140,8 +156,13 @@ export class Intake implements AsyncDisposable {
     }
     const digest = this.#members.digestIn(name);
     if (digest !== undefined) {
-      this.#checkLocked(digest, entry.size);
-      await this.#content(digest, entry.size, entry.content());
+      const listed = this.#checkLocked(digest, entry.size);
+      if (listed === undefined || (await this.#selection.wants(listed))) {
+        await this.#content(digest, entry.size, entry.content());
+      } else {
+        this.#taken.set(digest, entry.size);
+        await this.#check(digest, entry.content());
+      }
     } else if (isSmall(name, entry.size)) {
       const bytes = await this.#members.keep(name, entry);
       if (name === LOCK_NAME) await this.#learnLock(bytes);
@@ -156,10 +177,10 @@ export class Intake implements AsyncDisposable {
   }
 
   /** What a lock does not list has no business in the archive: said before it is read. */
-  #checkLocked(digest: Digest, size: number): void {
+  #checkLocked(digest: Digest, size: number): LockedContent | undefined {
     const { lock } = this;
     const listed = lock && this.#reservation.listed(lock, digest);
-    if (lock === undefined || listed?.size === size) return;
+    if (lock === undefined || listed?.size === size) return listed;
     throw new RegistryError(
       'MANIFEST_INVALID',
       listed === undefined
@@ -203,7 +224,7 @@ export class Intake implements AsyncDisposable {
     });
   }
 
-  /** Stored already: what the archive has is read all the same, or it would pass for sound. */
+  /** Stored already, or not wanted: what the archive has is read all the same, or it would pass for sound. */
   async #check(
     digest: Digest,
     bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
@@ -220,7 +241,7 @@ export class Intake implements AsyncDisposable {
       throw new RegistryError('MANIFEST_INVALID', `${name} was made with another lock`);
     }
     this.#lock = lock;
-    if (stated === undefined) await this.#reservation.make(lock);
+    if (stated === undefined) await this.#selection.begin(lock);
   }
 
   /** A file whose name says no digest, such as a layer that docker saved: hashed while it is stored. */

@@ -4,7 +4,7 @@ import type { Claim, Room } from '../../store/budget/room.ts';
 import type { Lock, LockedContent } from './lock.ts';
 import type { Shelf } from './shelf.ts';
 
-/** Room for everything that a lock lists, set aside before the first byte is written. */
+/** Room for what a lock lists, set aside before it is written. */
 export class Reservation implements Disposable {
   readonly #shelf: Pick<Shelf, 'room' | 'content'>;
   readonly #name: string;
@@ -18,10 +18,13 @@ export class Reservation implements Disposable {
     this.#name = name;
   }
 
-  /** @throws RegistryError STORAGE_UNAVAILABLE where it does not fit, before anything else has to go */
-  async make(lock: Lock): Promise<void> {
+  /**
+   * For what is wanted of it. May be asked for more later.
+   * @throws RegistryError STORAGE_UNAVAILABLE where it does not fit, before anything else has to go
+   */
+  async make(lock: Lock, wants: (one: LockedContent) => boolean): Promise<void> {
     const lacking: LockedContent[] = [];
-    for (const one of lock.content) {
+    for (const one of lock.content.filter(wants)) {
       const there = (await this.#shelf.content.size(one.digest)) === one.size;
       if (one.in === 'bundle' && !there) lacking.push(one);
     }

@@ -5,13 +5,16 @@ import { suite, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { administrationOf } from '../../../src/compose/administration.ts';
 import { digestOf, type Digest } from '../../../src/core/digest.ts';
+import { MEDIA_TYPES } from '../../../src/core/media-type.ts';
+import { parsePlatform } from '../../../src/core/platform.ts';
 import { archiveBytes } from '../../../src/image/bundle/archive-bytes.ts';
 import { storedDigests } from '../../../src/store/stored.ts';
-import { buildImage } from '../../fixtures/image-builder.ts';
+import { buildImage, type BuiltImage } from '../../fixtures/image-builder.ts';
+import { MemorySource } from '../../fixtures/memory-source.ts';
 import { temporaryFolder } from '../../fixtures/temporary.ts';
 import { failsWith } from '../archive/source-contract.ts';
 import { pattern } from '../../fixtures/collect.ts';
-import { APP, exported, keep, openWorld, seen, tag, type World } from './world.ts';
+import { APP, exported, flipped, keep, openWorld, seen, tag, type World } from './world.ts';
 
 const MIB = 1024 * 1024;
 
@@ -59,6 +62,122 @@ test('a file of many chunks, in buffers that are read over', async () => {
     assert.equal(size, archive.length);
     assert.equal((await there.import(chunks)).blobs, lock.content.length, what);
   }
+});
+
+/** An index of two images with two layers of half a MiB each, one of a quarter that both have, and a bundle of it. */
+async function bundledPlatforms() {
+  await using here = await openWorld();
+  const source = new MemorySource();
+  const shared = pattern(MIB / 4, 1);
+  const [amd64, arm64] = (['amd64', 'arm64'] as const).map((architecture, at) =>
+    buildImage([shared, ...[2, 3].map((seed) => pattern(MIB / 2, 10 * (at + 1) + seed))], {
+      source,
+      repository: APP,
+      tag: architecture,
+      config: { architecture },
+    }),
+  ) as [BuiltImage, BuiltImage];
+  const index = source.putManifest(APP, {
+    schemaVersion: 2,
+    mediaType: MEDIA_TYPES.ociIndex,
+    manifests: [amd64, arm64].map(({ manifest: { descriptor } }, at) => ({
+      ...descriptor,
+      platform: { os: 'linux', architecture: at === 0 ? 'amd64' : 'arm64' },
+    })),
+  });
+  const parts = [amd64, arm64].flatMap(({ manifest: { descriptor }, config, layers }) => [
+    descriptor,
+    config,
+    ...layers,
+  ]);
+  await keep(here.store, { source, repository: APP }, [index.descriptor, ...parts]);
+  await tag(here.store, APP, 'latest', index.descriptor);
+  return { amd64, arm64, index, ...(await exported(here, ['docker.io/**'])) };
+}
+
+/** Where the first file begins whose name begins so. */
+function headerOf(bytes: Buffer, name: string): number {
+  for (let at = 0; at < bytes.length; at += 512) {
+    if (bytes.toString('latin1', at, at + name.length) === name) return at;
+  }
+  return assert.fail(`there is no ${name}`);
+}
+
+suite('the room that an import of some platforms takes', () => {
+  const platforms = [parsePlatform('linux/arm64')];
+
+  test('is that of what is wanted of a bundle, set aside before the first layer comes', async () => {
+    const { bytes, arm64, amd64, index } = await bundledPlatforms();
+    await using there = await openWorld({ maxSize: 1.3 * MIB });
+    const { ledger } = there.store.housekeeping;
+    let most = 0;
+    const watched = async function* () {
+      for (let at = 0; at < bytes.length; at += 20_000) {
+        yield bytes.subarray(at, at + 20_000);
+        most = Math.max(most, ledger.used);
+      }
+    };
+    await assert.rejects(
+      there.import(bytes),
+      failsWith('STORAGE_UNAVAILABLE', /no room for the \d+ bytes/),
+    );
+    const { images } = await there.import(watched(), { platforms });
+    assert.equal(images[0]?.digest, index.descriptor.digest);
+    assert.ok(most > 1.25 * MIB && most <= 1.3 * MIB, `${most}`);
+    for (const { digest, size } of [...arm64.layers, arm64.config, amd64.config]) {
+      assert.equal(await there.store.content.size(digest), size);
+    }
+    for (const { digest } of amd64.layers.slice(1)) {
+      assert.equal(await there.store.content.size(digest), undefined);
+    }
+    assert.equal(ledger.partial, 0);
+  });
+
+  test('is refused, where it is too much, before anything but manifests has been stored', async () => {
+    const { bytes } = await bundledPlatforms();
+    await using there = await openWorld({ maxSize: 1.2 * MIB });
+    await cached(there, 1);
+    const before = await seen(there.folder);
+    await assert.rejects(
+      there.import(bytes, { platforms }),
+      failsWith('STORAGE_UNAVAILABLE', /no room for the \d+ bytes of bundle\.tar: larger than/),
+    );
+    assert.deepEqual(await seen(there.folder), before);
+  });
+
+  test('what is not wanted is held against its digest all the same', async () => {
+    const { bytes, amd64 } = await bundledPlatforms();
+    const [, layer] = amd64.layers;
+    assert.ok(layer !== undefined);
+    const at = headerOf(bytes, layer.digest.replace('sha256:', 'blobs/sha256/'));
+    await using there = await openWorld();
+    await assert.rejects(
+      there.import(flipped(bytes, at + 512 + 7), { platforms }),
+      failsWith('DIGEST_INVALID', new RegExp(`bundle\\.tar is damaged: .*${layer.digest}`)),
+    );
+    assert.deepEqual(await seen(there.folder), []);
+  });
+
+  test('is that of everything where manifests come after what they list, and all of it is right', async () => {
+    const { bytes, lock, arm64 } = await bundledPlatforms();
+    const first = headerOf(bytes, 'blobs/');
+    const end = lock.content.length;
+    // Head and content of each file, the content in the opposite order.
+    const files: Buffer[] = [];
+    for (let at = first; files.length < end;) {
+      const size = Number.parseInt(bytes.toString('latin1', at + 124, at + 135), 8);
+      const next = at + 512 + Math.ceil(size / 512) * 512;
+      files.push(bytes.subarray(at, next));
+      at = next;
+    }
+    const turned = [bytes.subarray(0, first), ...files.toReversed(), Buffer.alloc(1024)];
+    await using there = await openWorld();
+    await there.import(Buffer.concat(turned), { platforms });
+    for (const { digest, size } of arm64.layers) {
+      assert.equal(await there.store.content.size(digest), size);
+    }
+    assert.equal((await storedLinked(there)).length, (await stored(there)).length);
+  });
 });
 
 suite('the room that an import takes', () => {
