@@ -91,8 +91,8 @@ async function unwantedIn(
   const left = closures.flatMap(({ leftOut }) => leftOut);
   const unknown = left.some(({ why }) => why === 'not stored');
   if (unknown || closures.some(({ missing }) => missing.length > 0)) return new Set();
-  const wanted = new Set(closures.flatMap(({ content }) => [...content.keys()]));
-  return new Set(left.map(({ digest }) => digest).filter((digest) => !wanted.has(digest)));
+  const isWanted = (digest: Digest): boolean => closures.some(({ content }) => content.has(digest));
+  return new Set(left.map(({ digest }) => digest).filter((digest) => !isWanted(digest)));
 }
 
 /** As if everything that the lock lists were here already, but for manifests that are not. */

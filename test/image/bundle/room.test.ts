@@ -80,16 +80,13 @@ async function bundledPlatforms() {
   const index = source.putManifest(APP, {
     schemaVersion: 2,
     mediaType: MEDIA_TYPES.ociIndex,
-    manifests: [amd64, arm64].map(({ manifest: { descriptor } }, at) => ({
-      ...descriptor,
-      platform: { os: 'linux', architecture: at === 0 ? 'amd64' : 'arm64' },
-    })),
+    manifests: [
+      { ...amd64.manifest.descriptor, platform: { os: 'linux', architecture: 'amd64' } },
+      { ...arm64.manifest.descriptor, platform: { os: 'linux', architecture: 'arm64' } },
+    ],
   });
-  const parts = [amd64, arm64].flatMap(({ manifest: { descriptor }, config, layers }) => [
-    descriptor,
-    config,
-    ...layers,
-  ]);
+  const blobs = [amd64.config, ...amd64.layers, arm64.config, ...arm64.layers];
+  const parts = [amd64.manifest.descriptor, arm64.manifest.descriptor, ...blobs];
   await keep(here.store, { source, repository: APP }, [index.descriptor, ...parts]);
   await tag(here.store, APP, 'latest', index.descriptor);
   return { amd64, arm64, index, ...(await exported(here, ['docker.io/**'])) };
