@@ -4,6 +4,7 @@ import { formatBytes } from './format-bytes.ts';
 
 const ORIGINS: Readonly<Record<Origin, string>> = {
   cache: 'from the cache',
+  neighbour: 'from another process',
   'mirror-hit': 'from the mirror (hit)',
   'mirror-filled': 'from the mirror (filled)',
   mirror: 'from the mirror (passed on)',

@@ -31,7 +31,7 @@ type Format = 'docker' | 'oci' | 'oci-archive';
 export function addPull(program: Command, context: Context): void {
   connecting(program.command('pull'))
     .description(
-      'Saves images on this disk, by default as an archive for docker load, podman load, skopeo and crane. An archive that is there is replaced, at once and when the new one is whole; a folder in OCI layout is added to. What was fetched before, by whatever process, comes from the cache, and what was interrupted goes on; what another process is only just fetching is fetched once more.',
+      'Saves images on this disk, by default as an archive for docker load, podman load, skopeo and crane. An archive that is there is replaced, at once and when the new one is whole; a folder in OCI layout is added to. What was fetched before, by whatever process, comes from the cache, and what was interrupted goes on; what another process is fetching at the time is read as it comes, for as long as it does.',
     )
     .argument('<images...>', 'what to save; several come into one archive', locations)
     .option(

@@ -20,6 +20,7 @@ export interface TransfersOptions {
 
 const ENDED: Readonly<Record<BlobFrom, string>> = {
   cache: 'from the cache',
+  neighbour: 'from another process, which was fetching it',
   'mirror-hit': 'from the mirror, which had it',
   'mirror-filled': 'through the mirror, which has it now',
   mirror: 'through the mirror',

@@ -9,6 +9,7 @@ export function rewrap(blob: Blob, changes: Partial<Blob>): Blob {
     body: blob.body,
     ...(pour && { pour }),
     ...(blob.local !== undefined && { local: blob.local }),
+    ...(blob.shared && { shared: blob.shared }),
     ...(blob.served && { served: blob.served }),
     [Symbol.asyncDispose]: () => blob[Symbol.asyncDispose](),
     ...changes,

@@ -19,6 +19,8 @@ export interface Blob extends Answered, AsyncDisposable {
   readonly span: Span;
   /** How many of them were on this machine before anybody was asked; none if left out. */
   readonly local?: number;
+  /** What is only known as it is read, in place of `local` and `served`. */
+  readonly shared?: () => Shared;
   /**
    * Ends without an error only when the bytes were right and all there; throws otherwise. Chunks
    * belong to whoever receives them.
@@ -29,6 +31,12 @@ export interface Blob extends Answered, AsyncDisposable {
    * A chunk may be handed over while the one before it is still being written.
    */
   readonly pour?: (write: Write) => Promise<void>;
+}
+
+/** How a blob has come so far that another process on this machine was fetching. */
+export interface Shared extends Answered {
+  /** How many of the bytes that have been read that process had fetched; `served` tells of the others. */
+  readonly bytes: number;
 }
 
 /** What is known of a blob without opening it. */

@@ -73,7 +73,8 @@ export function isGone(folder: Owners, id: string): boolean {
   }
 }
 
-function lock(database: DatabaseSync): 'taken' | 'busy' {
+/** Takes the lock of a file that holds nothing else. @throws Error of SQLite for other reasons than that somebody has it */
+export function lock(database: DatabaseSync): 'taken' | 'busy' {
   try {
     // A journal on disk would be one more file to be left behind.
     database.exec('PRAGMA journal_mode = MEMORY');

@@ -12,6 +12,8 @@ import { ContentCache, type CacheOptions } from './content-cache.ts';
 import { resuming } from '../resuming.ts';
 import { Fills } from './fills.ts';
 import { Gathering } from './gathering.ts';
+import { Neighbours } from './neighbours.ts';
+import { whole, type Kept } from './wholes.ts';
 
 export interface CachedOptions extends CacheOptions {
   /** How often a body that breaks without any progress is asked for again; 5 if left out. */
@@ -35,11 +37,12 @@ const SIZES = 10_000;
 export function contentCache(options: CachedOptions): Caching {
   const cache = new ContentCache(options);
   const { retries = 5 } = options;
-  const fills = new Fills({ cache, retries });
+  const neighbours = new Neighbours();
+  const fills = new Fills({ cache, neighbours, retries });
   const gathering = new Gathering(cache);
   return {
     over: (source) =>
-      new Cached(source, resuming(source, { retries }), { cache, fills, gathering }),
+      new Cached(source, resuming(source, { retries }), { cache, fills, neighbours, gathering }),
     [Symbol.asyncDispose]: async () => {
       await fills[Symbol.asyncDispose]();
       await gathering[Symbol.asyncDispose]();
@@ -48,10 +51,7 @@ export function contentCache(options: CachedOptions): Caching {
   };
 }
 
-/** What all sources have in common. */
-interface Kept {
-  readonly cache: ContentCache;
-  readonly fills: Fills;
+interface Common extends Kept {
   readonly gathering: Gathering;
 }
 
@@ -59,18 +59,14 @@ class Cached implements Source {
   readonly #source: Source;
   /** For what is passed on: downloads into the cache look after themselves. */
   readonly #resuming: Source;
-  readonly #cache: ContentCache;
-  readonly #fills: Fills;
-  readonly #gathering: Gathering;
+  readonly #kept: Common;
   /** What manifests say: a file of another size is not what it was. */
   readonly #sizes = new LRUCache<Digest, number>({ max: SIZES });
 
-  constructor(source: Source, resuming: Source, { cache, fills, gathering }: Kept) {
+  constructor(source: Source, resuming: Source, kept: Common) {
     this.#source = source;
     this.#resuming = resuming;
-    this.#cache = cache;
-    this.#fills = fills;
-    this.#gathering = gathering;
+    this.#kept = kept;
   }
 
   async resolve(repository: Repository, at: Tag | Digest) {
@@ -87,26 +83,22 @@ class Cached implements Source {
   }
 
   async stat(repository: Repository, digest: Digest) {
-    const size = await this.#cache.size(digest);
+    const size = await this.#kept.cache.size(digest);
     const known = this.#sizes.get(digest);
     if (size !== undefined && (known === undefined || size === known)) return { size };
     return this.#source.stat(repository, digest);
   }
 
   async blob(repository: Repository, digest: Digest, range?: Range): Promise<Blob> {
-    for (;;) {
-      const { finished } = this.#fills;
-      const held = await this.#cache.open(digest, { range, size: this.#sizes.get(digest) });
-      if (held !== undefined) return held;
-      if (range !== undefined) {
-        const part = await this.#resuming.blob(repository, digest, range);
-        return await this.#gathering.follow(digest, part);
-      }
-      // One that ended meanwhile may have brought it after the look into the cache.
-      if (finished !== this.#fills.finished) continue;
-      const blob = await this.#fills.read({ repository, upstream: this.#source }, digest);
-      if (blob !== undefined) return blob;
+    const size = this.#sizes.get(digest);
+    if (range === undefined) {
+      const origin = { repository, upstream: this.#source };
+      return await whole({ ...this.#kept, origin, digest, size });
     }
+    const held = await this.#kept.cache.open(digest, { range, size });
+    if (held !== undefined) return held;
+    const part = await this.#resuming.blob(repository, digest, range);
+    return await this.#kept.gathering.follow(digest, part);
   }
 
   tags(repository: Repository) {
@@ -118,7 +110,7 @@ class Cached implements Source {
   }
 
   async #held(digest: Digest): Promise<Manifest | undefined> {
-    const blob = await this.#cache.open(digest);
+    const blob = await this.#kept.cache.open(digest);
     if (blob === undefined) return undefined;
     await using held = blob;
     // A blob may be asked for as a manifest, and be of any size.
@@ -136,7 +128,7 @@ class Cached implements Source {
   /** Only what its bytes alone say everything of. */
   async #keep({ bytes, descriptor: { digest, mediaType } }: Manifest): Promise<void> {
     if (digestOf(bytes, algorithmOf(digest)) !== digest || mediaTypeOf(bytes) !== mediaType) return;
-    await using ingest = await this.#cache.ingest(digest);
+    await using ingest = await this.#kept.cache.ingest(digest);
     if (!ingest.storing) return;
     try {
       await ingest.expect(bytes.length);

@@ -1,4 +1,4 @@
-import { open, rm, stat } from 'node:fs/promises';
+import { chmod, constants, copyFile, open, rm, stat, truncate } from 'node:fs/promises';
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import type { FileHandle } from 'node:fs/promises';
@@ -13,10 +13,12 @@ import { SharedFile } from '../../store/shared-file.ts';
 import { absent } from '../../store/small-file.ts';
 import type { Ingest, OpenOptions } from '../../store/store.ts';
 import { streamed } from '../../store/streamed.ts';
-import { CacheFolder } from './folder.ts';
-import { becomeOwner, type Owner } from '../owner.ts';
-import { Partials } from './partials.ts';
+import { CacheFolder, ownerOf } from './folder.ts';
+import { becomeOwner, isGone, type Owner } from '../owner.ts';
+import { neighbour, type Neighbour } from './neighbour.ts';
+import { Partials, type ClaimOptions } from './partials.ts';
 import { CacheRoom } from './room.ts';
+import { Turn } from './turn.ts';
 import { verified } from './verified.ts';
 import { makeFolder } from '../../store/make-folder.ts';
 
@@ -39,9 +41,14 @@ export interface CacheOptions {
   readonly maxSize: number;
   /** Bytes of the disk that are left to others: with fewer free nothing is kept. 256 MiB if left out. */
   readonly minFree?: number;
+  /** Milliseconds without a byte after which another process's download is not waited for; 5000 if left out. */
+  readonly patience?: number;
   readonly buffers?: Buffers;
   readonly observe?: (event: CacheEvent) => void;
 }
+
+/** Milliseconds. */
+const PATIENCE = 5000;
 
 /** Milliseconds. Whether something was used earlier or later than this does not matter. */
 const USE_MATTERS = 60_000;
@@ -58,8 +65,20 @@ const WINDOW = 1024 * 1024;
 /** What a process needs to write. */
 interface Writing {
   readonly owner: Owner;
+  readonly turn: Turn;
   readonly partials: Partials;
 }
+
+export interface Claiming extends ClaimOptions {
+  /** What a process had that stands still has been copied from the file of that name. */
+  readonly onCopied: (name: string) => void;
+}
+
+/** How content is come by that is not there: by this process, by another one, or it is there by now. */
+export type Claimed =
+  | { readonly kind: 'mine'; readonly ingest: Ingest }
+  | { readonly kind: 'theirs'; readonly neighbour: Neighbour }
+  | { readonly kind: 'there' };
 
 /**
  * Content by digest in a folder that many processes share. Everything enters by way of an `Ingest`,
@@ -126,32 +145,39 @@ export class ContentCache implements AsyncDisposable {
     return found?.size;
   }
 
-  /** Takes content in, going on with what an attempt that ended left, of this process or of another. */
+  /**
+   * Takes content in, going on with what an attempt that ended left, of this process or of another.
+   * No other process waits for it.
+   */
   async ingest(digest: Digest): Promise<Ingest> {
     const writing = await this.#write();
-    const growing = await this.#claim(writing, digest);
-    let useless = false;
-    return DiskIngest.open({
-      digest,
-      growing,
-      final: this.#folder.blob(digest),
-      leftover: 'resumable',
-      window: WINDOW,
-      buffers: this.#buffers,
-      claim: (size) => this.#room.claim(size),
-      use: { [Symbol.dispose]() {} },
-      onError: (operation, error) => {
-        // What filled the disk does not stay there.
-        useless = true;
-        this.#unusable(operation, error);
-      },
-      onStored: (size) => this.#room.stored(size),
-      onCommitted: () => {},
-      onClosed: () => {
-        writing?.partials.release(growing);
-        if (useless) removeQuietly(growing);
-      },
-    });
+    const growing = await this.#tried('claim', async () => writing?.partials.apart(digest));
+    return this.#ingest(digest, writing, growing);
+  }
+
+  /**
+   * Settles with other processes who fetches the digest to its end. It is this one where nothing can be
+   * written.
+   */
+  async claim(digest: Digest, { onCopied, ...options }: Claiming): Promise<Claimed> {
+    const writing = await this.#write();
+    const claim = await this.#tried('claim', async () => writing?.partials.claim(digest, options));
+    switch (claim?.kind) {
+      case 'there':
+        return claim;
+      case 'theirs': {
+        const followed = await this.#tried('follow', () => this.#neighbour(claim.name));
+        return followed === undefined ? { kind: 'there' } : { kind: 'theirs', neighbour: followed };
+      }
+      case 'mine':
+      case undefined: {
+        if (claim?.copied !== undefined) {
+          await this.#tried('copy', () => copyGrowing(claim.copied ?? '', claim.name));
+          onCopied(claim.copied);
+        }
+        return { kind: 'mine', ingest: await this.#ingest(digest, writing, claim?.name) };
+      }
+    }
   }
 
   /** Removes content that turned out to be wrong. */
@@ -163,15 +189,46 @@ export class ContentCache implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#room.settled();
     const writing = await this.#writing;
+    writing?.turn[Symbol.dispose]();
     writing?.owner[Symbol.dispose]();
     this.#writing = undefined;
   }
 
+  #neighbour(name: string): Promise<Neighbour | undefined> {
+    const { patience = PATIENCE } = this.#options;
+    const gone = (): boolean => isGone(this.#folder, ownerOf(name));
+    return neighbour({ name, gone, patience, buffers: this.#buffers });
+  }
+
   /** Where nothing can be written the name leads nowhere, and the ingest learns that by itself. */
-  async #claim(writing: Writing | undefined, digest: Digest): Promise<string> {
-    const nowhere = path.join(this.#folder.partials, 'unusable', 'partial');
-    if (writing === undefined) return nowhere;
-    return (await this.#tried('claim', () => writing.partials.claim(digest))) ?? nowhere;
+  #ingest(
+    digest: Digest,
+    writing: Writing | undefined,
+    growing = path.join(this.#folder.partials, 'unusable', 'partial'),
+  ): Promise<Ingest> {
+    return DiskIngest.open({
+      digest,
+      growing,
+      final: this.#folder.blob(digest),
+      leftover: 'resumable',
+      window: WINDOW,
+      buffers: this.#buffers,
+      claim: async (size) => {
+        const claim = await this.#room.claim(size);
+        // Nobody is to follow what does not even begin to grow.
+        if (claim === undefined) await this.#tried('remove', () => removeEmpty(growing));
+        return claim;
+      },
+      use: { [Symbol.dispose]() {} },
+      onError: (operation, error) => {
+        // What filled the disk does not stay there, and who follows it learns at once that it ends.
+        removeQuietly(growing);
+        this.#unusable(operation, error);
+      },
+      onStored: (size) => this.#room.stored(size),
+      onCommitted: () => {},
+      onClosed: () => writing?.partials.release(growing),
+    });
   }
 
   #write(): Promise<Writing | undefined> {
@@ -184,7 +241,8 @@ export class ContentCache implements AsyncDisposable {
     try {
       for (const folder of [...blobs, partials, owners]) await makeFolder(folder);
       const owner = becomeOwner(this.#folder);
-      return { owner, partials: new Partials(this.#folder, owner.id) };
+      const turn = new Turn(this.#folder.turn);
+      return { owner, turn, partials: new Partials(this.#folder, owner.id, turn) };
     } catch (cause) {
       throw new RegistryError('STORAGE_UNAVAILABLE', 'it cannot be written', { cause });
     }
@@ -206,6 +264,24 @@ export class ContentCache implements AsyncDisposable {
     const { folder, observe } = this.#options;
     observe?.({ type: 'cache-unusable', folder, operation, error });
   }
+}
+
+/** What another process has written by now, which goes on writing perhaps. */
+async function copyGrowing(from: string, to: string): Promise<void> {
+  try {
+    await copyFile(from, to, constants.COPYFILE_FICLONE);
+    await chmod(to, 0o644);
+    const [source, copy] = await Promise.all([stat(from), stat(to)]);
+    // One that began anew meanwhile has something in it that nobody knows.
+    if (source.size < copy.size) await truncate(to, 0);
+  } catch (error) {
+    await truncate(to, 0);
+    throw error;
+  }
+}
+
+async function removeEmpty(name: string): Promise<void> {
+  if ((await stat(name)).size === 0) await rm(name, { force: true });
 }
 
 function removeQuietly(name: string): void {

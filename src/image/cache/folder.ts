@@ -6,9 +6,12 @@ import { algorithmOf, hexOf, type Digest } from '../../core/digest.ts';
  * is no store: a store has one, who holds its lock.
  *
  * ```
- * blobs/<algorithm>/<hex>                       complete, verified; each appeared by one rename
- * partial/<algorithm>-<hex>.<owner>.<number>    being written by the owner, an orphan once it is gone
- * owners/<owner>                                locked by the process for as long as it lives
+ * blobs/<algorithm>/<hex>                                complete, verified; each appeared by one rename
+ * partial/<algorithm>-<hex>.<owner>.<number>             being written by the owner, an orphan once it is gone
+ * partial/<algorithm>-<hex>.<owner>.<number>.download    the same, and on its way to its end: others follow it
+ * partial/<algorithm>-<hex>.left.<owner>-<number>        an orphan from the start: its owner lives, and gave it up
+ * owners/<owner>                                         locked by the process for as long as it lives
+ * turn                                                   locked while somebody looks who writes what
  * ```
  */
 export class CacheFolder {
@@ -25,6 +28,11 @@ export class CacheFolder {
 
   blob(digest: Digest): string {
     return path.join(this.root, 'blobs', algorithmOf(digest), hexOf(digest));
+  }
+
+  /** What processes lock to look, one after the other, who fetches a blob. */
+  get turn(): string {
+    return path.join(this.root, 'turn');
   }
 
   get partials(): string {
@@ -47,5 +55,10 @@ export class CacheFolder {
 
 /** Who writes, or wrote, the partial file of that name. */
 export function ownerOf(partial: string): string {
-  return partial.split('.')[1] ?? '';
+  return path.basename(partial).split('.')[1] ?? '';
+}
+
+/** Whether whoever writes the partial file of that name goes on to the end by itself. */
+export function isDownload(partial: string): boolean {
+  return partial.endsWith('.download');
 }

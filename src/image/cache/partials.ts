@@ -1,62 +1,134 @@
-import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { closeSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Digest } from '../../core/digest.ts';
-import { absent } from '../../store/small-file.ts';
-import { ownerOf, type CacheFolder } from './folder.ts';
+import { systemCode } from '../../core/errors.ts';
 import { isGone } from '../owner.ts';
+import { isDownload, ownerOf, type CacheFolder } from './folder.ts';
+import type { Turn } from './turn.ts';
 
-interface Orphan {
+/** What a file of a living process is good for: bytes as they come, those that are there, or nothing. */
+export type Trust = 'followed' | 'copied' | 'ignored';
+
+/** How content that is not there is to be come by. */
+export type Claim =
+  /** By this process, under a name that nobody else writes; a living one's file to begin with may be copied there. */
+  | { readonly kind: 'mine'; readonly name: string; readonly copied?: string }
+  /** Another process is fetching it. */
+  | { readonly kind: 'theirs'; readonly name: string }
+  /** It is there by now. */
+  | { readonly kind: 'there' };
+
+interface Partial {
   readonly name: string;
   readonly size: number;
+  /** Milliseconds, by the clock of the disk: compared with each other only. */
+  readonly written: number;
 }
 
-/** The partial files that one process writes, and how it comes by what others left behind. */
+export interface ClaimOptions {
+  /** What the living file of that name is good for. */
+  readonly trust: (name: string) => Trust;
+  /** Whether the blob may have come meanwhile, or was found to be of no use. */
+  readonly blob: 'perhaps-there' | 'of-no-use';
+}
+
+/** The partial files that one process writes, and how it comes by what others write or left behind. */
 export class Partials {
   readonly #folder: CacheFolder;
   readonly #owner: string;
-  readonly #busy = new Set<string>();
+  readonly #turn: Turn;
   #counter = 0;
 
-  constructor(folder: CacheFolder, owner: string) {
+  constructor(folder: CacheFolder, owner: string, turn: Turn) {
     this.#folder = folder;
     this.#owner = owner;
+    this.#turn = turn;
   }
 
   /**
-   * A name under which content of the digest is to grow, nobody else's. The most that an earlier
-   * attempt left is there already: taking it over is one rename, so of several processes that try
-   * one succeeds. A living process's file is left to it, and the content fetched twice: waiting for
-   * others would mean to stand still when they do.
+   * Settles who fetches the digest to its end. Of several processes that ask at once it is one, as each
+   * has a turn; the others follow that one for as long as they trust it.
    */
-  async claim(digest: Digest): Promise<string> {
-    this.#counter += 1;
+  claim(digest: Digest, { trust, blob }: ClaimOptions): Promise<Claim> {
+    return this.#turn.take(() => {
+      const prefix = this.#folder.partialPrefix(digest);
+      const { living, orphans } = this.#others(prefix);
+      const trusted = (wanted: Trust): Partial[] =>
+        living.filter(({ name }) => isDownload(name) && trust(name) === wanted);
+      // Of several the one that was written last: another one may stand still.
+      const [followed] = trusted('followed').toSorted((a, b) => b.written - a.written);
+      if (followed !== undefined) return { kind: 'theirs', name: followed.name };
+      // Looked for after its partial file: that one became it by a rename.
+      const there = blob === 'perhaps-there' && sizeOf(this.#folder.blob(digest)) !== undefined;
+      if (there) return { kind: 'there' };
+      const name = this.#name(prefix, '.download');
+      const taken = takeOver(orphans, name);
+      if (taken === undefined) closeSync(openSync(name, 'wx'));
+      const [copied] = trusted('copied').toSorted((a, b) => b.size - a.size);
+      const more = copied !== undefined && copied.size > (taken?.size ?? 0);
+      return { kind: 'mine', name, ...(more && { copied: copied.name }) };
+    });
+  }
+
+  /** A name under which content of the digest is to grow that nobody waits for, with the most that was left behind. */
+  apart(digest: Digest): string {
     const prefix = this.#folder.partialPrefix(digest);
-    const name = path.join(this.#folder.partials, `${prefix}${this.#owner}.${this.#counter}`);
-    this.#busy.add(name);
-    const orphans = await this.#orphans(prefix);
-    let taken = false;
-    for (const { name: orphan } of orphans.toSorted((a, b) => b.size - a.size)) {
-      if (taken) await rm(orphan, { force: true });
-      else taken = (await absent(rename(orphan, name).then(() => true))) === true;
-    }
+    const name = this.#name(prefix, '');
+    takeOver(this.#others(prefix).orphans, name);
     return name;
   }
 
-  /** Nobody writes the file any more. */
+  /** Nobody writes the file any more: what is left is there for whoever goes on with it. */
   release(name: string): void {
-    this.#busy.delete(name);
+    const [prefix, owner, number] = path.basename(name).split('.');
+    const left = path.join(this.#folder.partials, `${prefix}.left.${owner}-${number}`);
+    try {
+      renameSync(name, left);
+    } catch {
+      // It became the blob, or was removed.
+    }
   }
 
-  async #orphans(prefix: string): Promise<readonly Orphan[]> {
-    const orphans: Orphan[] = [];
-    for (const base of await readdir(this.#folder.partials)) {
-      const name = path.join(this.#folder.partials, base);
-      if (!base.startsWith(prefix) || this.#busy.has(name)) continue;
-      const owner = ownerOf(base);
-      if (owner !== this.#owner && !isGone(this.#folder, owner)) continue;
-      const found = await absent(stat(name));
-      if (found !== undefined) orphans.push({ name, size: found.size });
-    }
-    return orphans;
+  #name(prefix: string, suffix: '' | '.download'): string {
+    this.#counter += 1;
+    return path.join(this.#folder.partials, `${prefix}${this.#owner}.${this.#counter}${suffix}`);
   }
+
+  #others(prefix: string): { readonly living: Partial[]; readonly orphans: Partial[] } {
+    const [living, orphans]: [Partial[], Partial[]] = [[], []];
+    for (const base of readdirSync(this.#folder.partials)) {
+      const owner = ownerOf(base);
+      if (!base.startsWith(prefix) || owner === this.#owner) continue;
+      const name = path.join(this.#folder.partials, base);
+      const found = statSync(name, { throwIfNoEntry: false });
+      if (found === undefined) continue;
+      const list = isGone(this.#folder, owner) ? orphans : living;
+      list.push({ name, size: found.size, written: found.mtimeMs });
+    }
+    return { living, orphans };
+  }
+}
+
+/** Gives the largest that is still there another name, and removes the others: of several who try one succeeds. */
+function takeOver(orphans: readonly Partial[], name: string): Partial | undefined {
+  let taken: Partial | undefined;
+  for (const orphan of orphans.toSorted((a, b) => b.size - a.size)) {
+    if (taken === undefined) taken = renamed(orphan.name, name) ? orphan : undefined;
+    else rmSync(orphan.name, { force: true });
+  }
+  return taken;
+}
+
+function renamed(from: string, to: string): boolean {
+  try {
+    renameSync(from, to);
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+function sizeOf(name: string): number | undefined {
+  return statSync(name, { throwIfNoEntry: false })?.size;
 }

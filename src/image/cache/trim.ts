@@ -33,7 +33,7 @@ export async function trim(folder: CacheFolder, maxSize: number): Promise<Trimme
   const partials = await entriesIn(folder.partials);
   const gone = new Map<string, boolean>();
   const orphans = partials.filter(({ name }) => {
-    const owner = ownerOf(path.basename(name));
+    const owner = ownerOf(name);
     const known = gone.get(owner) ?? isGone(folder, owner);
     gone.set(owner, known);
     return known;

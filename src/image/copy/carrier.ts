@@ -4,7 +4,7 @@ import { isUnknown, RegistryError } from '../../core/errors.ts';
 import type { Range } from '../../core/range.ts';
 import { same, type Repository } from '../../core/reference.ts';
 import type { Placement, Sink } from '../../core/sink.ts';
-import type { Blob, Source } from '../../core/source.ts';
+import type { Blob, Shared, Source } from '../../core/source.ts';
 import { originOf, type Observe, type Origin } from './event.ts';
 import { limit } from './limit.ts';
 import { interrupted, reading } from './reading.ts';
@@ -116,6 +116,7 @@ class Trip {
       // What lay here was thrown away when it turned out to be wrong: the second attempt is another.
       if (!this.#local || signal.aborted || !(error instanceof RegistryError)) throw error;
       this.#local = false;
+      this.#origin = undefined;
       placement = await this.#place();
     }
     const from = placement === 'written' ? (this.#origin ?? 'upstream') : placement;
@@ -150,6 +151,7 @@ class Trip {
       this.#missing = isUnknown(error);
       throw error;
     }
+    if (blob.shared !== undefined) return this.#sharing(blob, blob.shared);
     let local = blob.local ?? 0;
     if (local > 0) this.#local = true;
     const origin = source.lies === 'here' ? 'disk' : originOf(blob.served);
@@ -161,6 +163,28 @@ class Trip {
         local -= had;
         if (had > 0) observe({ type: 'blob-read', digest, from: 'cache', bytes: had });
         if (bytes > had) observe({ type: 'blob-read', digest, from: origin, bytes: bytes - had });
+      },
+    });
+  }
+
+  /** What another process was fetching, and who goes on with it where that one ends. */
+  #sharing(blob: Blob, shared: () => Shared): Blob {
+    const { signal, observe } = this.#options;
+    const { digest } = this.#load.descriptor;
+    let known = 0;
+    // That one may have been sent something else.
+    this.#local = true;
+    this.#origin = 'neighbour';
+    return reading(blob, {
+      signal,
+      onBytes: (bytes) => {
+        const { bytes: theirs, served } = shared();
+        const had = theirs - known;
+        known = theirs;
+        if (had > 0) observe({ type: 'blob-read', digest, from: 'neighbour', bytes: had });
+        if (bytes === had) return;
+        this.#origin = originOf(served);
+        observe({ type: 'blob-read', digest, from: this.#origin, bytes: bytes - had });
       },
     });
   }

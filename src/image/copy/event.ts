@@ -5,11 +5,18 @@ import type { Repository, Tag } from '../../core/reference.ts';
 import type { Served } from '../../core/served.ts';
 
 /**
- * Where bytes came from. `mirror-hit`: a mirror had them; `mirror-filled`: it fetched them for this,
+ * Where bytes came from. `neighbour`: another process on this machine was fetching them. `mirror-hit`: a mirror had them; `mirror-filled`: it fetched them for this,
  * and keeps them; `mirror`: it passed them on. `upstream`: the registry itself. `disk`: a folder, an
  * archive or a store on this machine, which the image was read from.
  */
-export type Origin = 'cache' | 'mirror-hit' | 'mirror-filled' | 'mirror' | 'upstream' | 'disk';
+export type Origin =
+  | 'cache'
+  | 'neighbour'
+  | 'mirror-hit'
+  | 'mirror-filled'
+  | 'mirror'
+  | 'upstream'
+  | 'disk';
 
 /** How a blob got to its target; `present` and `mounted` moved no bytes. */
 export type BlobFrom = Origin | 'present' | 'mounted';

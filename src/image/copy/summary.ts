@@ -15,6 +15,7 @@ export interface Summary {
 export class Tally {
   readonly #blobs = {
     cache: 0,
+    neighbour: 0,
     'mirror-hit': 0,
     'mirror-filled': 0,
     mirror: 0,
@@ -25,6 +26,7 @@ export class Tally {
   };
   readonly #bytes = {
     cache: 0,
+    neighbour: 0,
     'mirror-hit': 0,
     'mirror-filled': 0,
     mirror: 0,

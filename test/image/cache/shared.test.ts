@@ -1,67 +1,24 @@
 import assert from 'node:assert/strict';
-import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { digestOf } from '../../../src/core/digest.ts';
 import { contentCache } from '../../../src/image/cache/cached.ts';
 import { collect, pattern } from '../../fixtures/collect.ts';
 import { MemorySource } from '../../fixtures/memory-source.ts';
 import { temporaryFolder } from '../../fixtures/temporary.ts';
 import { REPOSITORY } from '../image-world.ts';
-import type { Told } from './child.ts';
+import { fetcher as fetcherOf, type Fetcher } from './fetcher.ts';
 
-const CHILD = fileURLToPath(new URL('child.ts', import.meta.url));
 const CHUNK = 64 * 1024;
 const SIZE = 24 * CHUNK;
 const HANG = 8 * CHUNK;
 const BYTES = pattern(SIZE);
 const DIGEST = digestOf(BYTES);
 
-interface Fetcher extends AsyncDisposable {
-  readonly process: ChildProcess;
-  told<K extends keyof Told>(
-    what: K,
-    enough?: (value: NonNullable<Told[K]>) => boolean,
-  ): Promise<NonNullable<Told[K]>>;
-  kill(): Promise<void>;
-}
-
 function fetcher(folder: string, hangAt = -1): Fetcher {
-  const child = fork(CHILD, ['--folder', folder, '--size', `${SIZE}`, `--hangAt=${hangAt}`], {
-    execArgv: ['--disable-warning=ExperimentalWarning'],
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
-  const messages: Told[] = [];
-  child.on('message', (message: Told) => messages.push(message));
-  const exited = once(child, 'exit');
-  const kill = async (): Promise<void> => {
-    child.kill('SIGKILL');
-    await exited;
-  };
-  return {
-    process: child,
-    kill,
-    told: async (what, enough = () => true) => {
-      for (;;) {
-        for (const message of messages) {
-          const value = message[what];
-          if (value !== undefined && enough(value)) return value;
-        }
-        await Promise.race([
-          once(child, 'message'),
-          exited.then(([code]) => {
-            // What was sent before the end is there by now.
-            if (!messages.some((message) => message[what] !== undefined))
-              throw new Error(`ended with ${code}`);
-          }),
-        ]);
-      }
-    },
-    [Symbol.asyncDispose]: kill,
-  };
+  return fetcherOf({ folder, size: SIZE, hangAt });
 }
 
 function world() {
@@ -85,25 +42,6 @@ test('a killed process has its partial file continued by the next one', async ()
   assert.equal(blob.local, HANG);
   assert.ok((await collect(blob.body)).equals(BYTES));
   assert.equal(positions[0], HANG);
-});
-
-test('what a living process writes is left to it, and both are right', async () => {
-  await using folder = await temporaryFolder();
-  await using child = fetcher(folder.path, HANG);
-  await child.told('read', (read) => read === HANG);
-  const { source, positions } = world();
-  await using cache = contentCache({ folder: folder.path, maxSize: 2 ** 40 });
-  {
-    await using blob = await cache.over(source).blob(REPOSITORY, DIGEST);
-    assert.equal(blob.local, 0);
-    assert.ok((await collect(blob.body)).equals(BYTES));
-  }
-  assert.equal(positions[0], 0);
-  child.process.send('go on');
-  assert.equal((await child.told('done')).digest, DIGEST);
-  await using again = await cache.over(source).blob(REPOSITORY, DIGEST);
-  assert.equal(again.local, SIZE);
-  assert.ok((await collect(again.body)).equals(BYTES));
 });
 
 test('of several processes one takes the orphan over', async () => {
