@@ -27,8 +27,13 @@ const NOT_PUBLIC: readonly string[] = [
   'ff00::/8',
 ];
 
-/** Apart, because one list takes every IPv4 address for its IPv4-mapped form in the rules of the other family. */
 interface Ranges {
+  /** Whether the text is an address in one of them. */
+  hold(address: string): boolean;
+}
+
+/** Apart, because one list takes every IPv4 address for its IPv4-mapped form in the rules of the other family. */
+interface Lists {
   readonly ipv4: BlockList;
   readonly ipv6: BlockList;
 }
@@ -54,9 +59,9 @@ export class PrivateAddressError extends Error {
 /** Whether the address, an IP literal, is one that only an operator may name. */
 export function isPrivateAddress(address: string): boolean {
   if (isIP(address) === 0) return false;
-  if (inRanges(PRIVATE, address)) return true;
-  const carrier = EMBEDDED.find(([ranges]) => inRanges(ranges, address));
-  return carrier !== undefined && inRanges(PRIVATE, embedded(address, carrier[1]));
+  if (PRIVATE.hold(address)) return true;
+  const carrier = EMBEDDED.find(([ranges]) => ranges.hold(address));
+  return carrier !== undefined && PRIVATE.hold(embedded(address, carrier[1]));
 }
 
 /** What connections are held against. Host names as in a URL, without brackets. */
@@ -88,7 +93,7 @@ export function addressRule(trusted: readonly string[], allowed: readonly string
     trusts: (hostname, port) =>
       names.has(normal(hostname)) || names.has(`${normal(hostname)}:${port}`),
     check(hostname, address) {
-      if (!isPrivateAddress(address) || inRanges(ranges, address)) return;
+      if (!isPrivateAddress(address) || ranges.hold(address)) return;
       throw new PrivateAddressError(hostname, address);
     },
     checkUrl(url) {
@@ -114,26 +119,30 @@ function normal(name: string): string {
   return unbracketed(name.toLowerCase()).replace(/\.$/, '');
 }
 
-function familyOf(address: string): 'ipv4' | 'ipv6' {
-  return isIP(address) === 4 ? 'ipv4' : 'ipv6';
-}
-
-function inRanges(ranges: Ranges, address: string): boolean {
-  if (isIP(address) === 0) return false;
-  const family = familyOf(address);
-  return ranges[family].check(address.split('%', 1)[0] ?? '', family);
-}
-
+/** Lists are made when they are first asked: that takes milliseconds, and most commands ask none. */
 function rangesOf(entries: readonly string[]): Ranges {
-  const ranges: Ranges = { ipv4: new BlockList(), ipv6: new BlockList() };
+  let lists: Lists | undefined;
+  return {
+    hold(address) {
+      const version = isIP(address);
+      if (version === 0) return false;
+      const family = version === 4 ? 'ipv4' : 'ipv6';
+      lists ??= listsOf(entries);
+      return lists[family].check(address.split('%', 1)[0] ?? '', family);
+    },
+  };
+}
+
+function listsOf(entries: readonly string[]): Lists {
+  const lists: Lists = { ipv4: new BlockList(), ipv6: new BlockList() };
   for (const entry of entries) {
     const [address = '', prefix] = entry.split('/');
     // By the colon: these are addresses, and Node's check of IPv6 takes milliseconds the first time.
     const family = address.includes(':') ? 'ipv6' : 'ipv4';
-    if (prefix === undefined) ranges[family].addAddress(address, family);
-    else ranges[family].addSubnet(address, Number(prefix), family);
+    if (prefix === undefined) lists[family].addAddress(address, family);
+    else lists[family].addSubnet(address, Number(prefix), family);
   }
-  return ranges;
+  return lists;
 }
 
 function embedded(address: string, group: number): string {
