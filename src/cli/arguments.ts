@@ -1,6 +1,4 @@
-import { Option } from '@commander-js/extra-typings';
 import { RegistryError } from '../core/errors.ts';
-import { parsePlatform } from '../core/platform.ts';
 import { isHost, type Reference } from '../core/reference.ts';
 import { parseLocation, parseReference, type Location } from '../image/location.ts';
 import { normalHost } from '../upstream/docker-host.ts';
@@ -37,7 +35,3 @@ export const registry = asUsage((text: string): string => {
     `not a registry: ${JSON.stringify(text.slice(0, 160))}; such as docker.io, ghcr.io, localhost:5000`,
   );
 });
-
-/** `--platform`, for verbs that an index may be given to. */
-export const platform = (description: string) =>
-  new Option('--platform <os/arch>', description).argParser(asUsage(parsePlatform));

@@ -1,6 +1,5 @@
 import type { Command } from '@commander-js/extra-typings';
 import { formatRepository, parsePath, parseTag, type Repository } from '../core/reference.ts';
-import { platform } from './arguments.ts';
 import { browseImage, forgiving, type Onward, type Walk } from './browse-image.ts';
 import { browseTarget, type BrowseTarget } from './browse-target.ts';
 import { connecting } from './connection.ts';
@@ -8,6 +7,7 @@ import type { Context } from './context.ts';
 import { account } from './image-files.ts';
 import { askItem } from './menu.ts';
 import { opening, type Opening } from './opening.ts';
+import { platform } from './platform.ts';
 import { UsageError } from './usage-error.ts';
 
 const EXAMPLES = `

@@ -4,12 +4,13 @@ import type { FileEntry } from '../image/files/file-entry.ts';
 import { listVersions } from '../image/files/list.ts';
 import { openFile } from '../image/files/open-file.ts';
 import { printableName } from '../layer/name.ts';
-import { location, platform } from './arguments.ts';
+import { location } from './arguments.ts';
 import { connecting } from './connection.ts';
 import type { Context } from './context.ts';
 import { fileLine } from './file-line.ts';
 import { account, imageFiles, type ImageFiles } from './image-files.ts';
 import { layerNumber } from './layer-number.ts';
+import { platform } from './platform.ts';
 import { UsageError } from './usage-error.ts';
 
 const EXAMPLES = `

@@ -2,11 +2,12 @@ import type { Command } from '@commander-js/extra-typings';
 import { parseManifest } from '../core/manifest.ts';
 import { choose } from '../image/choose.ts';
 import { readSmallBlob } from '../image/small-blob.ts';
-import { location, platform } from './arguments.ts';
+import { location } from './arguments.ts';
 import { connecting } from './connection.ts';
 import type { Context } from './context.ts';
 import { json as formatted } from './json.ts';
 import { opening } from './opening.ts';
+import { platform } from './platform.ts';
 import { soundConfig } from './sound-config.ts';
 
 const EXAMPLES = `

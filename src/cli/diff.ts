@@ -5,7 +5,7 @@ import { choose } from '../image/choose.ts';
 import { diffImages, type Compared, type ImageDiff } from '../image/files/diff.ts';
 import type { Opened } from '../image/opened.ts';
 import { readSmallBlob } from '../image/small-blob.ts';
-import { location, platform } from './arguments.ts';
+import { location } from './arguments.ts';
 import { connecting } from './connection.ts';
 import type { Context } from './context.ts';
 import { diffText } from './diff-text.ts';
@@ -13,6 +13,7 @@ import { account } from './image-files.ts';
 import { json as formatted } from './json.ts';
 import { opening } from './opening.ts';
 import { Finding } from './output.ts';
+import { platform } from './platform.ts';
 
 const EXAMPLES = `
 Examples:

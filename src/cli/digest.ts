@@ -1,10 +1,11 @@
 import type { Command } from '@commander-js/extra-typings';
-import { location, platform } from './arguments.ts';
+import { location } from './arguments.ts';
 import { connecting } from './connection.ts';
 import type { Context } from './context.ts';
 import { manifestAt } from './image.ts';
 import { json as formatted } from './json.ts';
 import { opening } from './opening.ts';
+import { platform } from './platform.ts';
 
 const EXAMPLES = `
 Examples:

@@ -1,11 +1,12 @@
 import type { Command } from '@commander-js/extra-typings';
 import { findFiles } from '../image/files/find.ts';
 import { parseGlob } from '../image/files/glob.ts';
-import { location, platform } from './arguments.ts';
+import { location } from './arguments.ts';
 import { connecting } from './connection.ts';
 import type { Context } from './context.ts';
 import { printEntries } from './file-listing.ts';
 import { account, imageFiles } from './image-files.ts';
+import { platform } from './platform.ts';
 import { asUsage } from './usage-error.ts';
 
 const EXAMPLES = `

@@ -10,7 +10,7 @@ import {
 import { getPath, saveLayer, type Got } from '../image/files/get.ts';
 import { NONE_LOST } from '../image/files/xattrs.ts';
 import { layerBytes } from '../image/files/layer-bytes.ts';
-import { location, platform } from './arguments.ts';
+import { location } from './arguments.ts';
 import { connecting } from './connection.ts';
 import type { Context } from './context.ts';
 import { fileLine } from './file-line.ts';
@@ -19,6 +19,7 @@ import { account, imageFiles, type ImageFiles } from './image-files.ts';
 import { layerNumber } from './layer-number.ts';
 import { leftOut } from './left-out.ts';
 import type { Output } from './output.ts';
+import { platform } from './platform.ts';
 import { printHeld } from './standard-output.ts';
 import { UsageError } from './usage-error.ts';
 

@@ -3,13 +3,14 @@ import { choose } from '../image/choose.ts';
 import { buildSteps, parseImageConfig, type BuildStep } from '../image/image-config.ts';
 import { readSmallBlob } from '../image/small-blob.ts';
 import { printableName } from '../layer/name.ts';
-import { location, platform } from './arguments.ts';
+import { location } from './arguments.ts';
 import { columns } from './columns.ts';
 import { connecting } from './connection.ts';
 import type { Context } from './context.ts';
 import { formatBytes } from './format-bytes.ts';
 import { json as formatted } from './json.ts';
 import { opening } from './opening.ts';
+import { platform } from './platform.ts';
 import { soundConfig } from './sound-config.ts';
 
 const EXAMPLES = `

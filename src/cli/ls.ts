@@ -2,13 +2,14 @@ import type { Command } from '@commander-js/extra-typings';
 import type { FileEntry } from '../image/files/file-entry.ts';
 import type { ImageLayers, ReadOptions } from '../image/files/image-layers.ts';
 import { listImage, listLayer, listLayers } from '../image/files/list.ts';
-import { location, platform } from './arguments.ts';
+import { location } from './arguments.ts';
 import { connecting } from './connection.ts';
 import type { Context } from './context.ts';
 import { entriesBelow, imageEntriesBelow, type Depth } from './entries-below.ts';
 import { printEntries } from './file-listing.ts';
 import { account, imageFiles } from './image-files.ts';
 import { layerNumber } from './layer-number.ts';
+import { platform } from './platform.ts';
 import { UsageError } from './usage-error.ts';
 
 const EXAMPLES = `

@@ -4,7 +4,7 @@ import { isIndexType, parseImageManifest } from '../core/image-manifest.ts';
 import { parseManifest, type Manifest } from '../core/manifest.ts';
 import { formatPlatform } from '../core/platform.ts';
 import { printableName } from '../layer/name.ts';
-import { location, platform } from './arguments.ts';
+import { location } from './arguments.ts';
 import { columns } from './columns.ts';
 import { connecting } from './connection.ts';
 import type { Context } from './context.ts';
@@ -12,6 +12,7 @@ import { formatBytes } from './format-bytes.ts';
 import { manifestAt } from './image.ts';
 import { json as formatted } from './json.ts';
 import { opening } from './opening.ts';
+import { platform } from './platform.ts';
 
 const EXAMPLES = `
 Examples:

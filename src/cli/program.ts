@@ -43,10 +43,14 @@ export async function run(line: readonly string[], context: Context): Promise<Ex
   }
 }
 
-/** The program with the verbs that the line names; of the others it knows what `--help` says. */
+/**
+ * The program with the verb that the line begins with. Otherwise with all of them: those that are named
+ * further on, as in `help pull`, and of the others what `--help` says.
+ */
 async function programFor(line: readonly string[], context: Context): Promise<Command> {
   const program = bare(context);
-  for (const { name, group, summary, load } of VERBS) {
+  const called = VERBS.filter(({ name }) => name === line[0]);
+  for (const { name, group, summary, load } of called.length > 0 ? called : VERBS) {
     if (line.includes(name)) {
       const add = await load();
       add(program, context);

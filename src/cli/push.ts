@@ -3,12 +3,13 @@ import { formatReference, type Reference } from '../core/reference.ts';
 import { openPlace, readPlace, type Place } from '../image/archive/open-place.ts';
 import type { Passage } from '../image/copy/copy.ts';
 import { push } from '../image/push.ts';
-import { platform, reference } from './arguments.ts';
+import { reference } from './arguments.ts';
 import { connecting } from './connection.ts';
 import type { Context } from './context.ts';
 import { copiedJson, placedAs } from './copied.ts';
 import { json as formatted } from './json.ts';
 import { opening } from './opening.ts';
+import { platform } from './platform.ts';
 import { byTheirNames, pushSource } from './push-source.ts';
 import { transfers } from './transfers.ts';
 

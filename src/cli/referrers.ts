@@ -3,7 +3,7 @@ import type { Descriptor } from '../core/descriptor.ts';
 import type { Digest } from '../core/digest.ts';
 import type { Opened } from '../image/opened.ts';
 import { printableName } from '../layer/name.ts';
-import { location, platform } from './arguments.ts';
+import { location } from './arguments.ts';
 import { columns } from './columns.ts';
 import { connecting } from './connection.ts';
 import type { Context } from './context.ts';
@@ -11,6 +11,7 @@ import { formatBytes } from './format-bytes.ts';
 import { manifestAt } from './image.ts';
 import { json as formatted } from './json.ts';
 import { opening } from './opening.ts';
+import { platform } from './platform.ts';
 
 const EXAMPLES = `
 Examples:

@@ -1,11 +1,12 @@
 import type { Command } from '@commander-js/extra-typings';
 import { endpoints, type Endpoint } from '../image/endpoints.ts';
-import { platform, reference } from './arguments.ts';
+import { reference } from './arguments.ts';
 import { columns } from './columns.ts';
 import { connecting } from './connection.ts';
 import type { Context } from './context.ts';
 import { json as formatted } from './json.ts';
 import { opening } from './opening.ts';
+import { platform } from './platform.ts';
 import { UsageError } from './usage-error.ts';
 
 const EXAMPLES = `

@@ -1,9 +1,6 @@
 import { systemCode } from '../core/errors.ts';
 import { Finding } from './output.ts';
 
-/** What a terminal obeys, and what ends a line. */
-const STEERING = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]+/gu;
-
 /** What Node advises those who run it themselves. */
 const CERTIFICATES = /; if the root CA is installed locally, .*$/;
 
@@ -23,7 +20,13 @@ function reason(cause: unknown): string | undefined {
   if (!(cause instanceof Error)) return undefined;
   // Whoever caught it was reading what others wrote, and it quotes that.
   if (CERTIFICATES.test(cause.message)) return cause.message.replace(CERTIFICATES, '');
-  return cause instanceof SyntaxError ? cause.message.replaceAll(STEERING, ' ') : told(cause);
+  return cause instanceof SyntaxError ? steadied(cause.message) : told(cause);
+}
+
+/** Without what a terminal obeys, and what ends a line. */
+function steadied(text: string): string {
+  // Here rather than once for all: Unicode's tables are read for it, and few who start need them.
+  return text.replaceAll(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]+/gu, ' ');
 }
 
 function isDefect(error: Error): boolean {
