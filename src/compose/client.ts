@@ -4,7 +4,7 @@ import { RegistryError } from '../core/errors.ts';
 import type { Caching } from '../image/cache/cached.ts';
 import { client, type Client } from '../image/client.ts';
 import { homeOf, storedCredentials } from '../image/logins/credential-files.ts';
-import { givenCredentials, type CredentialSource } from '../upstream/credentials.ts';
+import type { CredentialSource } from '../upstream/credentials.ts';
 import type { ProxyOptions } from '../upstream/dispatcher.ts';
 import { environmentProxy } from '../upstream/proxy.ts';
 
@@ -31,7 +31,7 @@ export async function connect(options: ConnectOptions, environment: Environment)
     store,
     observe,
     cache,
-    credentials: credentialsOf(connection.user, password, environment),
+    credentials: await credentialsOf(connection.user, password, environment),
     proxy: proxyOf(connection.proxy) ?? environmentProxy(environment),
   });
   return {
@@ -74,14 +74,16 @@ async function sizeOf(text: string): Promise<number> {
   );
 }
 
-function credentialsOf(
+async function credentialsOf(
   user: string | undefined,
   password: string | undefined,
   environment: Environment,
-): CredentialSource {
+): Promise<CredentialSource> {
   if (user === undefined && password === undefined) return storedCredentials(environment);
-  if (user !== undefined && password !== undefined)
+  if (user !== undefined && password !== undefined) {
+    const { givenCredentials } = await import('../upstream/credentials.ts');
     return givenCredentials(user, password, '--user');
+  }
   throw new RegistryError(
     'REQUEST_INVALID',
     user === undefined

@@ -11,6 +11,7 @@ import {
 } from '../upstream/credentials.ts';
 import type { ProxyOptions, TlsOptions } from '../upstream/dispatcher.ts';
 import { dockerCredentials } from '../upstream/docker-config.ts';
+import '../upstream/everything.ts';
 import { upstream, type Upstream, type UpstreamOptions } from '../upstream/upstream.ts';
 
 /** Attempts after the first one until there are headers; a body that breaks has `downloads.retries`. */

@@ -1,7 +1,8 @@
 import { RegistryError } from '../core/errors.ts';
+import { lazily } from '../core/lazily.ts';
 import { Answer } from './answer.ts';
 import { isExpired, isUsable, requestOf, type Ask } from './ask.ts';
-import { Auth } from './auth.ts';
+import type { Auth } from './auth.ts';
 import { Circuit, type Pause } from './circuit.ts';
 import type { Clock, Deadline } from './clock.ts';
 import type { Credentials } from './credentials.ts';
@@ -10,11 +11,9 @@ import { describe, nameIn, UpstreamError, type Subject } from './failure.ts';
 import type { Hints } from './hints.ts';
 import { Line, type LineOptions } from './line.ts';
 import { follow } from './redirect.ts';
-import { notTaken, refusal } from './refusal.ts';
 import { backOff } from './retry.ts';
 import { pullScope } from './scope.ts';
 import type { Visit } from './trace.ts';
-import { writeRefusal } from './write-refusal.ts';
 
 export interface EndpointOptions extends LineOptions {
   readonly credentials: (repository: string) => Promise<Credentials | undefined>;
@@ -37,29 +36,20 @@ export interface Effort {
 /** One address of an upstream, with what is known of it: whom it lets in, whether it is up. */
 export class Endpoint {
   readonly #options: EndpointOptions;
-  readonly #auth: Auth;
+  /** From the first refusal on: registries that ask nobody who they are need none of it. */
+  #auth: Auth | undefined;
+  readonly #challenged: () => Promise<Auth>;
   readonly #circuit: Circuit;
   readonly #line: Line;
 
   constructor(options: EndpointOptions) {
-    const { url, credentials, clock, host, observe } = options;
+    const { clock, host, observe } = options;
     this.#options = options;
     this.#circuit = new Circuit(clock, (open) => observe({ host, type: 'circuit', open }));
     this.#line = new Line(options, this.#circuit);
-    this.#auth = new Auth({
-      url,
-      credentials,
-      clock,
-      send: (request, subject, deadline) => {
-        options.visit?.('auth', request.url);
-        return this.#line.exchange(request, subject, deadline);
-      },
-      base: (subject, deadline) => {
-        const url = this.urlOf('/v2/');
-        options.visit?.('api', url);
-        return this.#line.exchange({ method: 'GET', url, headers: {} }, subject, deadline);
-      },
-      observe: (result) => observe({ host, type: 'token', result }),
+    this.#challenged = lazily(async () => {
+      this.#auth = await this.#makeAuth();
+      return this.#auth;
     });
   }
 
@@ -116,11 +106,12 @@ export class Endpoint {
 
   async #attempt(ask: Ask, deadline: Deadline): Promise<Answer> {
     const scoped = { subject: this.#subject(ask), scope: ask.scope ?? pullScope(ask.repository) };
-    let authorization = await this.#auth.header(scoped, deadline);
+    let authorization = await this.#auth?.header(scoped, deadline);
     let answer = await this.#follow(ask, authorization, deadline);
     if (answer.response.status === 401 && answer.origin === 'endpoint') {
       using refused = answer.response;
-      const other = await this.#auth.renew(scoped, refused.headers, authorization, deadline);
+      const auth = await this.#challenged();
+      const other = await auth.renew(scoped, refused.headers, authorization, deadline);
       if (other !== undefined) {
         authorization = other;
         answer = await this.#follow(ask, authorization, deadline);
@@ -139,7 +130,28 @@ export class Endpoint {
     throw await this.#refused(ask, answer);
   }
 
+  async #makeAuth(): Promise<Auth> {
+    const { Auth } = await import('./auth.ts');
+    const { url, credentials, clock, host, observe, visit } = this.#options;
+    return new Auth({
+      url,
+      credentials,
+      clock,
+      send: (request, subject, deadline) => {
+        visit?.('auth', request.url);
+        return this.#line.exchange(request, subject, deadline);
+      },
+      base: (subject, deadline) => {
+        const url = this.urlOf('/v2/');
+        visit?.('api', url);
+        return this.#line.exchange({ method: 'GET', url, headers: {} }, subject, deadline);
+      },
+      observe: (result) => observe({ host, type: 'token', result }),
+    });
+  }
+
   async #notTaken(subject: Subject): Promise<UpstreamError> {
+    const { notTaken } = await import('./refusal.ts');
     return notTaken(subject, '401', await this.#options.credentials(subject.repository));
   }
 
@@ -147,8 +159,12 @@ export class Endpoint {
     const { host, observe } = this.#options;
     const { response, origin, subject } = answer;
     const { status } = response;
-    const reads = method === 'GET' || method === 'HEAD';
-    const error = await (reads ? refusal : writeRefusal)(response, subject, origin);
+    using _closing = response;
+    const meant =
+      method === 'GET' || method === 'HEAD'
+        ? (await import('./refusal.ts')).refusal
+        : (await import('./write-refusal.ts')).writeRefusal;
+    const error = await meant(response, subject, origin);
     if (status === 429) observe({ host, type: 'rate-limited', retryAfter: error.retryAfter });
     const asked = status === 429 || status === 503;
     if (asked && origin === 'endpoint' && error.retryAfter !== undefined) {

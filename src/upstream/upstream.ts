@@ -1,11 +1,8 @@
 import type { Digest } from '../core/digest.ts';
-import { isUnknown, RegistryError } from '../core/errors.ts';
-import type { Range } from '../core/range.ts';
+import { RegistryError } from '../core/errors.ts';
 import type { Repository, Tag } from '../core/reference.ts';
 import type { Sink } from '../core/sink.ts';
 import type { Listing, Source } from '../core/source.ts';
-import { openBlob, statBlob } from './blobs.ts';
-import { listRepositories } from './catalog.ts';
 import { Deadline, systemClock, type Clock } from './clock.ts';
 import type { CredentialSource } from './credentials.ts';
 import { dispatcher, type ProxyOptions, type TlsOptions } from './dispatcher.ts';
@@ -13,10 +10,9 @@ import { Endpoint, type Effort } from './endpoint.ts';
 import type { UpstreamEvent } from './event.ts';
 import { Failover } from './failover.ts';
 import { configurationHints, type Hints } from './hints.ts';
-import { lanes, type LaneName } from './lanes.ts';
-import { fetchManifest, resolveManifest } from './manifests.ts';
+import { lanes } from './lanes.ts';
 import { addressRule, unbracketed } from './private-address.ts';
-import { listReferrers } from './referrers.ts';
+import { readingWhenAsked } from './reading-when-asked.ts';
 import type { Eraser } from './removal.ts';
 import { NO_SCOPE } from './scope.ts';
 import { TagLists } from './tags.ts';
@@ -121,9 +117,14 @@ export function upstream(options: UpstreamOptions): Upstream {
   };
 
   return {
-    resolve: ({ path }, at) => brief((...where) => resolveManifest(...where, path, at)),
-    manifest: ({ path }, at) => brief((...where) => fetchManifest(...where, path, at)),
-    stat: ({ path }, digest) => brief((...where) => statBlob(...where, path, digest)),
+    ...readingWhenAsked({
+      failover,
+      brief,
+      clock,
+      budget: BUDGET,
+      idle: options.timeouts.idle,
+      enter,
+    }),
     ...writingWhenAsked({
       host,
       ...failover.writable,
@@ -141,6 +142,7 @@ export function upstream(options: UpstreamOptions): Upstream {
       );
     },
     async repositories() {
+      const { listRepositories } = await import('./catalog.ts');
       const list = (endpoint: Endpoint, effort: Effort) =>
         listRepositories(endpoint, (request) => page(effort, request));
       return { items: await failover.run(new Deadline(clock, LISTING), list) };
@@ -156,42 +158,9 @@ export function upstream(options: UpstreamOptions): Upstream {
         tagLists.list(endpoint, (request) => page(effort, request), path);
       return { items: await failover.run(new Deadline(clock, LISTING), list) };
     },
-    async referrers({ path }, digest) {
-      try {
-        return { items: await brief((...where) => listReferrers(...where, path, digest)) };
-      } catch (error) {
-        // A 404 that is not the registry's own word says nothing about what it has.
-        if (isUnknown(error) && error.definitive) return { items: [] };
-        throw error;
-      }
-    },
-    async blob({ path }, digest, range) {
-      const deadline = new Deadline(clock, BUDGET);
-      const lane = laneOf(range);
-      const patience = lane === 'parts' ? options.timeouts.idle : undefined;
-      using stack = new DisposableStack();
-      const place = stack.use(await enter(lane, deadline));
-      const open = (endpoint: Endpoint, effort: Effort) =>
-        openBlob(endpoint, effort, path, digest, range, {
-          patience,
-          ended(how) {
-            place[Symbol.dispose]();
-            if (how === 'failed') failover.avoid(endpoint, digest);
-          },
-        });
-      const blob = await failover.run(deadline, open, digest);
-      stack.move();
-      return blob;
-    },
     distrust: (digest) => failover.distrust(digest),
     [Symbol.asyncDispose]: close,
   };
-}
-
-/** A range without an end is a download that goes on where it was cut. */
-function laneOf(range: Range | undefined): LaneName {
-  if (range === undefined) return 'bodies';
-  return 'last' in range || range.to !== undefined ? 'parts' : 'bodies';
 }
 
 function connect(
