@@ -46,15 +46,14 @@ export function shelfOf({ store, hosted, config, renew = () => {} }: ShelfSettin
       sparse: () => config().uploads.sparse,
       tag: async (repository, tag) => (await records.tag(repository, tag))?.descriptor,
       blob: (repository, { digest, size }) => hosted.adopt(repository, digest, size),
-      async manifest(repository, { bytes, descriptor }, tags) {
-        const { mediaType, digest } = descriptor;
-        await hosted.changes.putManifest(repository, {
-          bytes,
-          contentType: mediaType,
-          digest,
-          tags,
-        });
-      },
+      place: (manifests, more) =>
+        hosted.place(
+          manifests.map(({ repository, manifest: { bytes, descriptor }, tags }) => {
+            const { mediaType: contentType, digest } = descriptor;
+            return { repository, put: { bytes, contentType, digest, tags } };
+          }),
+          more,
+        ),
     },
   };
 }

@@ -1,15 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import type { Descriptor } from '../core/descriptor.ts';
 import { algorithmOf, type Digest } from '../core/digest.ts';
 import { RegistryError } from '../core/errors.ts';
 import type { Repository, Tag } from '../core/reference.ts';
 import type { Change } from '../store/journal.ts';
-import { confirmed } from '../store/tags.ts';
 import type { Changes, ManifestPlaced, ManifestPut } from './hosted.ts';
 import type { Manifests } from './manifests.ts';
 import { onDisk } from '../store/on-disk.ts';
 import type { Parts } from './parts.ts';
-import { parsePushed, type Pushed } from './pushed.ts';
+import { placing } from './placing.ts';
+import { parsePushed } from './pushed.ts';
 import {
   checkReferences,
   isBlob,
@@ -48,7 +47,10 @@ export class DiskChanges implements Changes {
         await locks.digest(digest, async () => {
           watch.linking(digest);
           await this.#store(digest, put.bytes);
-          await this.#change(repository, await this.#placing(repository, pushed, put.tags));
+          await this.#change(
+            repository,
+            await placing(this.#options, repository, pushed, put.tags),
+          );
         });
       }),
     );
@@ -134,38 +136,6 @@ export class DiskChanges implements Changes {
       await uploads.remove(name);
       throw error;
     }
-  }
-
-  async #placing(
-    repository: Repository,
-    { descriptor, subject }: Pushed,
-    tags: readonly Tag[],
-  ): Promise<readonly Change[]> {
-    const { records } = this.#options;
-    const { mediaType, digest, size } = descriptor;
-    const link = await records.link(repository, digest);
-    const blob = link !== undefined && isBlob(link);
-    const name = records.paths.link(repository, digest);
-    const moved = await Promise.all(
-      [...new Set(tags)].map((tag) => this.#tag(repository, tag, { mediaType, digest, size })),
-    );
-    const referrer = subject && records.paths.referrer(repository, subject.digest, digest);
-    return [
-      { name, text: JSON.stringify({ size, mediaType, ...(blob && { blob }) }) },
-      ...(referrer === undefined ? [] : [{ name: referrer, text: JSON.stringify(descriptor) }]),
-      ...moved,
-    ];
-  }
-
-  async #tag(repository: Repository, tag: Tag, descriptor: Descriptor): Promise<Change> {
-    const { records, now } = this.#options;
-    const before = await records.tag(repository, tag);
-    if (before !== undefined && before.descriptor.digest !== descriptor.digest) {
-      // From now on, perhaps, without a tag: its time begins.
-      await records.use(repository, before.descriptor.digest, now());
-    }
-    const record = confirmed(before, descriptor, now());
-    return { name: records.paths.tag(repository, tag), text: JSON.stringify(record) };
   }
 
   #noTag(repository: Repository, tag: Tag): Change {

@@ -6,7 +6,8 @@ import type { ContentStore } from '../store/store.ts';
 import type { UploadStore } from '../store/uploads.ts';
 
 /**
- * Who may change what at a time. A repository's lock is taken first, then a digest's.
+ * Who may change what at a time. A repository's lock is taken first, then a digest's; of several of a
+ * kind in one order, so that no two wait for each other.
  * - A repository: its tags, its referrers, and any removal of a link.
  * - A digest: any change of a link to it, its becoming content, and its removal from the content.
  */
@@ -21,6 +22,17 @@ export class Locks {
   digest<T>(digest: Digest, task: () => Promise<T>): Promise<T> {
     return this.#digests.run(digest, task);
   }
+
+  all<T>({ repositories, digests }: Locked, task: () => Promise<T>): Promise<T> {
+    const inner = (): Promise<T> => this.#digests.runAll(digests, task);
+    return this.#repositories.runAll(repositories.map(formatRepository), inner);
+  }
+}
+
+/** What is locked at once. */
+export interface Locked {
+  readonly repositories: readonly Repository[];
+  readonly digests: readonly Digest[];
 }
 
 /** What everything here works on. */

@@ -49,12 +49,17 @@ export function isBlob(link: Link): boolean {
   return link.mediaType === undefined || link.blob === true;
 }
 
+/** What repositories have. */
+interface Held extends Pick<Parts, 'content'> {
+  readonly records: Pick<Parts['records'], 'link'>;
+}
+
 /**
  * Holds what a manifest lists against what the repository has.
  * @throws RegistryError MANIFEST_BLOB_UNKNOWN, MANIFEST_INVALID for sizes or types that are others
  */
 export async function checkReferences(
-  parts: Pick<Parts, 'records' | 'content'>,
+  parts: Held,
   repository: Repository,
   { blobs, children }: Pushed,
   sparse: Sparse,
@@ -80,7 +85,7 @@ export async function checkReferences(
 }
 
 async function held(
-  { records, content }: Pick<Parts, 'records' | 'content'>,
+  { records, content }: Held,
   repository: Repository,
   { digest }: Descriptor,
 ): Promise<Link | undefined> {

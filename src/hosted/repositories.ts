@@ -1,6 +1,7 @@
 import type { Digest } from '../core/digest.ts';
 import type { Repository } from '../core/reference.ts';
 import { onDisk } from '../store/on-disk.ts';
+import type { Change } from '../store/journal.ts';
 import type { LinkStore } from '../store/links.ts';
 import type { Records } from '../store/records.ts';
 import type { ContentStore } from '../store/store.ts';
@@ -13,6 +14,7 @@ import { Manifests } from './manifests.ts';
 import type { Pin } from './mark.ts';
 import { DiskMounts } from './mounts.ts';
 import { Locks, Watch, type Parts } from './parts.ts';
+import { placeStored, type StoredManifest } from './place-stored.ts';
 import { reading } from './reading.ts';
 import type { Sparse } from './references.ts';
 import { DiskUploads } from './uploads.ts';
@@ -61,6 +63,8 @@ export interface HostedRepositories extends Hosted {
   expire(): Promise<number>;
   /** Has the repository hold a blob that is stored, as a push would. @throws RegistryError STORAGE_UNAVAILABLE */
   adopt(repository: Repository, digest: Digest, size: number): Promise<void>;
+  /** Has repositories hold manifests that are stored; see `placeStored`. */
+  place(manifests: readonly StoredManifest[], more: readonly Change[]): Promise<void>;
   /** Runs the task while nothing else changes what holds the content: for whoever evicts. */
   exclusively<T>(digest: Digest, task: () => Promise<T>): Promise<T>;
 }
@@ -78,11 +82,13 @@ export function hostedRepositories(options: HostedOptions): HostedRepositories {
   const manifests = new Manifests(options);
   const parts: Parts = { ...options, locks, now, watch: new Watch(options.onHeld) };
   const uploads = new DiskUploads({ ...options, ...parts });
+  const changing = { ...options, ...parts, manifests };
   return {
     ...reading({ ...parts, manifests, usedEvery: () => Math.min(USED_EVERY, rules().grace / 4) }),
     uploads,
     mounts: new DiskMounts({ ...options, ...parts }),
-    changes: new DiskChanges({ ...options, ...parts, manifests }),
+    changes: new DiskChanges(changing),
+    place: (stored, more) => placeStored(changing, stored, more),
     collect: inTurn((mode, signal) =>
       collect({ ...options, ...rules(), ...parts, manifests, mode, ...(signal && { signal }) }),
     ),

@@ -11,4 +11,13 @@ export class Serial {
     this.#last.set(key, settled);
     return settled;
   }
+
+  /** Runs the task in its turn at all of the keys, which it waits for in one order, whoever asks. */
+  runAll<T>(keys: readonly string[], task: () => Promise<T>): Promise<T> {
+    const ordered = [...new Set(keys)].toSorted();
+    return ordered.reduceRight<() => Promise<T>>(
+      (inner, key) => () => this.run(key, inner),
+      task,
+    )();
+  }
 }

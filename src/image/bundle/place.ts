@@ -16,7 +16,7 @@ import { confirmed, type TagRecord } from '../../store/tags.ts';
 import path from 'node:path';
 import type { Closure } from './closure-parts.ts';
 import type { TagMoves } from './query.ts';
-import type { Shelf } from './shelf.ts';
+import type { PushedManifest, Shelf } from './shelf.ts';
 
 /** An image that is here whole, and what it is to be found under. */
 export interface Whole {
@@ -42,9 +42,9 @@ const TOGETHER = 16;
 
 /**
  * Makes images visible of which everything is stored. Repositories learn what they may serve, from the
- * layers up, so that whatever can be asked for is whole at any moment; then all tags of mirrored
- * repositories change together with the marks that keep the images. Settles when the disk has it.
- * Images that live here are pushed, one by one, before.
+ * layers up, so that whatever can be asked for is whole at any moment; then all tags change together
+ * with the marks that keep the images, and with the manifests of those that live here. Settles when the
+ * disk has it.
  */
 export async function placeImages(images: readonly Whole[], options: PlaceOptions): Promise<void> {
   const { shelf } = options;
@@ -52,33 +52,43 @@ export async function placeImages(images: readonly Whole[], options: PlaceOption
     await syncFolder(path.join(shelf.paths.blobs, algorithm));
   }
   for (const image of images) {
-    if (isHosted(image.reference.repository)) await push(image, options);
+    if (isHosted(image.reference.repository)) await adopt(image, options);
     else await link(image, options);
   }
+  const lives = images.filter(({ reference }) => isHosted(reference.repository));
+  const pushed: PushedManifest[] = [];
+  for (const image of lives) pushed.push(...(await manifestsOf(image, options)));
   await settle(
-    images.filter(({ reference }) => !isHosted(reference.repository)),
+    images.filter((image) => !lives.includes(image)),
+    pushed,
     options,
   );
 }
 
-async function push(
-  { reference, closure, before }: Whole,
-  { shelf, manifest, tags }: PlaceOptions,
-): Promise<void> {
-  const { repository, at } = reference;
+/** Without a manifest that lists it nobody comes upon it. */
+async function adopt({ reference, closure }: Whole, { shelf }: PlaceOptions): Promise<void> {
+  for (const { descriptor, kind } of closure.content.values()) {
+    if (kind === 'blob') await shelf.hosted.blob(reference.repository, descriptor);
+  }
+}
+
+/** Of an image that lives here, with the tag that it gets. */
+async function manifestsOf(
+  { reference: { repository, at }, closure, before }: Whole,
+  { manifest, tags }: PlaceOptions,
+): Promise<readonly PushedManifest[]> {
   const [root] = closure.content.keys();
   const moves = before === undefined || tags !== 'spare';
+  const pushed: PushedManifest[] = [];
   for (const { descriptor, kind } of closure.content.values()) {
-    if (kind === 'blob') await shelf.hosted.blob(repository, descriptor);
-  }
-  for (const { descriptor, kind } of [...closure.content.values()].toReversed()) {
     // A registry takes no manifest without its layers.
     if (kind === 'blob' || closure.partial.has(descriptor.digest)) continue;
     const found = await manifest(descriptor.digest);
     if (found === undefined) continue;
     const named = descriptor.digest === root && !atDigest(at) && moves ? [at] : [];
-    await shelf.hosted.manifest(repository, found, named);
+    pushed.push({ repository, manifest: found, tags: named });
   }
+  return pushed;
 }
 
 async function link({ reference, closure }: Whole, { shelf }: PlaceOptions): Promise<void> {
@@ -99,8 +109,12 @@ async function link({ reference, closure }: Whole, { shelf }: PlaceOptions): Pro
   for (const { descriptor, kind } of parts) if (kind === 'manifest') await set(descriptor, kind);
 }
 
-/** Marks, lists of referrers and tags of all images, as one change. */
-async function settle(images: readonly Whole[], options: PlaceOptions): Promise<void> {
+/** Marks, lists of referrers, tags and what is pushed, of all images, as one change. */
+async function settle(
+  images: readonly Whole[],
+  pushed: readonly PushedManifest[],
+  options: PlaceOptions,
+): Promise<void> {
   const { shelf } = options;
   const changes = new Map<string, Change>();
   const marked: (readonly [Reference['repository'], Digest])[] = [];
@@ -118,7 +132,8 @@ async function settle(images: readonly Whole[], options: PlaceOptions): Promise<
     // Kept before they are there: nothing goes in between.
     for (const [repository, digest] of marked) shelf.keep(repository, digest, 'kept');
     await shelf.settled();
-    await shelf.change([...changes.values()]);
+    const all = [...changes.values()];
+    await (pushed.length === 0 ? shelf.change(all) : shelf.hosted.place(pushed, all));
     // And told again: a look through the store that began meanwhile may have missed the files.
     for (const [repository, digest] of marked) shelf.keep(repository, digest, 'kept');
   } catch (error) {

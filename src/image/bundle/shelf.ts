@@ -53,6 +53,15 @@ export interface HostedShelf {
   tag(repository: Repository, tag: Tag): Promise<Descriptor | undefined>;
   /** Has the repository hold a blob that is stored. */
   blob(repository: Repository, descriptor: Descriptor): Promise<void>;
-  /** What it lists is there. @throws RegistryError as a push does */
-  manifest(repository: Repository, manifest: Manifest, tags: readonly Tag[]): Promise<void>;
+  /**
+   * Has repositories hold manifests, what they list being there or among them, and makes `more` changes
+   * to small files: all of it, or nothing. @throws RegistryError as a push does
+   */
+  place(manifests: readonly PushedManifest[], more: readonly Change[]): Promise<void>;
+}
+
+export interface PushedManifest {
+  readonly repository: Repository;
+  readonly manifest: Manifest;
+  readonly tags: readonly Tag[];
 }

@@ -4,7 +4,7 @@ import { arm, record, recorded } from '../../fixtures/watched-files.ts';
 import { openWorld } from './world.ts';
 
 const [folder = '', bundle = ''] = process.argv.slice(2);
-const world = await openWorld({ folder });
+const world = await openWorld({ folder, config: "hosted: ['team/**']" });
 arm(folder);
 await world.import(createReadStream(bundle, { highWaterMark: 4096 }));
 record({ kind: 'acknowledged', name: 'import' });

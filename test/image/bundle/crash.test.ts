@@ -17,7 +17,8 @@ import { file } from '../../fixtures/layer-builder.ts';
 import { temporaryFolder } from '../../fixtures/temporary.ts';
 import { unsafeChanges } from '../../fixtures/unsafe-changes.ts';
 import { APP, exported, keep, openWorld, tag, type World } from './world.ts';
-import { parseTag } from '../../../src/core/reference.ts';
+import { parsePath, parseTag, type Repository } from '../../../src/core/reference.ts';
+import { HOSTED } from '../../../src/core/hosted.ts';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const TAGS = ['v1', 'v2'];
@@ -28,11 +29,28 @@ after(() => template[Symbol.asyncDispose]());
 const bundle = path.join(template.path, 'bundle.tar');
 const image = buildImage([[file('a', 'the only layer')]], { repository: APP });
 const parts = [image.manifest.descriptor, image.config, ...image.layers];
+/** The same in two repositories that live in a mirror itself. */
+const LIVES: readonly Repository[] = ['team/b', 'team/a'].map((name) => ({
+  host: HOSTED,
+  path: parsePath(name),
+}));
+const PUSHED = parseTag('v1');
+const CONFIG = "hosted: ['team/**']";
 {
-  await using here = await openWorld();
+  await using here = await openWorld({ config: CONFIG });
   await keep(here.store, image, parts);
   for (const name of TAGS) await tag(here.store, APP, name, image.manifest.descriptor);
-  await exported(here, ['docker.io/**'], { file: bundle });
+  for (const repository of LIVES) await push(here, repository);
+  await exported(here, ['docker.io/**', 'team/**'], { file: bundle });
+}
+
+async function push({ hosted }: World, repository: Repository): Promise<void> {
+  for (const { digest, size } of [image.config, ...image.layers]) {
+    await hosted.adopt(repository, digest, size);
+  }
+  const { bytes, descriptor } = image.manifest;
+  const put = { bytes, contentType: descriptor.mediaType, tags: [PUSHED] };
+  await hosted.changes.putManifest(repository, put);
 }
 
 /** Imports in a process of its own, which is killed before its nth change to the disk. */
@@ -49,16 +67,24 @@ async function isWhole(world: World, digest: Digest, size: number): Promise<bool
 
 /** What has to hold after any crash. */
 async function examine(folder: string, acknowledged: boolean): Promise<void> {
-  await using world = await openWorld({ folder });
+  await using world = await openWorld({ folder, config: CONFIG });
   // Whatever may go, goes: what is visible has to stay whole.
   await world.store.housekeeping.evictor.sweep({ reason: 'request', excess: () => Infinity });
-  const visible = await Promise.all(
-    TAGS.map(async (name) => (await world.store.tags.get(APP, parseTag(name))) !== undefined),
-  );
-  assert.ok(visible.every(Boolean) || !visible.some(Boolean), 'all tags or none');
+  const { records, tags } = world.store;
+  const visible = await Promise.all([
+    ...TAGS.map(async (name) => (await tags.get(APP, parseTag(name))) !== undefined),
+    ...LIVES.map(async (one) => (await records.tag(one, PUSHED)) !== undefined),
+    ...LIVES.map(
+      async (one) => (await records.link(one, image.manifest.descriptor.digest)) !== undefined,
+    ),
+  ]);
+  assert.ok(visible.every(Boolean) || !visible.some(Boolean), `all or none: ${visible.join()}`);
   if (acknowledged) assert.ok(visible.every(Boolean), 'what was acknowledged is lost');
   if (visible.some(Boolean)) {
-    for (const { digest, size } of parts) assert.ok(await isWhole(world, digest, size), digest);
+    for (const { digest, size } of parts) {
+      assert.ok(await isWhole(world, digest, size), digest);
+      for (const one of LIVES) assert.equal((await records.link(one, digest))?.size, size);
+    }
   }
   for await (const digest of storedDigests(world.store.paths)) {
     assert.equal(digestOf(await readFile(world.store.paths.blob(digest))), digest);
