@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
+import { freePort } from '../test/bench/port.ts';
 import { gate } from '../test/fixtures/gate.ts';
 import { generatedBytes } from '../test/fixtures/registry-content.ts';
 import { badWorld, blobPath, manifestPath, type BadWorld } from './lib/bad-world.ts';
-import type { Layover } from './lib/layover.ts';
+import { LAUNCHER, type Layover } from './lib/layover.ts';
 import { metric } from './lib/metrics.ts';
+import { start } from './lib/process.ts';
 import { pull, responseTo, sha256Of } from './lib/pull.ts';
 import { visible, wrong } from './lib/stored.ts';
 import { noTmpfs, tmpfs, type Tmpfs } from './lib/tmpfs.ts';
@@ -246,4 +248,28 @@ suite('a full disk', { skip: noTmpfs }, () => {
       await whole(alone, images[n]!.layers[0]!.digest);
     }
   });
+});
+
+test('a log that the disk has no room for holds nobody up, neither at the start nor at the end', async () => {
+  await using here = await badWorld();
+  const { manifest } = here.upstream.addImage(REPOSITORY, 'v1', { layers: ['a small layer'] });
+  const port = await freePort();
+  const file = here.scratch.at('layover.yaml');
+  const config = {
+    listen: `127.0.0.1:${port}`,
+    admin: { listen: '127.0.0.1:0' },
+    storage: { path: here.scratch.at('store') },
+    upstreams: { 'docker.io': { url: here.upstream.url } },
+  };
+  await writeFile(file, JSON.stringify(config));
+  const line = 'exec "$0" serve --config "$1" >/dev/full';
+  await using server = await start('sh', ['-c', line, LAUNCHER, file]);
+  const url = `http://127.0.0.1:${port}`;
+  await until('it serves', async () => {
+    const answer = await pull(`${url}/readyz`).catch(() => undefined);
+    return answer?.status === 200;
+  });
+  const answer = await pull(url + manifestPath(REPOSITORY, 'v1'));
+  assert.equal(sha256Of(answer.body), manifest.digest);
+  assert.deepEqual(await server.stop('SIGTERM'), { code: 0, signal: null });
 });

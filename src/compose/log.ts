@@ -1,4 +1,4 @@
-import { destination, pino, type Logger } from 'pino';
+import { pino, type Logger } from 'pino';
 import type { LogLevel } from '../config/config.ts';
 import { formatReference } from '../core/reference.ts';
 import type { Failure, RequestRecord } from '../http/observe.ts';
@@ -9,7 +9,7 @@ import type { UpstreamEvent } from '../upstream/event.ts';
 import { housekeepingLog } from './housekeeping-log.ts';
 import { Lines } from './lines.ts';
 
-export interface Log {
+export interface Log extends AsyncDisposable {
   readonly logger: Logger;
   /** Writes lines from this level on. */
   level(level: LogLevel): void;
@@ -18,14 +18,16 @@ export interface Log {
   upstream(event: UpstreamEvent): void;
   housekeeping(event: HousekeepingEvent): void;
   hosted(event: UpkeepEvent): void;
-  /** Writes out what is still held back. */
+  /** Has what is held back written now, without waiting for that. */
   flush(): void;
 }
 
 /** JSON lines on standard output. Secrets cannot get in: no headers and no queries are handed here. */
 export function openLog(level: LogLevel): Log {
-  const out = new Lines(destination({ dest: 1, sync: false }));
   const time = isoTime();
+  const lost = (count: number): string =>
+    `{"level":"warn"${time()},"lines":${count},"msg":"log lines were lost: what reads them is too slow, or cannot store them"}\n`;
+  const out = new Lines({ to: 1, lost });
   const base = { level, base: null, timestamp: time };
   const logger = pino({ ...base, formatters: { level: (label) => ({ level: label }) } }, out);
   return {
@@ -43,7 +45,8 @@ export function openLog(level: LogLevel): Log {
     upstream: (event) => logUpstream(logger, event),
     housekeeping: housekeepingLog(logger),
     hosted: (event) => logHosted(logger, event),
-    flush: () => out.flushSync(),
+    flush: () => out.flush(),
+    [Symbol.asyncDispose]: () => out[Symbol.asyncDispose](),
   };
 }
 

@@ -50,7 +50,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const pem = await readPem(read, request.environment);
   const { config } = read;
   const worlds = new Worlds(config);
-  const log = openLog(config.log.level);
+  await using log = openLog(config.log.level);
   const known = new Set<string>();
   const metrics = createMetrics({
     version,
@@ -224,5 +224,4 @@ export async function serve(options: ServeOptions): Promise<void> {
   await prefetching[Symbol.asyncDispose]();
   const [{ cut }] = await Promise.all([server.close(drain), source.close(drain)]);
   log.logger.info({ cut }, 'stopped');
-  log.flush();
 }
