@@ -129,6 +129,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const catalog = createCatalog({ paths: store.paths, edition: hosted.edition });
   const app = createApp({
     serving: () => worlds.now.serving,
+    within: (work) => worlds.enter(work),
     ready: () => store.ready(),
     known: () => ({
       version,

@@ -57,18 +57,17 @@ export class Succession {
   }
 
   #worldOf(config: Config, upstreams: Upstreams): World {
-    const { worlds, source, hosted, catalog } = this.#options;
-    const world: World = {
+    const { source, hosted, catalog } = this.#options;
+    return {
       config,
       upstreams,
       serving: {
-        source: worlds.bound(() => world, source),
+        source,
         ...(config.hosted.length > 0 && { hosted }),
         router: createRouter({ ...config, upstreams: [...config.upstreams.values()] }),
         catalog,
         whenRateLimited: config.whenRateLimited,
       },
     };
-    return world;
   }
 }

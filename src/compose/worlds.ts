@@ -1,6 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Config } from '../config/config.ts';
-import type { Source } from '../core/source.ts';
 import type { Serving } from '../http/app.ts';
 import type { Upstreams } from './upstreams.ts';
 
@@ -24,6 +23,7 @@ export class Worlds {
   readonly #followers = new Set<Follower>();
   readonly #first: Config;
   #now: World | undefined;
+  #enter: <T>(work: () => T) => T = (work) => work();
 
   /** @param first what is in effect while there is no world yet */
   constructor(first: Config) {
@@ -50,6 +50,8 @@ export class Worlds {
   begin(world: World): void {
     const before = this.#now;
     this.#now = world;
+    // Made once for all requests: to make it costs more than to use it.
+    this.#enter = this.#scope.run(world, () => AsyncLocalStorage.snapshot());
     if (before === undefined) return;
     for (const follower of this.#followers) follower(world.config, before.config);
   }
@@ -63,16 +65,8 @@ export class Worlds {
     return { [Symbol.dispose]: () => void this.#followers.delete(follower) };
   }
 
-  /** The source, asked in a world that is about to be: what it begins goes by that world to its end. */
-  bound(world: () => World, source: Source): Source {
-    const within = <T>(task: () => T): T => this.#scope.run(world(), task);
-    return {
-      resolve: (repository, at) => within(() => source.resolve(repository, at)),
-      manifest: (repository, at) => within(() => source.manifest(repository, at)),
-      stat: (repository, digest) => within(() => source.stat(repository, digest)),
-      blob: (repository, digest, range) => within(() => source.blob(repository, digest, range)),
-      tags: (repository) => within(() => source.tags(repository)),
-      referrers: (repository, digest) => within(() => source.referrers(repository, digest)),
-    };
+  /** Runs work in the world in effect: what it begins goes by that world to its end. */
+  enter<T>(work: () => T): T {
+    return this.#enter(work);
   }
 }

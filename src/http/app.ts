@@ -1,16 +1,18 @@
 import { getRequestListener } from '@hono/node-server';
 import { RegistryError } from '../core/errors.ts';
 import { Pulse } from '../core/pulse.ts';
+import { Roster } from '../core/roster.ts';
 import { cameThrough, isCircle, namesInVia } from '../core/via.ts';
 import { forsake } from './body.ts';
 import { answerDistribution, type DistributionOptions } from './distribution.ts';
 import { fail, type ErrorOptions } from './errors.ts';
-import { Exchange } from './exchange.ts';
+import { Exchange, type ExchangeOptions } from './exchange.ts';
 import type { Incoming, Outgoing } from './messages.ts';
 import { parseTarget, splitTarget, type Target } from './name.ts';
 import type { Observer, RequestRecord } from './observe.ts';
 import { createPages, PROBES, type PagesOptions } from './pages.ts';
 import { Probes } from './probes.ts';
+import { Turn } from './turn.ts';
 
 /** What a request is answered by. */
 export interface Serving extends DistributionOptions, ErrorOptions {}
@@ -18,6 +20,8 @@ export interface Serving extends DistributionOptions, ErrorOptions {}
 export interface AppOptions extends PagesOptions {
   /** Asked once a request, which goes by it to its end. */
   readonly serving: () => Serving;
+  /** Runs the work of answering a request, in whatever it is to be seen as a part of. */
+  readonly within?: <T>(work: () => T) => T;
   readonly metrics: PagesOptions['metrics'] & Observer;
   /** The name that upstreams are told in `Via`: a request that comes with it leads in a circle. */
   readonly via?: string;
@@ -47,19 +51,20 @@ export interface MirrorApp extends App {
  */
 export function createApp(options: AppOptions): MirrorApp {
   let draining = false;
-  const exchanges = new Set<Exchange>();
+  const exchanges = new Roster<Exchange>();
   const ended = new Pulse();
   const ready = async (): Promise<string | undefined> =>
     draining ? 'shutting down' : options.ready();
   const probes = new Probes();
   const pages = createPages({ ...options, ready, probes });
-  const { metrics, log } = options;
-  const observer: Observer = {
-    started: (running) => metrics.started(running),
-    sent: (running, bytes) => metrics.sent(running, bytes),
-    ended: (running, record) => {
-      metrics.ended(running, record);
+  const { metrics, log, within = (work) => work() } = options;
+  const part: ExchangeOptions = {
+    turn: new Turn(),
+    sent: (exchange, bytes) => metrics.sent(exchange, bytes),
+    ended: (exchange, record) => {
+      metrics.ended(exchange, record);
       log(record);
+      forsake(exchange.incoming);
     },
   };
 
@@ -72,12 +77,11 @@ export function createApp(options: AppOptions): MirrorApp {
   const handle = (incoming: Incoming, outgoing: Outgoing): void => {
     const url = incoming.url ?? '/';
     const { path } = splitTarget(url);
-    const exchange = new Exchange(incoming, outgoing, path, observer);
-    exchanges.add(exchange);
+    const exchange = new Exchange(incoming, outgoing, path, part);
+    const place = exchanges.enter(exchange);
     outgoing.on('close', () => {
-      exchanges.delete(exchange);
+      exchanges.leave(place);
       ended.give();
-      forsake(incoming);
     });
     const serving = options.serving();
     let target: Target | undefined;
@@ -104,9 +108,9 @@ export function createApp(options: AppOptions): MirrorApp {
       fail(exchange, error, serving);
       return;
     }
-    answerFollowing(exchange, target, serving, options.via).catch((error: unknown) => {
-      fail(exchange, error, serving);
-    });
+    within(() => answerFollowing(exchange, target, serving, options.via)).catch((error: unknown) =>
+      fail(exchange, error, serving),
+    );
   };
 
   return {
@@ -116,7 +120,7 @@ export function createApp(options: AppOptions): MirrorApp {
     },
     passed: async () => {
       const running = [...exchanges];
-      while (running.some((exchange) => exchanges.has(exchange))) await ended.wait();
+      while (running.some((exchange) => !exchange.closed)) await ended.wait();
     },
     cut: () => {
       const { size } = exchanges;

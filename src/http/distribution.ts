@@ -59,7 +59,8 @@ export async function answerDistribution(
     case 'uploads':
     case 'upload': {
       const { name } = endpoint;
-      const repository = router.repository({ ...hints, name });
+      const { ns, registry } = hints;
+      const repository = router.repository({ ns, registry, prefix, name });
       exchange.repository = repository;
       const { hosted } = options;
       if (hosted === undefined || !isHosted(repository)) {

@@ -5,8 +5,9 @@ import type { Kind } from '../core/kind.ts';
 import type { Repository } from '../core/reference.ts';
 import type { Served } from '../core/served.ts';
 import { cacheStatus, warning, type Fields } from './answer.ts';
-import type { Failure, Observer, RequestRecord, Route } from './observe.ts';
+import type { Failure, RequestRecord, Route } from './observe.ts';
 import { ClientGone, isThrough, type Incoming, type Outgoing, type Output } from './messages.ts';
+import type { Leaving, Turn } from './turn.ts';
 
 /** Bytes up to which a body is copied to be joined with the head. */
 const JOINED = 16 * 1024;
@@ -14,8 +15,17 @@ const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 /** nginx's, for a request that was over before there was a status. */
 const CLIENT_CLOSED_REQUEST = 499;
 
+/** What an exchange is part of. */
+export interface ExchangeOptions {
+  readonly turn: Turn;
+  /** Told of the bytes of every chunk that went out. */
+  readonly sent: (exchange: Exchange, bytes: number) => void;
+  /** Told once, when the connection or the stream is done with it. */
+  readonly ended: (exchange: Exchange, record: RequestRecord) => void;
+}
+
 /** One request and its answer, with all that log and metrics will say of it. */
-export class Exchange {
+export class Exchange implements Leaving {
   readonly incoming: Incoming;
   readonly outgoing: Outgoing;
   readonly id: string;
@@ -33,22 +43,25 @@ export class Exchange {
   failure: Failure | undefined;
 
   readonly #output: Output;
-  readonly #observer: Observer;
+  readonly #options: ExchangeOptions;
   readonly #started = performance.now();
   readonly #client: string | undefined;
   #firstByte: number | undefined;
   #length = 0;
   #sent = 0;
   #gone: PromiseWithResolvers<never> | undefined;
-  readonly #writing = new Set<(reason: ClientGone) => void>();
+  /** Whoever waits for the socket to take a chunk; most answers have nobody. */
+  #writing: Set<(reason: ClientGone) => void> | undefined;
+  /** Of an answer that has not left yet. */
+  #body: Uint8Array | string | undefined;
   #closed = false;
   #cut = false;
 
-  constructor(incoming: Incoming, outgoing: Outgoing, path: string, observer: Observer) {
+  constructor(incoming: Incoming, outgoing: Outgoing, path: string, options: ExchangeOptions) {
     this.incoming = incoming;
     this.outgoing = outgoing;
     this.#output = outgoing;
-    this.#observer = observer;
+    this.#options = options;
     this.path = path;
     // A closed socket no longer knows whom it belonged to.
     this.#client = incoming.socket.remoteAddress;
@@ -95,8 +108,18 @@ export class Exchange {
     }
     this.#firstByte = performance.now();
     this.#output.writeHead(status, head);
-    if (body === undefined || this.method === 'HEAD') {
-      this.#length = 0;
+    if (this.method === 'HEAD') this.#length = 0;
+    else this.#body = body;
+    // HTTP/2 gathers by itself what leaves in one go, and its head is on the way.
+    if (this.outgoing instanceof Http2ServerResponse) this.leave();
+    else this.#options.turn.atEnd(this);
+  }
+
+  /** Hands what was answered to the socket. */
+  leave(): void {
+    const body = this.#body;
+    this.#body = undefined;
+    if (body === undefined) {
       this.#output.end();
     } else if (typeof body === 'string' || body.length > JOINED) {
       this.#output.end(body);
@@ -129,7 +152,7 @@ export class Exchange {
    * Settles once the socket has taken the chunk, which may then be reused.
    * @throws ClientGone
    */
-  readonly write = (chunk: Uint8Array): Promise<void> => {
+  write(chunk: Uint8Array): Promise<void> {
     if (this.#closed) return Promise.reject(new ClientGone());
     if (chunk.length === 0) return Promise.resolve();
     if (this.#sent + chunk.length > this.#length) {
@@ -137,16 +160,17 @@ export class Exchange {
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     // Node forgets the callbacks of what a closed socket had not taken yet.
-    this.#writing.add(reject);
+    const writing = (this.#writing ??= new Set());
+    writing.add(reject);
     this.#output.write(chunk, (error) => {
-      this.#writing.delete(reject);
+      writing.delete(reject);
       if (error) return reject(new ClientGone(error));
       this.#sent += chunk.length;
-      this.#observer.sent(this, chunk.length);
+      this.#options.sent(this, chunk.length);
       resolve();
     });
     return promise;
-  };
+  }
 
   /** Ends what `begin` began. @throws Error if bytes are missing: then it must be cut */
   end(): void {
@@ -190,13 +214,13 @@ export class Exchange {
   #close(): void {
     this.#closed = true;
     this.#gone?.reject(new ClientGone());
-    for (const reject of this.#writing) reject(new ClientGone());
+    for (const reject of this.#writing ?? []) reject(new ClientGone());
     const through = isThrough(this.outgoing);
     if (through && this.#sent === 0 && this.#length > 0) {
       this.#sent = this.#length;
-      this.#observer.sent(this, this.#length);
+      this.#options.sent(this, this.#length);
     }
-    this.#observer.ended(this, this.#record(through));
+    this.#options.ended(this, this.#record(through));
   }
 
   #record(through: boolean): RequestRecord {

@@ -17,7 +17,7 @@ export function clientMetrics(
 ): Observer {
   const registers = [registry];
   const tally = (name: string, help: string, labelNames: string[]): Tally => {
-    const made = new Tally();
+    const made = new Tally(labelNames);
     const counter: Counter = new Counter({
       name,
       help,
@@ -78,21 +78,19 @@ export function clientMetrics(
       const upstream = upstreamOf(running);
       const { kind, served, failure } = running;
       if (upstream === undefined || kind === undefined || failure !== undefined) return;
-      const source = sourceOf(served?.result);
-      bytes.add(`${upstream} ${kind} ${source}`, () => ({ upstream, kind, source }), count);
+      bytes.add(count, upstream, kind, sourceOf(served?.result));
     },
     ended: (running, { route, method, status, outcome, firstByteMs }) => {
       const label = METHODS.has(method) ? method : 'other';
       change(route, -1);
-      const code = status;
-      requests.add(`${route} ${label} ${code}`, () => ({ route, method: label, code }), 1);
+      requests.add(1, route, label, status);
       seconds.observe({ route, method: label }, firstByteMs / 1000);
       if (outcome !== 'complete') incomplete.inc({ route, outcome });
       const upstream = upstreamOf(running);
       const { kind, served, failure } = running;
       if (upstream === undefined || kind === undefined) return;
       const result = served?.result ?? (failure === undefined ? 'bypass' : 'error');
-      asked.add(`${upstream} ${kind} ${result}`, () => ({ upstream, kind, result }), 1);
+      asked.add(1, upstream, kind, result);
     },
   };
 }

@@ -14,7 +14,7 @@ export function contentRange({ span, size }: { span: Span; size: number }): stri
  * without waiting for whatever the blob waits for.
  */
 export async function send(exchange: Exchange, blob: Blob): Promise<void> {
-  const flow = pourBlob(blob, exchange.write);
+  const flow = pourBlob(blob, (chunk) => exchange.write(chunk));
   try {
     await Promise.race([flow, exchange.gone]);
   } catch (error) {

@@ -3,6 +3,7 @@ import { createSecureServer, type Http2SecureServer, type Http2Session } from 'n
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SecureContextOptions } from 'node:tls';
+import { Roster } from '../core/roster.ts';
 import type { App } from './app.ts';
 import { refuse } from './client-error.ts';
 import type { Incoming, Outgoing } from './messages.ts';
@@ -109,13 +110,13 @@ function follow(
 ): (deadlineMs: number) => Promise<{ readonly cut: number }> {
   const sockets = new Set<Socket>();
   const sessions = new Set<Http2Session>();
-  const running = new Set<Outgoing>();
+  const running = new Roster<Outgoing>();
   const idle = Promise.withResolvers<void>();
   let draining = false;
   const settle = (): void => {
     if (draining && running.size === 0 && sessions.size === 0) idle.resolve();
   };
-  const keep = <T extends Socket | Http2Session | Outgoing>(set: Set<T>, item: T): void => {
+  const keep = <T extends Socket | Http2Session>(set: Set<T>, item: T): void => {
     set.add(item);
     item.on('close', () => {
       set.delete(item);
@@ -123,7 +124,11 @@ function follow(
     });
   };
   const handle = (incoming: Incoming, outgoing: Outgoing): void => {
-    keep(running, outgoing);
+    const place = running.enter(outgoing);
+    outgoing.on('close', () => {
+      running.leave(place);
+      settle();
+    });
     if (draining) endConnection(outgoing);
     app.handle(incoming, outgoing);
   };
@@ -137,9 +142,10 @@ function follow(
     handle(incoming, outgoing);
   });
   server.on('clientError', (error: Error, socket: Duplex) => {
-    // Behind half an answer a second one would be taken for its rest.
+    // Behind half an answer a second one would be taken for its rest. What was answered in this turn of
+    // the event loop leaves at its end, and is to come first.
     const answering = [...running].some((outgoing) => outgoing.socket === socket);
-    if (answering) socket.destroy();
+    if (answering) setImmediate(() => socket.destroy());
     else refuse(error, socket);
   });
 

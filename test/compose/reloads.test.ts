@@ -128,19 +128,16 @@ test('who works for a request sees its world, all others the one in effect', asy
   assert.throws(() => worlds.now);
   assert.equal(worlds.config, config);
   const source = new MemorySource();
-  const worldOf = (drain: number): World => {
-    const world: World = {
-      config: { ...config, drain },
-      upstreams: { of: () => source, distrust: () => {} },
-      serving: {
-        source: worlds.bound(() => world, asking),
-        router: { repository: () => repository, upstream: () => undefined },
-        catalog: async () => [],
-        whenRateLimited: 429,
-      },
-    };
-    return world;
-  };
+  const worldOf = (drain: number): World => ({
+    config: { ...config, drain },
+    upstreams: { of: () => source, distrust: () => {} },
+    serving: {
+      source: asking,
+      router: { repository: () => repository, upstream: () => undefined },
+      catalog: async () => [],
+      whenRateLimited: 429,
+    },
+  });
   const repository = { host: 'x.io', path: 'a' };
   const going = Promise.withResolvers<void>();
   const seen: number[] = [];
@@ -155,7 +152,7 @@ test('who works for a request sees its world, all others the one in effect', asy
   const told: unknown[] = [];
   worlds.begin(worldOf(1));
   using follower = worlds.follow((now, before) => told.push([before.drain, now.drain]));
-  const first = worlds.now.serving.source.tags(repository);
+  const first = worlds.enter(() => worlds.now.serving.source.tags(repository));
   worlds.begin(worldOf(2));
   assert.equal(worlds.here.config.drain, 2);
   going.resolve();
