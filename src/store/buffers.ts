@@ -9,7 +9,8 @@ const SMALL = 64 * 1024;
 
 /**
  * Lends the large buffers that content is read and written with, so that the number of streams
- * does not set the memory: beyond `limit` bytes on loan a stream gets a small one.
+ * does not set the memory: beyond `limit` bytes on loan a stream gets a small one. Large ones are in shared
+ * memory, so that the thread that hashes needs no copies.
  */
 export class Buffers {
   readonly #limit: number;
@@ -28,7 +29,7 @@ export class Buffers {
         [Symbol.dispose]() {},
       };
     }
-    const bytes = this.#idle.pop() ?? Buffer.allocUnsafeSlow(LARGE);
+    const bytes = this.#idle.pop() ?? Buffer.from(new SharedArrayBuffer(LARGE));
     this.#lent += LARGE;
     let returned = false;
     return {

@@ -1,9 +1,10 @@
-import { algorithmOf, Hasher, type Algorithm, type Digest } from '../../core/digest.ts';
+import { algorithmOf, type Algorithm, type Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
+import { runningHash } from '../../core/hashing.ts';
 import { spanOf, type Range } from '../../core/range.ts';
 import type { Blob } from '../../core/source.ts';
 import type { Buffers } from '../../store/buffers.ts';
-import type { Reader } from '../../store/stream.ts';
+import { pour, type Reader } from '../../store/stream.ts';
 import { streamed } from '../../store/streamed.ts';
 
 /** Bytes that `chunksOf` reads at a time. */
@@ -40,22 +41,20 @@ export function blobOf(
   const { size } = content;
   const span = spanOf(range, size);
   const whole = span.start === 0 && span.end === size;
-  const hasher = whole ? new Hasher(algorithmOf(digest)) : undefined;
+  const hash = whole ? runningHash(algorithmOf(digest), size) : undefined;
   return streamed({
     size,
     span,
     buffers,
-    reader: {
-      async read(position, into) {
-        const chunk = await content.read(position, into);
-        hasher?.update(chunk);
-        return chunk;
-      },
-    },
+    reader: content,
+    see: hash && ((chunk) => hash.update(chunk)),
     finished: async () => {
-      if (hasher !== undefined && hasher.digest() !== digest) throw damaged(place, digest);
+      if (hash !== undefined && (await hash.digest()) !== digest) throw damaged(place, digest);
     },
-    release: async () => content[Symbol.asyncDispose](),
+    release: async () => {
+      hash?.[Symbol.dispose]();
+      await content[Symbol.asyncDispose]();
+    },
   });
 }
 
@@ -96,15 +95,11 @@ export async function hashOf(
   buffers: Buffers,
   algorithm: Algorithm = 'sha256',
 ): Promise<Digest> {
-  using lease = buffers.lend(content.size);
-  const hasher = new Hasher(algorithm);
-  for (let position = 0; position < content.size;) {
-    const wanted = Math.min(lease.bytes.length, content.size - position);
-    const chunk = await content.read(position, lease.bytes.subarray(0, wanted));
-    hasher.update(chunk);
-    position += chunk.length;
-  }
-  return hasher.digest();
+  const { size } = content;
+  using hash = runningHash(algorithm, size);
+  const write = async (chunk: Uint8Array): Promise<void> => hash.update(chunk);
+  await pour(content, { start: 0, end: size }, buffers, write);
+  return hash.digest();
 }
 
 export function damaged(place: string, digest: Digest): RegistryError {

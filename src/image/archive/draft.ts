@@ -10,12 +10,15 @@ import { syncFolder } from '../../store/durable.ts';
 import { spotFor } from '../spot.ts';
 import { openNameless } from './unpack.ts';
 import type { Target } from './target.ts';
+import { WriteBack } from './write-back.ts';
 
 /** Where a file grows until it is whole. Disposed unpublished it leaves nothing. */
 export interface Draft extends AsyncDisposable {
   readonly handle: FileHandle;
   /** What people call the place where it grows. */
   readonly name: string;
+  /** So many more bytes have been written. */
+  wrote(bytes: number): void;
   /** Brings what was written to the target; the handle is of no more use then. */
   publish(): Promise<void>;
 }
@@ -53,12 +56,15 @@ async function beside(target: string): Promise<Draft> {
   // Once it is published there is nothing left to remove.
   stack.defer(() => rm(spot.name, { force: true }));
   stack.defer(() => handle.close());
+  const writeBack = new WriteBack(handle);
+  stack.defer(() => writeBack.stop());
   const held = stack.move();
   return {
     handle,
     name: target,
+    wrote: (bytes) => writeBack.wrote(bytes),
     async publish() {
-      await handle.sync();
+      await writeBack.finish();
       await handle.close();
       await rename(spot.name, target);
       await syncFolder(folder);
@@ -76,6 +82,7 @@ async function aside(
   return {
     handle,
     name: `into ${folder} (TMPDIR names another folder)`,
+    wrote() {},
     async publish() {
       await using way = await wayTo(target, options);
       for (let position = 0; ;) {

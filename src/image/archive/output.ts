@@ -73,6 +73,7 @@ export class Output implements AsyncDisposable {
       const left = bytes.length - done;
       done += (await this.#handle.write(bytes, done, left, position + done)).bytesWritten;
     }
+    this.#draft.wrote(bytes.length);
   }
 }
 
