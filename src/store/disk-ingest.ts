@@ -1,40 +1,18 @@
 import { rm } from 'node:fs/promises';
-import { algorithmOf, Hasher, type Digest } from '../core/digest.ts';
+import { algorithmOf } from '../core/digest.ts';
 import { asError, RegistryError } from '../core/errors.ts';
-import { Pulse } from '../core/pulse.ts';
 import { spanOf, type Range } from '../core/range.ts';
 import type { Blob } from '../core/source.ts';
 import { Batcher } from './batcher.ts';
 import type { Claim } from './budget/room.ts';
-import type { Buffers } from './buffers.ts';
+import type { DiskIngestOptions } from './disk-ingest-options.ts';
+import { Growth } from './growth.ts';
+import { IngestHash } from './ingest-hash.ts';
 import { publish } from './publish.ts';
 import { openGrowing, type SharedFile } from './shared-file.ts';
 import type { Ingest } from './store.ts';
 import { streamed } from './streamed.ts';
 import { Window, type Follower } from './window.ts';
-
-export interface DiskIngestOptions {
-  readonly digest: Digest;
-  /** Where the bytes grow, and where they appear once they are right. */
-  readonly growing: string;
-  readonly final: string;
-  readonly buffers: Buffers;
-  /** Sets room aside for content of so many bytes; `undefined`: it is passed on without being stored. */
-  readonly claim: (size: number) => Promise<Claim | undefined>;
-  /** Disposed when nobody writes or reads the file any more. */
-  readonly use: Disposable;
-  /** Something could not be stored; readers are served all the same. */
-  readonly onError: (operation: string, error: Error) => void;
-  /** What becomes of the file when it is not committed. */
-  readonly leftover: 'resumable' | 'removed';
-  /** Bytes of memory for what cannot be stored, so that readers may be apart by as much; 8 MiB if left out. */
-  readonly window?: number;
-  /** It has become visible; bytes. */
-  readonly onStored: (size: number) => void;
-  /** How long it took until it was safe and visible. */
-  readonly onCommitted: (seconds: number) => void;
-  readonly onClosed: () => void;
-}
 
 /** Content that grows in a file, or, where the file cannot take it, in a window of memory. */
 export class DiskIngest implements Ingest {
@@ -42,32 +20,29 @@ export class DiskIngest implements Ingest {
   readonly #file: SharedFile | undefined;
   readonly #batcher: Batcher;
   readonly #followers = new Set<Follower>();
-  readonly #grown = new Pulse();
-  #hasher: Hasher;
+  readonly #growth: Growth;
+  readonly #hash: IngestHash;
   #offset: number;
-  /** What the file holds for certain, and what has been hashed and can be read. */
+  /** What the file holds for certain. */
   #kept: number;
-  #readable: number;
   /** What has been handed in, kept or still on its way. */
   #accepted: number;
   #prefix: Promise<void> | undefined;
-  #size: number | undefined;
   #window: Window | undefined;
   #claim: Claim | undefined;
-  /** There is no room for it: what it lacks goes through the window. */
-  #refused = false;
-  #verified = false;
+  /** There is no room for it, or no file: what it lacks goes through the window. */
+  #refused: boolean;
   #published = false;
-  #failure: Error | undefined;
 
   private constructor(options: DiskIngestOptions, file: SharedFile | undefined, offset: number) {
     this.#options = options;
     this.#file = file;
     this.#offset = offset;
     this.#kept = offset;
-    this.#readable = offset;
-    this.#hasher = new Hasher(algorithmOf(options.digest));
     this.#accepted = offset;
+    this.#growth = new Growth(offset);
+    this.#refused = file === undefined;
+    this.#hash = new IngestHash(algorithmOf(options.digest), file, options.buffers);
     this.#batcher = new Batcher(options.buffers, async (block) => {
       try {
         await this.#keep(block);
@@ -76,7 +51,6 @@ export class DiskIngest implements Ingest {
         throw error;
       }
     });
-    if (file === undefined) this.#openWindow();
   }
 
   static async open(options: DiskIngestOptions): Promise<DiskIngest> {
@@ -92,7 +66,7 @@ export class DiskIngest implements Ingest {
   }
 
   get length(): number {
-    return this.#readable;
+    return this.#growth.length;
   }
 
   get storing(): boolean {
@@ -100,28 +74,25 @@ export class DiskIngest implements Ingest {
   }
 
   async expect(size: number): Promise<void> {
-    this.#size = size;
     if (this.#offset > size) {
       await this.#file?.handle.truncate(0);
-      this.#offset = this.#kept = this.#readable = this.#accepted = 0;
+      this.#offset = this.#kept = this.#accepted = 0;
     }
-    if (this.#window === undefined) {
+    if (!this.#refused) {
       this.#claim = await this.#options.claim(size);
       this.#refused = this.#claim === undefined;
     }
-    this.#prefix =
-      this.#offset > 0
-        ? this.#file?.hash(this.#offset, this.#hasher, this.#options.buffers)
-        : undefined;
-    this.#prefix?.catch((error: unknown) => this.fail(asError(error)));
-    this.#grown.give();
+    this.#prefix = this.#hash.begin(size, this.#offset);
+    this.#prefix.catch((error: unknown) => this.fail(asError(error)));
+    this.#growth.expect(size, this.#offset);
   }
 
   write(chunk: Uint8Array): Promise<void> | undefined {
-    if (this.#failure !== undefined) throw this.#failure;
+    const { failure, size } = this.#growth;
+    if (failure !== undefined) throw failure;
     this.#accepted += chunk.length;
-    if (this.#accepted > (this.#size ?? 0)) {
-      throw new RegistryError('SIZE_INVALID', `more bytes than the ${this.#size} announced`);
+    if (this.#accepted > (size ?? 0)) {
+      throw new RegistryError('SIZE_INVALID', `more bytes than the ${size} announced`);
     }
     return this.#batcher.write(chunk);
   }
@@ -129,25 +100,20 @@ export class DiskIngest implements Ingest {
   async commit(): Promise<{ readonly stored: boolean }> {
     await this.#prefix;
     await this.#batcher.flush();
-    if (this.#failure !== undefined) throw this.#failure;
-    this.#verify();
-    this.#verified = true;
-    this.#grown.give();
+    await this.#verify();
     return { stored: this.storing && (await this.#publish()) };
   }
 
   fail(reason: Error): void {
-    if (this.#verified) return;
-    this.#failure ??= reason;
+    if (!this.#growth.fail(reason)) return;
     this.#batcher.fail(reason);
     this.#window?.close();
-    this.#grown.give();
   }
 
   read(range?: Range): Blob {
-    const size = this.#size;
+    const { size, failure } = this.#growth;
     if (size === undefined) throw new TypeError('read before expect');
-    if (this.#failure !== undefined) throw this.#failure;
+    if (failure !== undefined) throw failure;
     const span = spanOf(range, size);
     const file = this.#file?.share();
     const follower: Follower = { position: span.start };
@@ -158,7 +124,7 @@ export class DiskIngest implements Ingest {
       reader: { read: (position, into) => this.#read(follower, position, into) },
       buffers: this.#options.buffers,
       finished: async () => {
-        if (span.end === size) await this.#until(() => this.#verified);
+        if (span.end === size) await this.#growth.believed();
       },
       release: async () => {
         this.#followers.delete(follower);
@@ -172,6 +138,7 @@ export class DiskIngest implements Ingest {
     this.fail(new RegistryError('UPSTREAM_UNAVAILABLE', 'the download was given up'));
     await this.#prefix?.catch(() => {});
     await this.#batcher.close();
+    this.#hash[Symbol.dispose]();
     // A block that was written in part, for want of room, would count as content at the next start.
     if (!this.#published && this.#file !== undefined) {
       await this.#file.handle.truncate(this.#kept).catch(() => {});
@@ -186,49 +153,43 @@ export class DiskIngest implements Ingest {
   async #read(follower: Follower, position: number, into: Buffer): Promise<Uint8Array> {
     follower.position = position;
     this.#window?.moved();
-    await this.#until(() => this.#limit() > position);
-    const most = Math.min(into.length, this.#limit() - position);
+    const most = Math.min(into.length, (await this.#growth.past(position)) - position);
     if (position >= this.#kept && this.#window !== undefined) {
       return this.#window.take(follower, most);
     }
     if (this.#file === undefined) throw new TypeError('no file and no window');
     try {
       // Content that turned out to be wrong is not kept: what it failed with is the news.
-      if (position >= this.#kept && this.#failure !== undefined) throw this.#failure;
+      if (position >= this.#kept && this.#growth.failure !== undefined) throw this.#growth.failure;
       const kept = into.subarray(0, Math.min(most, this.#kept - position));
       return await this.#file.read(position, kept);
     } catch (error) {
-      throw this.#failure ?? error;
-    }
-  }
-
-  /** Readers may go up to here: the last byte waits for the digest. */
-  #limit(): number {
-    return this.#verified ? this.#readable : Math.min(this.#readable, (this.#size ?? 0) - 1);
-  }
-
-  async #until(condition: () => boolean): Promise<void> {
-    while (!condition()) {
-      if (this.#failure !== undefined) throw this.#failure;
-      await this.#grown.wait();
+      throw this.#growth.failure ?? error;
     }
   }
 
   async #keep(block: Uint8Array): Promise<void> {
     await this.#prefix;
-    if (this.#refused && this.#window === undefined) this.#openWindow();
-    if (this.#window === undefined) {
-      const writing = this.#store(block);
-      const before = this.#hasher.copy();
-      this.#hasher.update(block);
-      if (!(await writing)) await this.#openWindow(before).push(block, before);
-    } else {
-      await this.#window.push(block, this.#hasher);
-      this.#hasher.update(block);
+    if (!this.storing || !(await this.#keepStored(block))) {
+      this.#window ??= await this.#openWindow();
+      await this.#window.push(block);
+      this.#growth.grow(block.length);
     }
-    this.#readable += block.length;
-    if (this.#window === undefined) this.#kept = this.#readable;
-    this.#grown.give();
+  }
+
+  /** Readers need not wait for the hash: only the last byte does. */
+  async #keepStored(block: Uint8Array): Promise<boolean> {
+    const storing = this.#store(block);
+    const seen = this.#hash.update(block);
+    // Until it is awaited it is nobody's unhandled rejection.
+    seen?.catch(() => {});
+    const stored = await storing;
+    if (stored) {
+      this.#kept += block.length;
+      this.#growth.grow(block.length);
+    }
+    await seen;
+    return stored;
   }
 
   async #store(block: Uint8Array): Promise<boolean> {
@@ -242,19 +203,27 @@ export class DiskIngest implements Ingest {
     }
   }
 
-  #openWindow(before = this.#hasher): Window {
-    this.#window = new Window(this.#kept, before, this.#followers, this.#options.window);
-    return this.#window;
+  async #openWindow(): Promise<Window> {
+    const hasher = await this.#hash.here(this.#kept);
+    return new Window(this.#kept, hasher, this.#followers, this.#options.window);
   }
 
-  #verify(): void {
+  async #verify(): Promise<void> {
     const { digest } = this.#options;
-    const actual = this.#hasher.digest();
-    if (this.#readable === this.#size && actual === digest) return;
+    const actual = await this.#hash.digest().catch((error: unknown) => {
+      this.fail(asError(error));
+      throw error;
+    });
+    const { failure, length, size } = this.#growth;
+    if (failure !== undefined) throw failure;
+    if (length === size && actual === digest) {
+      this.#growth.verify();
+      return;
+    }
     const error =
-      this.#readable === this.#size
+      length === size
         ? new RegistryError('DIGEST_INVALID', `what came is ${actual}, not ${digest}`)
-        : new RegistryError('SIZE_INVALID', `${this.#readable} bytes came, not ${this.#size}`);
+        : new RegistryError('SIZE_INVALID', `${length} bytes came, not ${size}`);
     this.fail(error);
     this.#kept = 0;
     throw error;
@@ -269,7 +238,7 @@ export class DiskIngest implements Ingest {
       this.#published = true;
       this.#claim?.end('visible');
       this.#options.onCommitted((performance.now() - started) / 1000);
-      this.#options.onStored(this.#readable);
+      this.#options.onStored(this.#growth.length);
       return true;
     } catch (error) {
       this.#options.onError('commit', asError(error));

@@ -1,8 +1,9 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import type { Hasher } from '../core/digest.ts';
 import { RegistryError, systemCode } from '../core/errors.ts';
+import type { RunningHash } from '../core/running-hash.ts';
 import type { Buffers } from './buffers.ts';
-import type { Reader } from './stream.ts';
+import { pour, type Reader } from './stream.ts';
 
 /** One open file with several users; it is closed when the last one lets go. */
 export class SharedFile implements Reader {
@@ -52,15 +53,10 @@ export class SharedFile implements Reader {
     );
   }
 
-  /** Has the hasher see the first `length` bytes. @throws as `read` does */
-  async hash(length: number, hasher: Hasher, buffers: Buffers): Promise<void> {
-    using lease = buffers.lend(length);
-    for (let position = 0; position < length;) {
-      const wanted = Math.min(lease.bytes.length, length - position);
-      const chunk = await this.read(position, lease.bytes.subarray(0, wanted));
-      hasher.update(chunk);
-      position += chunk.length;
-    }
+  /** Has a hash see the first `length` bytes. @throws as `read` does */
+  async hash(length: number, hash: Hasher | RunningHash, buffers: Buffers): Promise<void> {
+    const see = async (chunk: Uint8Array): Promise<void> => hash.update(chunk);
+    await pour(this, { start: 0, end: length }, buffers, see);
   }
 
   /** Writes all of it at `position`, or throws Node's own error. */

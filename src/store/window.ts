@@ -30,26 +30,29 @@ export class Window {
   readonly #blocks: Block[] = [];
   readonly #moved = new Pulse();
   readonly #origin: { readonly start: number; readonly hasher: Hasher };
+  readonly #hasher: Hasher;
   #start: number;
   #end: number;
   #closed = false;
 
-  /** Begins at `start`; `hasher` has seen everything before it. */
+  /** Begins at `start`; `hasher` has seen everything before it, and sees what comes. */
   constructor(start: number, hasher: Hasher, followers: ReadonlySet<Follower>, width = WIDTH) {
     this.#start = start;
     this.#end = start;
     this.#origin = { start, hasher: hasher.copy() };
+    this.#hasher = hasher;
     this.#followers = followers;
     this.#width = width;
   }
 
   /** Copies the bytes in; waits while the window is full of bytes that nobody has read yet. */
-  async push(bytes: Uint8Array, before: Hasher): Promise<void> {
-    const block = { start: this.#end, bytes: Buffer.from(bytes), hasher: before.copy() };
+  async push(bytes: Uint8Array): Promise<void> {
+    const block = { start: this.#end, bytes: Buffer.from(bytes), hasher: this.#hasher.copy() };
     while (this.#end - this.#start + bytes.length > this.#width && this.#blocks.length > 0) {
       if (this.#closed || this.#oldestIsRead()) this.#drop();
       else await this.#moved.wait();
     }
+    this.#hasher.update(block.bytes);
     this.#blocks.push(block);
     this.#end += bytes.length;
   }
