@@ -143,7 +143,10 @@ test('given up while it is hashed, its readers fail with the reason and nothing 
   const reading = collect(blob.body);
   reading.catch(() => {});
   await writeAll(ingest, BYTES);
+  while (ingest.length < BYTES.length) await new Promise(setImmediate);
   const committing = ingest.commit();
+  // It has asked for the digest by now, and the answer of another thread needs a turn of the event loop.
+  for (let turn = 0; turn < 100; turn += 1) await Promise.resolve();
   ingest.fail(reason);
   await assert.rejects(committing, reason);
   await assert.rejects(reading, reason);
