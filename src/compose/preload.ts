@@ -22,6 +22,7 @@ export interface PreloadOptions {
   /** Fetches what files name. */
   readonly prefetch: (images: readonly string[]) => Promise<PrefetchSummary>;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly signal: AbortSignal;
   readonly observe: (event: PreloadEvent) => void;
 }
 
@@ -40,32 +41,38 @@ interface Known {
 /**
  * Fills the store before anybody is served. It only adds: a tag that is here and means something else
  * stays. An archive of which everything is here already, and that has not changed since, is not read.
- * @throws RegistryError with the reason why something could not be loaded
+ * @throws RegistryError with the reason why something could not be loaded; the signal's reason
  */
 export async function preload(options: PreloadOptions): Promise<void> {
-  const { patterns, store, observe } = options;
+  const { patterns, store, observe, signal } = options;
   const record = path.join(store.paths.root, 'preloaded.json');
   const known = new Map((await readRecord(record, knownIn)) ?? []);
   const before = JSON.stringify([...known]);
-  for (const file of await filesOf(patterns)) {
-    if ((await kindOf(file)) === 'list') {
-      observe({ type: 'fetched', file, summary: await fetched(file, options) });
-      continue;
+  const files = await filesOf(patterns);
+  try {
+    for (const file of files) {
+      signal.throwIfAborted();
+      if ((await kindOf(file)) === 'list') {
+        observe({ type: 'fetched', file, summary: await fetched(file, options) });
+        continue;
+      }
+      const { size, mtimeMs: exact } = await stat(file);
+      // Not every copy of a file keeps more of its time than this.
+      const mtimeMs = Math.floor(exact);
+      const was = known.get(file);
+      if (was?.size === size && was.mtimeMs === mtimeMs && (await areHere(was.places, store))) {
+        observe({ type: 'unchanged', file });
+        continue;
+      }
+      const imported = await imports(file, options);
+      known.set(file, { size, mtimeMs, places: imported.places });
+      observe({ type: 'imported', file, imported });
     }
-    const { size, mtimeMs: exact } = await stat(file);
-    // Not every copy of a file keeps more of its time than this.
-    const mtimeMs = Math.floor(exact);
-    const was = known.get(file);
-    if (was?.size === size && was.mtimeMs === mtimeMs && (await areHere(was.places, store))) {
-      observe({ type: 'unchanged', file });
-      continue;
-    }
-    const imported = await imports(file, options);
-    known.set(file, { size, mtimeMs, places: imported.places });
-    observe({ type: 'imported', file, imported });
+  } finally {
+    // What was imported before something else went wrong is not read again.
+    const after = JSON.stringify([...known]);
+    if (after !== before) await replaceDurably(record, after);
   }
-  const after = JSON.stringify([...known]);
-  if (after !== before) await replaceDurably(record, after);
 }
 
 /** @throws RegistryError NAME_UNKNOWN for a pattern that fits nothing */
@@ -98,13 +105,13 @@ function isPacked(bytes: Buffer): boolean {
   return /^(?:1f8b|28b52ffd|[45][0-9a-f]2a4d18)/.test(bytes.toString('hex', 0, 4));
 }
 
-async function imports(file: string, { importer }: PreloadOptions): Promise<Imported> {
+async function imports(file: string, { importer, signal }: PreloadOptions): Promise<Imported> {
   const { bytes } = await archiveBytes(file, 'reused');
-  return importer.import({ name: file, platforms: [], tags: 'spare' }, bytes);
+  return importer.import({ name: file, platforms: [], tags: 'spare' }, bytes, signal);
 }
 
 async function fetched(file: string, options: PreloadOptions): Promise<PrefetchSummary> {
-  const { images, unusable } = await namesIn([file], { environment: options.environment });
+  const { images, unusable } = await namesIn([file], options);
   const [wrong] = unusable;
   if (wrong !== undefined) throw new RegistryError('NAME_INVALID', `--preload: ${wrong.reason}`);
   if (images.length === 0) {

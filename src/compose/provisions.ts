@@ -19,26 +19,28 @@ export interface ProvisioningOptions {
   readonly prefetch: Administration['prefetch'];
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly logger: Logger;
+  /** Ends it: what is half done is not visible. */
+  readonly signal: AbortSignal;
 }
 
 /** Tags that one pattern of a file may fit. */
 const MOST_TAGS = 100;
 
-/** @throws RegistryError with the reason why something is not there */
+/** @throws RegistryError with the reason why something is not there; INTERRUPTED */
 export async function provision(
   { preload: patterns, helloWorld }: Provisions,
-  { store, importer, prefetch, environment, logger }: ProvisioningOptions,
+  { store, importer, prefetch, environment, logger, signal }: ProvisioningOptions,
 ): Promise<void> {
   if (helloWorld === 'included') {
     const query = { name: HELLO_WORLD, platforms: [], tags: 'overwrite' } as const;
-    await importer.import(query, inOne(helloWorldArchive()));
+    await importer.import(query, inOne(helloWorldArchive()), signal);
   }
-  const { signal } = new AbortController();
   await preload({
     patterns,
     store,
     importer,
     environment,
+    signal,
     prefetch: (images) =>
       prefetch(
         { images, platforms: [], referrers: 'left-out', maxTags: MOST_TAGS, mode: 'fetch' },

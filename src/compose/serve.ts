@@ -4,7 +4,7 @@ import { nameForVia } from '../core/via.ts';
 import type { HostedRepositories } from '../hosted/repositories.ts';
 import { createApp } from '../http/app.ts';
 import { createMetrics } from '../http/metrics.ts';
-import { startServer } from '../http/server.ts';
+import { startServer, type RunningServer } from '../http/server.ts';
 import type { MirrorEvent } from '../mirror/event.ts';
 import { mirror, type Mirror } from '../mirror/mirror.ts';
 import { administrationOf } from './administration.ts';
@@ -23,7 +23,7 @@ import { openStore } from './store.ts';
 import { reloadLog } from './reload-log.ts';
 import { Reloads } from './reloads.ts';
 import { reloading } from './reloading.ts';
-import { ending, Hangups } from './signals.ts';
+import { ending, Hangups, untilEnded } from './signals.ts';
 import { Succession } from './succession.ts';
 import { UpstreamPool } from './upstreams.ts';
 import { Worlds } from './worlds.ts';
@@ -180,15 +180,26 @@ export async function serve(options: ServeOptions): Promise<void> {
     prefetch: prefetching.prefetch,
     import: (query, bytes) => importer.import(query, bytes),
   });
+  const ended = ending();
+  const end = async (signal: string, server?: RunningServer): Promise<void> => {
+    const { drain } = worlds.config;
+    log.logger.info({ signal, drain }, 'draining');
+    await prefetching[Symbol.asyncDispose]();
+    const [closed] = await Promise.all([server?.close(drain), source.close(drain)]);
+    log.logger.info({ cut: closed?.cut ?? 0 }, 'stopped');
+  };
   if (options.provisions !== undefined) {
+    const { provisions } = options;
     const { environment } = request;
     const { prefetch } = prefetching;
     const { logger } = log;
-    await provision(options.provisions, { store, importer, prefetch, environment, logger });
+    const asked = await untilEnded(ended, (signal) =>
+      provision(provisions, { store, importer, prefetch, environment, logger, signal }),
+    );
+    if (asked !== undefined) return end(asked);
   }
   const { host = '::', port } = config.listen;
   const { tls } = succession;
-  const ended = ending();
   const server = await startServer({ app, listen: { host, port }, ...(tls && { tls }) });
   const where = { address: server.address, port: server.port, tls: tls !== undefined };
   log.logger.info(
@@ -220,9 +231,5 @@ export async function serve(options: ServeOptions): Promise<void> {
   const signal = await reloading(reloads, hangups, ended, (folder, error) =>
     log.logger.warn({ folder, error: error.message }, 'cannot be watched: looked at now and then'),
   );
-  const { drain } = worlds.config;
-  log.logger.info({ signal, drain }, 'draining');
-  await prefetching[Symbol.asyncDispose]();
-  const [{ cut }] = await Promise.all([server.close(drain), source.close(drain)]);
-  log.logger.info({ cut }, 'stopped');
+  await end(signal, server);
 }

@@ -1,3 +1,5 @@
+import { RegistryError } from '../core/errors.ts';
+
 /** Milliseconds in which npm passes on what a terminal has sent to everybody already. */
 const SAME = 1_000;
 
@@ -14,6 +16,29 @@ export function ending(): Promise<string> {
     });
   }
   return promise;
+}
+
+/**
+ * Runs the task, which is to end when its signal comes: it does once somebody has asked for the end.
+ * Tells who that was, whatever became of the task then.
+ * @throws what the task throws otherwise
+ */
+export async function untilEnded(
+  ended: Promise<string>,
+  task: (signal: AbortSignal) => Promise<void>,
+): Promise<string | undefined> {
+  const stop = new AbortController();
+  let asked: string | undefined;
+  void ended.then((name) => {
+    asked = name;
+    stop.abort(new RegistryError('INTERRUPTED', `the server is stopping: ${name}`));
+  });
+  try {
+    await task(stop.signal);
+  } catch (error) {
+    if (asked === undefined) throw error;
+  }
+  return asked;
 }
 
 /** SIGHUP, which no longer ends the process. One that comes before anybody listens is not lost. */

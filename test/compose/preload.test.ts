@@ -5,11 +5,15 @@ import { access, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { parseTag } from '../../src/core/reference.ts';
 import { Paths } from '../../src/store/paths.ts';
+import { tarHeader, TRAILER } from '../../src/image/archive/tar-write.ts';
+import { storedDigests } from '../../src/store/stored.ts';
 import { collect } from '../fixtures/collect.ts';
 import { startRegistry } from '../fixtures/registry.ts';
 import { temporaryFolder } from '../fixtures/temporary.ts';
-import { APP, exported, filled, openWorld } from '../image/bundle/world.ts';
+import { APP, exported, filled, openWorld, tag } from '../image/bundle/world.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../bin/layover', import.meta.url));
 
@@ -141,6 +145,68 @@ suite('serve --preload', () => {
     assert.equal(failed.code, 1);
     assert.match(failed.log, /--preload: .*images\.txt: docker\.io\/library\/nope:1/);
     assert.ok(asked > 0);
+  });
+});
+
+/** Starts a server, has it end once its log has such a line, and tells how it ended. */
+async function endedAt(flags: readonly string[], line: RegExp) {
+  const child = spawn(LAUNCHER, ['serve', ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const exited = once(child, 'exit') as Promise<[number | null, string | null]>;
+  let log = '';
+  let asked = false;
+  child.stdout.on('data', (data: Buffer) => {
+    log += String(data);
+    if (!asked && line.test(log)) asked = child.kill('SIGTERM');
+  });
+  const [code, signal] = await exited;
+  assert.ok(asked, `it ended by itself: ${log}`);
+  const messages = [...log.matchAll(/"msg":"([^"]+)/g)].map(([, message = '']) => message);
+  return { code, signal, log, messages };
+}
+
+suite('SIGTERM before anybody is served', { timeout: 60_000 }, () => {
+  test('in the middle of an import: nothing of it is visible, and what came before need not be read again', async () => {
+    await using one = await place();
+    // All of it has come, and thousands of empty files come behind: it is not over.
+    const nothing = tarHeader({ name: 'nothing', size: 0 });
+    const long = path.join(one.folder, 'two.tar.gz');
+    await using other = await openWorld();
+    const name = parseTag('second');
+    const image = await filled(other, 'second');
+    await tag(other.store, APP, name, image.index.descriptor);
+    const { bytes } = await exported(other, ['docker.io/library/app:second']);
+    const longer = [bytes.subarray(0, -TRAILER.length), ...Array<Buffer>(20_000).fill(nothing)];
+    await writeFile(long, gzipSync(Buffer.concat([...longer, TRAILER])));
+    const flags = ['--config', one.config, '--preload', one.bundle, long];
+    const ended = await endedAt(flags, /two\.tar\.gz","msg":"import begun"/);
+    assert.deepEqual([ended.code, ended.signal], [0, null], ended.log);
+    assert.deepEqual(ended.messages.slice(-3), ['import interrupted', 'draining', 'stopped']);
+    assert.ok(!ended.messages.includes('serving'));
+    {
+      await using store = await openWorld({ folder: path.join(one.folder, 'data') });
+      assert.equal(await store.store.tags.get(APP, name), undefined);
+      const { index } = store.store.housekeeping;
+      for await (const digest of storedDigests(store.store.paths)) {
+        assert.ok(index.links.repositoriesOf(digest).length > 0, `${digest} is left over`);
+      }
+    }
+    const again = await serving(['--config', one.config, '--preload', one.bundle], alive);
+    assert.match(again.log, /preload: everything is here already/);
+  });
+
+  test('while an upstream does not answer', async () => {
+    await using origin = await startRegistry();
+    origin.misbehave({}, { kind: 'never-answer' });
+    await using one = await place(
+      `drain: 200ms\nupstreams: { docker.io: { url: "${origin.url}" } }`,
+    );
+    const list = path.join(one.folder, 'images.txt');
+    await writeFile(list, 'docker.io/library/x:1\n');
+    const flags = ['--config', one.config, '--preload', list];
+    const ended = await endedAt(flags, /"msg":"prefetch begun"/);
+    assert.deepEqual([ended.code, ended.signal], [0, null], ended.log);
+    assert.deepEqual(ended.messages.slice(-2), ['draining', 'stopped']);
+    assert.ok(!ended.messages.includes('serving'));
   });
 });
 

@@ -8,6 +8,7 @@ import { asRegistryError } from './as-registry-error.ts';
 import { Deliveries, nothing, type Telling } from './deliveries.ts';
 import type { PrefetchEvent, PrefetchFailure, PrefetchSummary } from './event.ts';
 import { distinct, expand, type Item } from './expand.ts';
+import { interruptible } from './interruptible.ts';
 import { partsOf, type Choice } from './parts.ts';
 import type { Stock } from './stock.ts';
 
@@ -41,7 +42,7 @@ const MOST_IMAGES = 20_000;
 export async function prefetch(options: PrefetchOptions): Promise<PrefetchSummary> {
   const { images, signal } = options;
   refuseMore(images.length, MOST_NAMES, 'names');
-  const run = new Run(options);
+  const run = new Run({ ...options, stock: interruptible(options.stock, signal) });
   const limited = limit(IMAGES_AT_A_TIME);
   const texts = [...new Set(images)];
   const found = await Promise.all(texts.map((text) => limited(() => run.expand(text))));
@@ -83,7 +84,7 @@ class Run {
     try {
       return await expand(text, { stock, maxTags, observe: (event) => this.#tell(event) });
     } catch (error) {
-      this.#failed(text, error);
+      if (!signal.aborted) this.#failed(text, error);
       return [];
     }
   }

@@ -346,6 +346,21 @@ test('a tag that moves while its image comes is followed', async () => {
   for (const digest of digestsOf(moved.amd)) assert.ok(here.has(digest));
 });
 
+test('a signal ends it also while the upstream does not answer, and fails nothing', async () => {
+  await using place = await filling();
+  const ending = new AbortController();
+  place.registry.misbehave({}, { kind: 'never-answer' });
+  const running = place.fetch(['x:v1', 'y:1.*'], { signal: ending.signal });
+  running.catch(() => {});
+  await place.registry.seen({ path: /tags\/list/ });
+  ending.abort();
+  await assert.rejects(running, { code: 'INTERRUPTED' });
+  assert.deepEqual(
+    place.events.filter(({ type }) => type === 'image-failed'),
+    [],
+  );
+});
+
 test('a signal ends it, and nothing of it runs on', async () => {
   await using place = await filling();
   addIndex(place);
