@@ -1,5 +1,6 @@
 import { Option, type Command } from '@commander-js/extra-typings';
 import { parsePlatform, type Platform } from '../core/platform.ts';
+import { isStream } from '../image/archive/target.ts';
 import type { Exported } from '../image/bundle/export.ts';
 import type { Context } from './context.ts';
 import { counted } from './evict.ts';
@@ -39,7 +40,7 @@ export function addExport(program: Command, { actions, output, interruption }: C
     .option('--no-referrers', 'without them (default: those that are stored)')
     .option(
       '--lock <file>',
-      'where the lock goes (default: beside the archive, .lock.json; with -o - nowhere else)',
+      'where the lock goes (default: beside the archive, .lock.json; of standard output or a pipe nowhere else)',
     )
     .option('--since <file>', 'only what is not in this bundle, or in the one with this lock')
     .option('--json', 'print what was exported as JSON')
@@ -55,7 +56,7 @@ export function addExport(program: Command, { actions, output, interruption }: C
         patterns,
         output: file,
         stdout: (bytes) => output.bytes(bytes),
-        lock: lock ?? (file === '-' ? undefined : `${file}.lock.json`),
+        lock: lock ?? (file === '-' || (await isStream(file)) ? undefined : `${file}.lock.json`),
         since,
         platforms: platformsIn(platform),
         referrers: referrers === undefined ? 'stored' : referrers ? 'all' : 'none',

@@ -2,10 +2,13 @@ import type { Location } from '../image/location.ts';
 import type { Output } from './output.ts';
 import { UsageError } from './usage-error.ts';
 
+/** Names that mean standard output. */
+const STANDARD = /^(?:-|\/dev\/stdout|\/dev\/fd\/1|\/proc\/self\/fd\/1)$/;
+
 /** @throws UsageError where an archive and what `--json` prints would get mixed */
 export function notBoth(place: Location): void {
   const archive = place.kind === 'docker-archive' || place.kind === 'oci-archive';
-  if (archive && place.file === '-') {
+  if (archive && STANDARD.test(place.file)) {
     throw new UsageError('the archive is what standard output gets: there is no place for --json');
   }
 }

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { symlink } from 'node:fs/promises';
+import path from 'node:path';
 import { test } from 'node:test';
 import type { Actions } from '../../src/cli/actions.ts';
 import type { ExportChoices, ImportChoices } from '../../src/cli/bundle-actions.ts';
 import { digestOf } from '../../src/core/digest.ts';
+import { temporaryFolder } from '../fixtures/temporary.ts';
 import { noActions, noBundles } from './no-actions.ts';
 import { typed } from './typed.ts';
 
@@ -77,6 +81,23 @@ test('export to standard output writes no lock beside it, unless that is said', 
   assert.equal(locked.exports[0]?.lock, 'x.lock');
 });
 
+test('export into what is no file writes no lock beside it either', async () => {
+  await using folder = await temporaryFolder();
+  const [pipe, link] = [path.join(folder.path, 'pipe'), path.join(folder.path, 'link')];
+  execFileSync('mkfifo', [pipe]);
+  await symlink('/dev/stdout', link);
+  for (const file of ['/dev/stdout', '/dev/fd/1', pipe, link]) {
+    const { exports, code } = await ran(['export', 'x', '-o', file]);
+    assert.deepEqual([code, exports[0]?.output, exports[0]?.lock], [0, file, undefined], file);
+    const locked = await ran(['export', 'x', '-o', file, '--lock', 'x.lock']);
+    assert.equal(locked.exports[0]?.lock, 'x.lock');
+  }
+  const dangling = path.join(folder.path, 'dangling');
+  await symlink('there.tar', dangling);
+  const { exports } = await ran(['export', 'x', '-o', dangling]);
+  assert.equal(exports[0]?.lock, `${dangling}.lock.json`);
+});
+
 test('import takes one archive after the other, and lists what came', async () => {
   const { code, out, error, imports } = await ran(['import', 'one.tar', 'two.tar']);
   assert.equal(code, 0);
@@ -118,6 +139,7 @@ for (const line of [
   ['import', 'one.tar', '--platform', 'linux/'],
   ['export', 'x'],
   ['export', 'x', '-o', '-', '--json'],
+  ['export', 'x', '-o', '/dev/stdout', '--json'],
   ['export', 'x', '-o', 'x.tar', '--platform', 'all,linux/amd64'],
 ]) {
   test(`makes no sense: ${line.join(' ')}`, async () => {

@@ -87,6 +87,7 @@ test('what cannot go to standard output is refused, and what fails writes nothin
   for (const [line, says] of [
     [['pull', '--format', 'oci', '-o', '-', image], /--format oci-archive/],
     [['pull', '--json', '-o', '-', image], /no place for --json/],
+    [['pull', '--json', '-o', '/dev/stdout', image], /no place for --json/],
     [['get', '-o', '-', image, '/etc'], /printed by cat/],
   ] as const) {
     const { code, out, error } = await at.layover(line);

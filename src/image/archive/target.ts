@@ -41,6 +41,18 @@ export async function targetOf(name: string): Promise<Target> {
   throw unusable(name, 'its links lead in a circle');
 }
 
+/**
+ * Whether the name leads to a pipe, a device or something given open, beside which nothing can lie. What
+ * cannot be written does not: whoever writes there says why.
+ */
+export async function isStream(name: string): Promise<boolean> {
+  try {
+    return (await targetOf(name)).kind !== 'file';
+  } catch {
+    return false;
+  }
+}
+
 async function statAt(place: string): Promise<Stats | undefined> {
   try {
     return await lstat(place);
