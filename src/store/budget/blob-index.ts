@@ -62,6 +62,7 @@ export class BlobIndex {
   readonly links: LinkIndex;
   readonly #owned = new Map<number, number>();
   #kept = 0;
+  #unlinked = 0;
   #counted: Totals = { bytes: 0, objects: 0 };
 
   constructor(database: IndexDatabase) {
@@ -78,15 +79,17 @@ export class BlobIndex {
     );
     this.#names.forget();
     this.#owned.clear();
-    let [bytes, objects, kept] = [0, 0, 0];
+    let [bytes, objects, kept, unlinked] = [0, 0, 0, 0];
     for (const row of rows) {
       const [host, size] = [numberIn(row, 'host'), numberIn(row, 'bytes')];
       this.#owned.set(host, (this.#owned.get(host) ?? 0) + size);
       bytes += size;
       objects += numberIn(row, 'objects');
       if (numberIn(row, 'kept') !== 0) kept += size;
+      else if (host === UNNAMED) unlinked += size;
     }
     this.#kept = kept;
+    this.#unlinked = unlinked;
     this.#counted = { bytes, objects };
     return this.#counted;
   }
@@ -103,8 +106,7 @@ export class BlobIndex {
 
   /** Bytes that no repository has ever had a link to, and that nothing keeps. */
   get unlinkedBytes(): number {
-    const sql = `SELECT sum(size) AS bytes FROM blobs WHERE host = ${UNNAMED} AND kept = 0`;
-    return numberIn(this.#database.get(sql), 'bytes');
+    return this.#unlinked;
   }
 
   /** Bytes that came from the upstream first. */
@@ -162,12 +164,14 @@ export class BlobIndex {
   mark(digest: Digest, mark: 'kept' | 'evictable'): void {
     const kept = mark === 'kept' ? 1 : 0;
     const row = this.#database.get(
-      'UPDATE blobs SET kept = ? WHERE digest = ? AND kept <> ? RETURNING size',
+      'UPDATE blobs SET kept = ? WHERE digest = ? AND kept <> ? RETURNING host, size',
       kept,
       packed(digest),
       kept,
     );
-    this.#kept += (kept === 1 ? 1 : -1) * numberIn(row, 'size');
+    const change = (kept === 1 ? 1 : -1) * numberIn(row, 'size');
+    this.#kept += change;
+    if (row !== undefined && numberIn(row, 'host') === UNNAMED) this.#unlinked -= change;
   }
 
   /** Notes that the repository may serve the content. The first one's upstream owns it. */
@@ -196,12 +200,16 @@ export class BlobIndex {
     const size = numberIn(row, 'size');
     this.#own(host, -size);
     this.#own(owner, size);
+    const named = host === UNNAMED && owner !== UNNAMED;
+    if (named && numberIn(row, 'kept') === 0) this.#unlinked -= size;
   }
 
   #account(row: Row | undefined, change: number): void {
     if (row === undefined) return;
-    this.#own(numberIn(row, 'host'), change);
+    const host = numberIn(row, 'host');
+    this.#own(host, change);
     if (numberIn(row, 'kept') !== 0) this.#kept += change;
+    else if (host === UNNAMED) this.#unlinked += change;
   }
 
   #own(host: number, change: number): void {
