@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { systemCode } from '../core/errors.ts';
 import { Finding } from './output.ts';
 
@@ -9,15 +10,20 @@ export function told(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof Finding) return error.message;
   if (isDefect(error)) return error.stack ?? error.message;
-  const why = reason(error.cause);
+  const why = reason(error.cause, error.message);
   // Who wraps a failure may have told all of it already.
   return why === undefined || error.message.includes(why)
     ? error.message
     : `${error.message}: ${why}`;
 }
 
-function reason(cause: unknown): string | undefined {
+/** @param before what is told in front of it: a file that is named there is not named again */
+function reason(cause: unknown, before: string): string | undefined {
   if (!(cause instanceof Error)) return undefined;
+  if (namesFile(cause) && before.includes(path.basename(cause.path))) {
+    const [words] = cause.message.split(`, ${cause.syscall} '`);
+    return words;
+  }
   // Whoever caught it was reading what others wrote, and it quotes that.
   if (CERTIFICATES.test(cause.message)) return cause.message.replace(CERTIFICATES, '');
   return cause instanceof SyntaxError ? steadied(cause.message) : told(cause);
@@ -27,6 +33,12 @@ function reason(cause: unknown): string | undefined {
 function steadied(text: string): string {
   // Here rather than once for all: Unicode's tables are read for it, and few who start need them.
   return text.replaceAll(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]+/gu, ' ');
+}
+
+/** Node's errors of the file system: `CODE: words, call 'path'`. */
+function namesFile(error: Error): error is Error & { path: string; syscall: string } {
+  const named = 'path' in error && 'syscall' in error;
+  return named && typeof error.path === 'string' && typeof error.syscall === 'string';
 }
 
 function isDefect(error: Error): boolean {

@@ -472,3 +472,56 @@ test('a path that a layer has twice: the last one is saved, and the others are t
     assert.match(error, /left out y\/z: its way leads through a file, y/);
   }
 });
+
+test('a name that is too long for the disk is told in one line, and once', async () => {
+  await using folder = await temporaryFolder();
+  await using registry = await startRegistry();
+  const long = 'n'.repeat(300);
+  const items = [file(`etc/${long}`, 'x', { pax: { path: `etc/${long}` } }), file('x', 'y')];
+  registry.addImage('team/app', '1', { layers: [layerOf(items)] });
+  const image = `${registry.host}/team/app:1`;
+  const target = path.join(folder.path, long);
+  const before = await readdir(folder.path);
+  for (const line of [
+    ['get', '-o', target, image, `/etc/${long}`],
+    ['get', '-o', folder.path, image, `/etc/${long}`],
+    ['get', '-o', target, image, '/x'],
+    ['get', '-o', target, image, '/'],
+    ['layer', '-o', target, image, '0'],
+    ['pull', '-o', target, image],
+    ['pull', '--format', 'oci', '-o', target, image],
+  ]) {
+    const { code, out, error } = await here([...line, '--no-cache', '-q'], {
+      environment: { HOME: folder.path },
+    });
+    assert.deepEqual([code, out], [1, ''], line.join(' '));
+    assert.match(
+      error,
+      /^layover: cannot write [^\n]*: a name is too long for the file system.*\n$/,
+    );
+    assert.equal(error.split(long).length, 2, error);
+  }
+  assert.deepEqual(await readdir(folder.path), before);
+});
+
+test('cat of a path that a layer has twice is the first, from the network and from the cache', async () => {
+  await using folder = await temporaryFolder();
+  await using registry = await startRegistry();
+  const items = [file('x', 'one'), file('y', 'between'), file('x', 'two')];
+  registry.addImage('team/app', '1', { layers: [layerOf(items)] });
+  const image = `${registry.host}/team/app:1`;
+  const asked = (...line: readonly string[]) => here(line, { environment: { HOME: folder.path } });
+  for (const _ of ['network', 'cache']) {
+    const { code, out, error } = await asked('cat', image, '/x');
+    assert.deepEqual([code, out], [0, 'one'], error);
+    const pulled = await asked('pull', '-o', path.join(folder.path, 'app.tar'), image);
+    assert.equal(pulled.code, 0, pulled.error);
+  }
+  const archive = await asked('cat', `docker-archive:${path.join(folder.path, 'app.tar')}`, '/x');
+  assert.deepEqual([archive.code, archive.out], [0, 'one'], archive.error);
+  const { out } = await asked('cat', '--help');
+  assert.match(
+    out.replaceAll(/\s+/g, ' '),
+    /has the path twice, that is the first one; a container would see the last one/,
+  );
+});

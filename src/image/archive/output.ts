@@ -90,7 +90,8 @@ export async function syncFolder(folder: string): Promise<void> {
 /** Node's error of a file or folder that could not be written, in words. */
 export function unwritable(name: string, cause: unknown): RegistryError {
   if (cause instanceof RegistryError) return cause;
-  const why = WHY[systemCode(cause) ?? ''] ?? String(cause);
+  const code = systemCode(cause);
+  const why = code === undefined ? String(cause) : (WHY[code] ?? code);
   return new RegistryError('STORAGE_UNAVAILABLE', `cannot write ${name}: ${why}`, { cause });
 }
 
@@ -105,4 +106,5 @@ const WHY: Readonly<Record<string, string>> = {
   EISDIR: 'it is a folder',
   EPIPE: 'nobody reads it any more',
   EFBIG: 'it is larger than the file system allows',
+  ENAMETOOLONG: 'a name is too long for the file system',
 };

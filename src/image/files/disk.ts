@@ -8,6 +8,7 @@ import { spotFor, sweep } from '../spot.ts';
 import { removeTree } from '../remove-tree.ts';
 import type { ImagePath } from './path.ts';
 import { makeFolder } from '../../store/make-folder.ts';
+import { absent } from '../../store/small-file.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: 'there is no room left on the disk',
@@ -99,14 +100,12 @@ export async function workshop(beside: string): Promise<Workshop> {
   });
 }
 
-/** Whether the target is a folder, by way of a link or not: the user has named it. */
+/**
+ * Whether the target is a folder, by way of a link or not: the user has named it.
+ * @throws RegistryError STORAGE_UNAVAILABLE for what nothing can be written to
+ */
 export async function isFolder(target: string): Promise<boolean> {
-  try {
-    return (await stat(target)).isDirectory();
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return false;
-    throw error;
-  }
+  return onDisk(target, async () => (await absent(stat(target)))?.isDirectory() === true);
 }
 
 /**
