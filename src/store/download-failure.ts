@@ -22,7 +22,11 @@ export function abandoned(repository: Repository, digest: Digest): RegistryError
 }
 
 /** What came is not what was asked for. */
-export function somethingElse({ host }: Repository, digest: Digest, cause: unknown): RegistryError {
+export function somethingElse(
+  { host }: Repository,
+  digest: Digest,
+  cause?: unknown,
+): RegistryError {
   return new RegistryError(
     'UPSTREAM_INVALID',
     `${host} sent something else under ${digest}; it was thrown away`,

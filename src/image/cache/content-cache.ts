@@ -69,16 +69,18 @@ interface Writing {
   readonly partials: Partials;
 }
 
-export interface Claiming extends ClaimOptions {
+export interface Claiming extends Omit<ClaimOptions, 'room'> {
+  /** Bytes, where they are known: without room for them nothing is begun. */
+  readonly size: number | undefined;
   /** What a process had that stands still has been copied from the file of that name. */
   readonly onCopied: (name: string) => void;
 }
 
-/** How content is come by that is not there: by this process, by another one, or it is there by now. */
+/** How content is come by that is not there: as `Claim` has it. */
 export type Claimed =
   | { readonly kind: 'mine'; readonly ingest: Ingest }
   | { readonly kind: 'theirs'; readonly neighbour: Neighbour }
-  | { readonly kind: 'there' };
+  | { readonly kind: 'there' | 'nobody' };
 
 /**
  * Content by digest in a folder that many processes share. Everything enters by way of an `Ingest`,
@@ -132,7 +134,7 @@ export class ContentCache implements AsyncDisposable {
       const blob = streamed({ size, span, reader: file, buffers: this.#buffers, release });
       const local = rewrap(blob, { local: span.end - span.start });
       const whole = local.local === size;
-      return whole ? verified(local, digest, () => this.discard(digest)) : local;
+      return whole ? verified(local, digest, () => this.#damaged(digest)) : local;
     } catch (error) {
       await file.release();
       throw error;
@@ -156,26 +158,31 @@ export class ContentCache implements AsyncDisposable {
   }
 
   /**
-   * Settles with other processes who fetches the digest to its end. It is this one where nothing can be
-   * written.
+   * Settles with other processes who fetches the digest to its end: nobody, where it could not be kept.
    */
-  async claim(digest: Digest, { onCopied, ...options }: Claiming): Promise<Claimed> {
+  async claim(digest: Digest, { onCopied, size, ...options }: Claiming): Promise<Claimed> {
     const writing = await this.#write();
-    const claim = await this.#tried('claim', async () => writing?.partials.claim(digest, options));
+    const claim = await this.#tried('claim', async () => {
+      const fits = size === undefined || (await this.#room.fits(size));
+      return writing?.partials.claim(digest, { ...options, room: fits ? 'enough' : 'none' });
+    });
     switch (claim?.kind) {
+      case undefined:
+        return { kind: 'nobody' };
       case 'there':
-        return claim;
+      case 'nobody':
+        return { kind: claim.kind };
       case 'theirs': {
         const followed = await this.#tried('follow', () => this.#neighbour(claim.name));
         return followed === undefined ? { kind: 'there' } : { kind: 'theirs', neighbour: followed };
       }
-      case 'mine':
-      case undefined: {
-        if (claim?.copied !== undefined) {
-          await this.#tried('copy', () => copyGrowing(claim.copied ?? '', claim.name));
-          onCopied(claim.copied);
+      case 'mine': {
+        const { name, copied } = claim;
+        if (copied !== undefined) {
+          await this.#tried('copy', () => copyGrowing(copied, name));
+          onCopied(copied);
         }
-        return { kind: 'mine', ingest: await this.#ingest(digest, writing, claim?.name) };
+        return { kind: 'mine', ingest: await this.#ingest(digest, writing, name) };
       }
     }
   }
@@ -192,6 +199,12 @@ export class ContentCache implements AsyncDisposable {
     writing?.turn[Symbol.dispose]();
     writing?.owner[Symbol.dispose]();
     this.#writing = undefined;
+  }
+
+  async #damaged(digest: Digest): Promise<RegistryError> {
+    await this.discard(digest);
+    const message = `the copy of ${digest} in the cache was damaged; it has been removed`;
+    return new RegistryError('DIGEST_INVALID', message);
   }
 
   #neighbour(name: string): Promise<Neighbour | undefined> {

@@ -4,12 +4,14 @@ import type { Range } from '../../core/range.ts';
 import type { Blob } from '../../core/source.ts';
 import { orAlone } from '../../store/alone.ts';
 import { Download } from '../../store/download.ts';
+import { somethingElse } from '../../store/download-failure.ts';
 import type { Origin } from '../../store/origins.ts';
 import type { Ingest } from '../../store/store.ts';
 import { resuming } from '../resuming.ts';
 import type { ContentCache } from './content-cache.ts';
 import type { Neighbours } from './neighbours.ts';
 import type { Neighbour } from './neighbour.ts';
+import { verified } from './verified.ts';
 
 export interface FillsOptions {
   readonly cache: ContentCache;
@@ -22,6 +24,8 @@ export interface FillsOptions {
 export interface Wanted {
   readonly origin: Origin;
   readonly digest: Digest;
+  /** Bytes of the whole, where they are known. */
+  readonly size: number | undefined;
   /** The first byte; the reader has what is before it. */
   readonly from: number;
   /** Whether it may be left to another process that is fetching it. */
@@ -107,9 +111,10 @@ export class Fills implements AsyncDisposable {
     }
   }
 
-  async #claim({ origin, digest, from, by }: Wanted): Promise<Begun> {
-    const { cache, neighbours, retries } = this.#options;
+  async #claim({ origin, digest, size, from, by }: Wanted): Promise<Begun> {
+    const { cache, neighbours } = this.#options;
     const claimed = await cache.claim(digest, {
+      size,
       trust: (name) => (by === 'us' ? neighbours.alone(name) : neighbours.trust(name)),
       blob: by === 'us' ? 'of-no-use' : 'perhaps-there',
       onCopied: (name) => neighbours.used(name),
@@ -125,10 +130,20 @@ export class Fills implements AsyncDisposable {
         }
         // Whoever fetched it could not keep it: what the reader has is not fetched again for that.
         await claimed.ingest[Symbol.asyncDispose]();
-        const source = resuming(origin.upstream, { retries });
-        return { by: 'us', blob: await source.blob(origin.repository, digest, { from }) };
+        return { by: 'us', blob: await this.#past(origin, digest, from) };
       }
+      case 'nobody':
+        return { by: 'us', blob: await this.#past(origin, digest, from) };
     }
+  }
+
+  /** Past the cache, which cannot keep it. */
+  async #past({ repository, upstream }: Origin, digest: Digest, from: number): Promise<Blob> {
+    const { retries } = this.#options;
+    const blob = await resuming(upstream, { retries }).blob(repository, digest, rangeFrom(from));
+    // Who has what is before it checks all of it.
+    if (from > 0) return blob;
+    return verified(blob, digest, async () => somethingElse(repository, digest));
   }
 
   #start(origin: Origin, digest: Digest, ingest: Ingest): Download {

@@ -16,7 +16,9 @@ export type Claim =
   /** Another process is fetching it. */
   | { readonly kind: 'theirs'; readonly name: string }
   /** It is there by now. */
-  | { readonly kind: 'there' };
+  | { readonly kind: 'there' }
+  /** By nobody who would keep it. */
+  | { readonly kind: 'nobody' };
 
 interface Partial {
   readonly name: string;
@@ -30,6 +32,8 @@ export interface ClaimOptions {
   readonly trust: (name: string) => Trust;
   /** Whether the blob may have come meanwhile, or was found to be of no use. */
   readonly blob: 'perhaps-there' | 'of-no-use';
+  /** Whether this process can keep it. */
+  readonly room: 'enough' | 'none';
 }
 
 /** The partial files that one process writes, and how it comes by what others write or left behind. */
@@ -49,7 +53,7 @@ export class Partials {
    * Settles who fetches the digest to its end. Of several processes that ask at once it is one, as each
    * has a turn; the others follow that one for as long as they trust it.
    */
-  claim(digest: Digest, { trust, blob }: ClaimOptions): Promise<Claim> {
+  claim(digest: Digest, { trust, blob, room }: ClaimOptions): Promise<Claim> {
     return this.#turn.take(() => {
       const prefix = this.#folder.partialPrefix(digest);
       const { living, orphans } = this.#others(prefix);
@@ -61,6 +65,7 @@ export class Partials {
       // Looked for after its partial file: that one became it by a rename.
       const there = blob === 'perhaps-there' && sizeOf(this.#folder.blob(digest)) !== undefined;
       if (there) return { kind: 'there' };
+      if (room === 'none') return { kind: 'nobody' };
       const name = this.#name(prefix, '.download');
       const taken = takeOver(orphans, name);
       if (taken === undefined) closeSync(openSync(name, 'wx'));

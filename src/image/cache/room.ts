@@ -38,15 +38,7 @@ export class CacheRoom {
    * disk. What the cache holds beyond its own limit leaves afterwards, by `trim`.
    */
   async claim(size: number): Promise<Claim | undefined> {
-    const { maxSize, minFree, folder, tried } = this.#options;
-    if (size > maxSize) return undefined;
-    const disk = await tried('look', () => statfs(folder.partials));
-    const free = disk === undefined ? 0 : disk.bavail * disk.bsize;
-    if (free - this.#expected - 2 * size < minFree) {
-      const message = `the disk of ${folder.root} has only ${free} bytes free`;
-      this.#options.onFull(new RegistryError('STORAGE_UNAVAILABLE', message));
-      return undefined;
-    }
+    if (!(await this.fits(size))) return undefined;
     let left = size;
     const less = (bytes: number): void => {
       left -= bytes;
@@ -54,6 +46,18 @@ export class CacheRoom {
     };
     this.#expected += size;
     return { wrote: less, appearing() {}, end: () => less(left) };
+  }
+
+  /** Whether `claim` would give it, as things are. */
+  async fits(size: number): Promise<boolean> {
+    const { maxSize, minFree, folder, tried } = this.#options;
+    if (size > maxSize) return false;
+    const disk = await tried('look', () => statfs(folder.partials));
+    const free = disk === undefined ? 0 : disk.bavail * disk.bsize;
+    if (free - this.#expected - 2 * size >= minFree) return true;
+    const message = `the disk of ${folder.root} has only ${free} bytes free`;
+    this.#options.onFull(new RegistryError('STORAGE_UNAVAILABLE', message));
+    return false;
   }
 
   /** Content of so many bytes is there: others leave where that was too much. */

@@ -1,22 +1,17 @@
 import { algorithmOf, Hasher, type Digest } from '../../core/digest.ts';
-import { RegistryError } from '../../core/errors.ts';
+import type { RegistryError } from '../../core/errors.ts';
 import { rewrap } from '../../core/rewrap.ts';
 import type { Blob } from '../../core/source.ts';
 
 /**
- * The whole of a blob, hashed as it is read: its end is an error where it was not what the digest
- * says, or where it could not be read, and `onWrong` has seen to it that it is not met again.
+ * The whole of a blob, hashed as it is read: where it was not what the digest says its end is the error
+ * that `wrong` gives, which has seen to it that it is not met again.
  */
-export function verified(blob: Blob, digest: Digest, onWrong: () => Promise<void>): Blob {
+export function verified(blob: Blob, digest: Digest, wrong: () => Promise<RegistryError>): Blob {
   const hasher = new Hasher(algorithmOf(digest));
   const pour = blob.pour?.bind(blob);
   const check = async (): Promise<void> => {
-    if (hasher.digest() === digest) return;
-    await onWrong();
-    throw new RegistryError(
-      'DIGEST_INVALID',
-      `the copy of ${digest} in the cache was damaged; it has been removed`,
-    );
+    if (hasher.digest() !== digest) throw await wrong();
   };
   return rewrap(blob, {
     body: (async function* () {

@@ -53,7 +53,7 @@ async function partFrom(from: number, vain: number, options: WholeOptions): Prom
     if (finished !== fills.finished) continue;
     // What is said to be there again and again, and cannot be read, is not waited for.
     const by = misses < VAIN ? 'anybody' : 'us';
-    const filling = await fills.read({ origin, digest, from, by });
+    const filling = await fills.read({ origin, digest, size, from, by });
     if (filling?.by === 'us') return filling;
     if (filling?.by === 'neighbour') return await following(filling.neighbour, from, options);
     if (filling?.by === 'cache') misses += 1;

@@ -259,6 +259,36 @@ test('where the disk is all but full nothing is kept, and everything works witho
   );
 });
 
+test('what there is no room for passes by the cache, whose size is known', async () => {
+  await using it = await world({ maxSize: 400_000 });
+  const { manifest, layers, bytes } = putImage(it.source, { layers: [SIZE, 100_000] });
+  await it.cached.manifest(REPOSITORY, manifest.descriptor.digest);
+  const [large, small] = layers;
+  assert.ok(large && small);
+  await using blob = await it.cached.blob(REPOSITORY, large.digest);
+  const iterator = blob.body[Symbol.asyncIterator]();
+  await iterator.next();
+  assert.deepEqual(await readdir(path.join(it.folder, 'partial')), []);
+  const again = await read(it.cached.blob(REPOSITORY, large.digest));
+  assert.ok(again.equals(bytes.get(large.digest) ?? Buffer.alloc(0)));
+  assert.equal(it.blobs(), 2);
+  await read(it.cached.blob(REPOSITORY, small.digest));
+  await it.cache[Symbol.asyncDispose]();
+  await readFile(it.file(small.digest));
+  await assert.rejects(readFile(it.file(large.digest)));
+});
+
+test('what passes by the cache is checked all the same', async () => {
+  await using it = await world({ maxSize: 400_000 });
+  const { manifest, layers } = putImage(it.source, { layers: [SIZE] });
+  await it.cached.manifest(REPOSITORY, manifest.descriptor.digest);
+  const other = it.source.putBlob(REPOSITORY, pattern(SIZE, 7));
+  const honest = it.source.blob.bind(it.source);
+  it.source.blob = (repository, _, range) => honest(repository, other, range);
+  const reading = read(it.cached.blob(REPOSITORY, layers[0]?.digest ?? other));
+  await assert.rejects(reading, { code: 'UPSTREAM_INVALID' });
+});
+
 test('disposal ends what is under way', async () => {
   await using it = await world();
   const digest = it.source.putBlob(REPOSITORY, pattern(SIZE));
