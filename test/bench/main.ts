@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { scratch } from '../../e2e/lib/scratch.ts';
+import { chosen } from './chosen.ts';
 import { daemon } from './daemon.ts';
 import { machine } from './machine.ts';
 import { nginx } from './nginx.ts';
@@ -17,6 +18,7 @@ import { store } from './rows/store.ts';
 import { together } from './rows/together.ts';
 import { table } from './table.ts';
 import { tree } from './tree.ts';
+import { verdict } from './verdict.ts';
 
 const ROWS = {
   together,
@@ -36,12 +38,13 @@ const { values: options } = parseArgs({
     /** Fewer repeats, smaller sizes. */
     quick: { type: 'boolean', default: false },
     /** Row names, comma between; all when left out. */
-    only: { type: 'string', default: Object.keys(ROWS).join() },
+    only: { type: 'string' },
     /** A file for the result. */
     write: { type: 'string' },
   },
 });
 
+const measures = chosen(ROWS, options.only);
 process.env['PATH'] += ':/usr/sbin:/sbin';
 const started = performance.now();
 await using folder = await scratch();
@@ -71,14 +74,12 @@ const bench: Bench = {
 };
 
 const rows: Row[] = [];
-for (const [name, measure] of Object.entries(ROWS)) {
-  if (!options.only.split(',').includes(name)) continue;
+for (const [name, measure] of measures) {
   console.error(name);
   rows.push(...(await measure(bench)));
 }
 
 const command = ['npm run bench --', ...process.argv.slice(2)].join(' ').replace(/ --$/, '');
-const missed = rows.filter(({ target }) => target?.met === false);
 const report = `# Benchmarks
 
 Layover beside Debian's docker-registry as a pull-through proxy in front of the same upstream, and
@@ -93,7 +94,7 @@ docker-registry, which its proxy asks at every request; for blobs it is nginx.
 
 ${table(rows)}
 
-${missed.length === 0 ? 'All targets were met in this run.' : `${missed.length} of ${rows.filter(({ target }) => target !== undefined).length} targets were missed in this run.`}
+${verdict(rows)}
 `;
 console.log(report);
 if (options.write !== undefined) await writeFile(options.write, report);

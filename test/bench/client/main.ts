@@ -1,7 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { scratch } from '../../../e2e/lib/scratch.ts';
+import { chosen } from '../chosen.ts';
 import { machine } from '../machine.ts';
+import { verdict } from '../verdict.ts';
 import { carve } from './carve.ts';
 import { pulls } from './pulls.ts';
 import { startUp } from './start-up.ts';
@@ -16,12 +18,13 @@ const { values: options } = parseArgs({
     /** Fewer repeats, a smaller image. */
     quick: { type: 'boolean', default: false },
     /** Row names, comma between; all when left out. */
-    only: { type: 'string', default: Object.keys(ROWS).join() },
+    only: { type: 'string' },
     /** A file whose last section is to be this one. */
     write: { type: 'string' },
   },
 });
 
+const measures = chosen(ROWS, options.only);
 process.env['PATH'] += ':/usr/sbin:/sbin';
 await using stack = new AsyncDisposableStack();
 const folder = stack.use(await scratch());
@@ -29,15 +32,12 @@ const say = (text: string): void => console.error(`  ${text}`);
 const here = await yard({ scratch: folder, say, size: options.quick ? 'quick' : 'full' }, stack);
 
 const rows: ClientRow[] = [];
-for (const [name, measure] of Object.entries(ROWS)) {
-  if (!options.only.split(',').includes(name)) continue;
+for (const [name, measure] of measures) {
   console.error(name);
   rows.push(...(await measure(here)));
 }
 
 const command = ['npm run bench:client --', ...process.argv.slice(2)].join(' ').replace(/ --$/, '');
-const targets = rows.flatMap(({ target }) => (target === undefined ? [] : [target]));
-const missed = targets.filter(({ met }) => !met);
 const [processor, , date] = await machine();
 const section = `${HEADING}
 
@@ -54,7 +54,7 @@ checks their digests and keeps them in its cache.
 
 ${table(rows)}
 
-${missed.length === 0 ? 'All targets were met in this run.' : `${missed.length} of ${targets.length} targets were missed in this run.`}
+${verdict(rows)}
 `;
 console.log(section);
 if (options.write !== undefined) {
