@@ -1,5 +1,3 @@
-import type { Served } from '../core/served.ts';
-import { parseCacheStatus } from './cache-status.ts';
 import { readAll, headerOf, type HttpResponse } from './exchange.ts';
 import { connectionFailure, invalid, type Subject } from './failure.ts';
 import type { Followed } from './redirect.ts';
@@ -23,13 +21,6 @@ export class Answer implements Disposable {
 
   header(name: string): string | undefined {
     return headerOf(this.response.headers, name);
-  }
-
-  /** How a mirror came by it, in the shape that answers of a `Source` carry it; storage behind redirects is none. */
-  get served(): { readonly served?: Served } {
-    if (this.origin === 'elsewhere') return {};
-    const served = parseCacheStatus(this.response.headers['cache-status']);
-    return served === undefined ? {} : { served };
   }
 
   /**

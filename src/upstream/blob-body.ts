@@ -3,6 +3,7 @@ import type { Served } from '../core/served.ts';
 import type { Blob, Write } from '../core/source.ts';
 import type { Answer } from './answer.ts';
 import type { Part } from './blobs.ts';
+import { servedBy } from './cache-status.ts';
 import { describe, invalid, UpstreamError } from './failure.ts';
 
 /** How a body is read, and what is told of it. */
@@ -34,7 +35,7 @@ export class BlobBody implements Blob {
   constructor(answer: Answer, part: Part, { patience, ended }: Reading) {
     this.size = part.size;
     this.span = part.span;
-    const { served } = answer.served;
+    const { served } = servedBy(answer);
     if (served !== undefined) this.served = served;
     this.#answer = answer;
     this.#part = part;

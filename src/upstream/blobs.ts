@@ -4,6 +4,7 @@ import type { Blob, BlobStat } from '../core/source.ts';
 import type { Answer } from './answer.ts';
 import { BlobBody, type Reading } from './blob-body.ts';
 import type { Ask } from './ask.ts';
+import { servedBy } from './cache-status.ts';
 import type { Effort, Endpoint } from './endpoint.ts';
 import { lengthOf } from './exchange.ts';
 import { invalid } from './failure.ts';
@@ -27,7 +28,7 @@ export async function statBlob(
   const stat = await endpoint.run(head, effort, async (answer) => {
     using read = answer;
     const size = read.status < 300 ? lengthOf(read.response.headers) : undefined;
-    return size === undefined ? undefined : { size, ...read.served };
+    return size === undefined ? undefined : { size, ...servedBy(read) };
   });
   if (stat !== undefined) return stat;
   const first: Ask = { ...ask(repository, digest), headers: { range: 'bytes=0-0' } };
@@ -36,7 +37,7 @@ export async function statBlob(
     const total =
       read.status === 206 ? parseContentRange(read)?.total : lengthOf(read.response.headers);
     if (total === undefined) throw invalid(read.subject, "the blob's size is not told");
-    return { size: total, ...read.served };
+    return { size: total, ...servedBy(read) };
   });
 }
 

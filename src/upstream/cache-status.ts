@@ -1,4 +1,5 @@
 import type { Served, ServedResult } from '../core/served.ts';
+import type { Answer } from './answer.ts';
 import { FieldCursor } from './field-cursor.ts';
 
 /** Parameters of one cache's entry, as structured fields have them (RFC 8941): bare ones are `true`. */
@@ -16,6 +17,13 @@ const BARE = /[^\s,;="]+/y;
 const SEMICOLON = /[ \t]*;[ \t]*/y;
 const EQUALS = /[ \t]*=[ \t]*/y;
 const COMMA = /[ \t]*,[ \t]*/y;
+
+/** How a mirror came by its answer, in the shape that answers of a `Source` carry it; storage behind redirects is none. */
+export function servedBy({ origin, response }: Answer): { readonly served?: Served } {
+  if (origin === 'elsewhere') return {};
+  const served = parseCacheStatus(response.headers['cache-status']);
+  return served === undefined ? {} : { served };
+}
 
 /**
  * How the cache that answered us came by it (`Cache-Status`, RFC 9211): a layover if there is one on

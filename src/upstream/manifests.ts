@@ -12,6 +12,7 @@ import { bareType, MANIFEST_TYPES } from '../core/media-type.ts';
 import { atDigest, type Tag } from '../core/reference.ts';
 import type { Answer } from './answer.ts';
 import type { Ask } from './ask.ts';
+import { servedBy } from './cache-status.ts';
 import type { Effort, Endpoint } from './endpoint.ts';
 import { lengthOf } from './exchange.ts';
 import { invalid } from './failure.ts';
@@ -30,7 +31,7 @@ export async function resolveManifest(
   const resolution = await endpoint.run(head, effort, async (answer) => {
     using read = answer;
     const descriptor = read.status < 300 ? descriptorFrom(read, at) : undefined;
-    return descriptor && { descriptor, ...read.served };
+    return descriptor && { descriptor, ...servedBy(read) };
   });
   if (resolution !== undefined) return resolution;
   const { descriptor, served } = await fetchManifest(endpoint, effort, repository, at);
@@ -53,7 +54,7 @@ export async function fetchManifest(
     const expected = atDigest(at) ? at : digestHeader(read);
     const manifest = parse(read, await read.read(LARGEST_MANIFEST), expected);
     if (expected === undefined || manifest.descriptor.digest === expected) {
-      return { ...manifest, ...read.served };
+      return { ...manifest, ...servedBy(read) };
     }
     throw invalid(
       read.subject,
