@@ -60,6 +60,7 @@ test('a list of tags loads what it needs: nothing of content, pushes, stores, ar
   assert.equal(printed, 'v1\n');
   const asked = upstream.requests.map(({ method, path }) => `${method} ${path}`);
   assert.deepEqual(asked, ['GET /v2/', 'GET /v2/team/app/tags/list?n=1000']);
+  assert.equal(upstream.connections, 1);
   assert.ok(files.includes('src/upstream/tags.ts'));
   for (const unneeded of NOT_FOR_TAGS) {
     assert.deepEqual(

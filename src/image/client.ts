@@ -6,12 +6,13 @@ import type { CredentialSource } from '../upstream/credentials.ts';
 import type { ProxyOptions, TlsOptions } from '../upstream/dispatcher.ts';
 import type { UpstreamEvent } from '../upstream/event.ts';
 import { upstream, type Upstream, type UpstreamOptions } from '../upstream/upstream.ts';
-import { allowedPrivate, schemeOf, urlOf } from './address.ts';
+import { allowedPrivate, urlOf } from './address.ts';
 import type { SinkOptions } from './archive/open-sink.ts';
 import { flagHints } from './flag-hints.ts';
 import type { Caching } from './cache/cached.ts';
 import type { Location } from './location.ts';
 import type { Opened, OpenedSink } from './opened.ts';
+import { reach } from './reach.ts';
 import { resuming } from './resuming.ts';
 
 /** The way to registries, the same for all of them. */
@@ -72,9 +73,8 @@ export function client(options: ClientOptions = {}): Client {
     const way = options.proxy === undefined ? 'direct' : 'proxied';
     const made = upstreamOptions(host, options, await tls, await allowedPrivate(host, way));
     const { plainHttp } = options;
-    const scheme =
-      plainHttp === undefined ? await schemeOf(host, made) : plainHttp ? 'http' : 'https';
-    return upstream({ ...made, url: urlOf(host, scheme) });
+    if (plainHttp === undefined) return await reach(host, made);
+    return upstream({ ...made, url: urlOf(host, plainHttp ? 'http' : 'https') });
   };
   const registry = async (host: string): Promise<Upstream> => {
     const known = opened.get(host) ?? connect(host);

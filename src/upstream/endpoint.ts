@@ -6,8 +6,8 @@ import type { Auth } from './auth.ts';
 import { Circuit, type Pause } from './circuit.ts';
 import type { Clock, Deadline } from './clock.ts';
 import type { Credentials } from './credentials.ts';
-import type { HttpRequest, HttpResponse } from './exchange.ts';
-import { describe, nameIn, UpstreamError, type Subject } from './failure.ts';
+import { readAll, type HttpRequest, type HttpResponse } from './exchange.ts';
+import { connectionFailure, describe, nameIn, UpstreamError, type Subject } from './failure.ts';
 import type { Hints } from './hints.ts';
 import { Line, type LineOptions } from './line.ts';
 import { follow } from './redirect.ts';
@@ -25,6 +25,10 @@ export interface EndpointOptions extends LineOptions {
   readonly via?: string | undefined;
   readonly visit?: Visit | undefined;
 }
+
+/** Of the API. */
+const ROOT = '/v2/';
+const LONGEST_GREETING = 64 * 1024;
 
 /** How often and how long one call may try. */
 export interface Effort {
@@ -104,6 +108,31 @@ export class Endpoint {
     }
   }
 
+  /**
+   * The status that the API's root answers somebody with who shows nothing.
+   * @throws UpstreamError where there is no answer
+   */
+  async greet(deadline: Deadline): Promise<number> {
+    const subject = this.#subject({ method: 'GET', kind: 'manifest', repository: '', path: ROOT });
+    const response = await this.#askRoot(subject, deadline);
+    // To its end, as the connection is free only then; but no longer than there is time.
+    const timer = setTimeout(() => response[Symbol.dispose](), deadline.remaining);
+    try {
+      await readAll(response, LONGEST_GREETING);
+    } catch (cause) {
+      throw connectionFailure(cause, subject);
+    } finally {
+      clearTimeout(timer);
+    }
+    return response.status;
+  }
+
+  async #askRoot(subject: Subject, deadline: Deadline): Promise<HttpResponse> {
+    const headers = { 'user-agent': 'layover' };
+    const request: HttpRequest = { method: 'GET', url: this.urlOf(ROOT), headers };
+    return await this.#line.exchange(request, subject, deadline);
+  }
+
   async #attempt(ask: Ask, deadline: Deadline): Promise<Answer> {
     const scoped = { subject: this.#subject(ask), scope: ask.scope ?? pullScope(ask.repository) };
     let authorization = await this.#auth?.header(scoped, deadline);
@@ -142,9 +171,8 @@ export class Endpoint {
         return this.#line.exchange(request, subject, deadline);
       },
       base: (subject, deadline) => {
-        const url = this.urlOf('/v2/');
-        visit?.('api', url);
-        return this.#line.exchange({ method: 'GET', url, headers: {} }, subject, deadline);
+        visit?.('api', this.urlOf(ROOT));
+        return this.#askRoot(subject, deadline);
       },
       observe: (result) => observe({ host, type: 'token', result }),
     });

@@ -1,4 +1,5 @@
 import type { Digest } from '../core/digest.ts';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { RegistryError } from '../core/errors.ts';
 import type { Repository, Tag } from '../core/reference.ts';
 import type { Sink } from '../core/sink.ts';
@@ -9,6 +10,7 @@ import { dispatcher, type ProxyOptions, type TlsOptions } from './dispatcher.ts'
 import { Endpoint, type Effort } from './endpoint.ts';
 import type { UpstreamEvent } from './event.ts';
 import { Failover } from './failover.ts';
+import { UpstreamError } from './failure.ts';
 import { configurationHints, type Hints } from './hints.ts';
 import { lanes } from './lanes.ts';
 import { addressRule, unbracketed } from './private-address.ts';
@@ -60,6 +62,11 @@ export interface UpstreamOptions {
 export interface Directory {
   /** Asks for the API's root with the credentials. @throws RegistryError DENIED when they are not taken */
   check(): Promise<void>;
+  /**
+   * Whether the API's root is answered as registries do, at once. Nothing secret is shown, and it is asked
+   * one time: the connection is then there for what comes next.
+   */
+  greets(): Promise<boolean>;
   /** Paths of all repositories, sorted. @throws RegistryError UNSUPPORTED where they are not listed */
   repositories(): Promise<Listing<string>>;
 }
@@ -90,6 +97,9 @@ export interface Upstream extends Source, Eraser, Directory, Tracer, AsyncDispos
 
 /** Milliseconds for an answer or an error: clients give up at 30 s. */
 const BUDGET = 25_000;
+
+/** Milliseconds to be greeted in: nothing else is done meanwhile. */
+const GREETING = 1_000;
 
 /** Milliseconds for all pages of a list: those of some repositories are many thousands. */
 const LISTING = 10 * 60_000;
@@ -140,6 +150,17 @@ export function upstream(options: UpstreamOptions): Upstream {
           answer[Symbol.dispose](),
         ),
       );
+    },
+    async greets() {
+      try {
+        const status = await failover.writable.endpoint.greet(new Deadline(clock, GREETING));
+        // A connection is handed out again one turn after its answer has ended.
+        await nextTurn();
+        return status === 200 || status === 401;
+      } catch (error) {
+        if (error instanceof UpstreamError) return false;
+        throw error;
+      }
     },
     async repositories() {
       const { listRepositories } = await import('./catalog.ts');

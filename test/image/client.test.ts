@@ -9,9 +9,9 @@ import { client } from '../../src/image/client.ts';
 import { endpoints, type Endpoint } from '../../src/image/endpoints.ts';
 import { parseLocation, parseReference } from '../../src/image/location.ts';
 import { login } from '../../src/image/logins/login.ts';
-import { speaksHttp } from '../../src/image/speaks-http.ts';
 import { certificateAuthority } from '../fixtures/certificate.ts';
 import { collect, pattern } from '../fixtures/collect.ts';
+import { gate } from '../fixtures/gate.ts';
 import { memoryContent } from '../fixtures/memory-content.ts';
 import { world } from '../fixtures/mirror-world.ts';
 import { startRegistry } from '../fixtures/registry.ts';
@@ -203,17 +203,34 @@ test('endpoints: the token server, manifests, config and layers, and where they 
 test('whoever speaks HTTP on this machine is asked without trying TLS first; whoever speaks TLS never is', async () => {
   await using registry = await startRegistry();
   registry.addImage('library/x', 'v1');
-  assert.equal(await speaksHttp(registry.host), true);
+  assert.equal(await greets(registry.host), true);
   await using guarded = await startRegistry({ auth: { kind: 'bearer' } });
-  assert.equal(await speaksHttp(guarded.host), true);
+  assert.equal(await greets(guarded.host), true);
   const authority = certificateAuthority();
   await using secure = await startRegistry({ tls: authority.issue('127.0.0.1') });
-  assert.equal(await speaksHttp(secure.host), false);
+  assert.equal(await greets(secure.host), false);
   registry.misbehave({ path: /^\/v2\/$/ }, { kind: 'status', status: 308 });
-  assert.equal(await speaksHttp(registry.host), false);
+  assert.equal(await greets(registry.host), false);
   registry.misbehave({ path: /^\/v2\/$/ }, { kind: 'reset' });
-  assert.equal(await speaksHttp(registry.host), false);
+  assert.equal(await greets(registry.host), false);
   const { host } = registry;
   await registry[Symbol.asyncDispose]();
-  assert.equal(await speaksHttp(host), false);
+  assert.equal(await greets(host), false);
 });
+
+test('who breaks off while greeting is no registry; who never comes to an end is not waited for', async () => {
+  await using registry = await startRegistry();
+  const root = { path: /^\/v2\/$/, times: 1 };
+  registry.misbehave(root, { kind: 'cut', at: 1 });
+  assert.equal(await greets(registry.host), false);
+  const held = gate();
+  registry.misbehave(root, { kind: 'hold-body', at: 1, gate: held });
+  assert.equal(await greets(registry.host), true);
+  held.open();
+});
+
+/** Over HTTP. */
+async function greets(host: string): Promise<boolean> {
+  await using made = client({ plainHttp: true });
+  return await (await made.registry(host)).greets();
+}
