@@ -66,6 +66,11 @@ export class Blobs {
         continue;
       }
       const running = downloads.get(digest);
+      if (running?.failed === true) {
+        // What it failed with was the answer to others.
+        await downloads.gone(running);
+        continue;
+      }
       const open = allowed || running === undefined || same(running.repository, repository);
       // A download that ended meanwhile may have brought it after the look into the store.
       if (!open || finished !== downloads.finished) continue;

@@ -41,6 +41,7 @@ export class Download {
   #source: Blob | undefined;
   #begun = false;
   #over = false;
+  #failed = false;
   #local = 0;
   #served: Served | undefined;
 
@@ -95,6 +96,11 @@ export class Download {
     return this.#ingest?.storing !== false;
   }
 
+  /** Whether it has failed those who read it; from then on it only puts away what it has. */
+  get failed(): boolean {
+    return this.#failed;
+  }
+
   /** Whether it was ended early, by `stop` or for want of readers. */
   get stopped(): boolean {
     return this.#stop.signal.aborted;
@@ -116,6 +122,7 @@ export class Download {
         return stored;
       } catch (error) {
         const reason = this.#stop.signal.aborted ? abandoned(this.repository, this.digest) : error;
+        this.#failed = true;
         ingest.fail(asError(reason));
         throw reason;
       }

@@ -14,9 +14,10 @@ const LAUNCHER = fileURLToPath(new URL('../../bin/layover', import.meta.url));
 
 /** The server as people start it, with upstreams of the test's. */
 async function serve(settings: string) {
-  const folder = await temporaryFolder();
+  await using stack = new AsyncDisposableStack();
+  const folder = stack.use(await temporaryFolder());
   const config = path.join(folder.path, 'layover.yaml');
-  const text = `listen: 127.0.0.1:0\nstorage: { path: ${folder.path}/data }\n${settings}`;
+  const text = `listen: 127.0.0.1:0\nstorage: { path: ${folder.path}/data, minFree: 0 }\n${settings}`;
   await writeFile(config, text);
   const child = spawn(LAUNCHER, ['serve', '--config', config], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -31,14 +32,20 @@ async function serve(settings: string) {
     const { msg, port } = JSON.parse(line) as { msg: string; port: number };
     if (msg === 'serving') started.resolve(port);
   });
-  const url = `http://127.0.0.1:${await started.promise}`;
+  child.once('exit', (code, signal) => {
+    started.reject(new Error(`it has ended by itself (${code ?? signal}): ${lines.join('\n')}`));
+    said.give();
+  });
   const stop = async (): Promise<number | null> => {
-    if (child.exitCode === null) {
+    if (child.exitCode === null && child.signalCode === null) {
       child.kill('SIGTERM');
       await once(child, 'exit');
     }
     return child.exitCode;
   };
+  stack.defer(async () => void (await stop()));
+  const url = `http://127.0.0.1:${await started.promise}`;
+  const whole = stack.move();
   return {
     url,
     lines,
@@ -46,14 +53,18 @@ async function serve(settings: string) {
     signal: (signal: NodeJS.Signals) => child.kill(signal),
     /** Settles once it has said so. */
     line: async (msg: string): Promise<void> => {
-      while (!lines.some((line) => line.includes(`"msg":"${msg}"`))) await said.wait();
+      while (!lines.some((line) => line.includes(`"msg":"${msg}"`))) {
+        assert.equal(child.exitCode, null, `it has ended without "${msg}"`);
+        await said.wait();
+      }
     },
-    [Symbol.asyncDispose]: async () => {
-      await stop();
-      await folder[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => whole.disposeAsync(),
   };
 }
+
+test('a server that does not start fails its test', async () => {
+  await assert.rejects(serve('upstreams: nonsense\n'), /it has ended by itself/);
+});
 
 test('a mirror that gives something else under a digest is passed over at the next pull', async () => {
   await using origin = await startRegistry();

@@ -223,6 +223,35 @@ test('wrong bytes are never served to a clean end, nor kept', async () => {
   assert.ok((await read(place, digest)).equals(bytes));
 });
 
+test('whoever comes while what was wrong is put away is not failed by it', async () => {
+  const hold = gate();
+  const put = Promise.withResolvers<void>();
+  await using place = await world({
+    ingest: (ingest) => {
+      const dispose = ingest[Symbol.asyncDispose].bind(ingest);
+      ingest[Symbol.asyncDispose] = async () => {
+        put.resolve();
+        await hold.opened;
+        await dispose();
+      };
+      return ingest;
+    },
+  });
+  const { digest, bytes } = large(place, MiB);
+  place.registry.misbehave({ ...BLOBS, times: 1 }, { kind: 'flip', at: 5000 });
+  await assert.rejects(read(place, digest));
+  await put.promise;
+  const second = read(place, digest);
+  let failed = false;
+  second.catch(() => (failed = true));
+  // Every look into the store that it takes has had its turn.
+  for (let turn = 0; turn < 50; turn += 1) await readdir(place.paths.root);
+  const early = failed;
+  hold.open();
+  assert.equal(early, false, 'it has joined a download that had failed already');
+  assert.ok((await second).equals(bytes));
+});
+
 test('a download without readers is abandoned after a while, and stays resumable', async () => {
   await using place = await world({ abandonAfter: 1 });
   const { digest, bytes } = large(place);
