@@ -16,7 +16,13 @@ export interface ImageManifest {
 
 /** @throws RegistryError MANIFEST_INVALID for an index, schema 1, or anything else without config and layers */
 export function parseImageManifest(bytes: Uint8Array): ImageManifest {
-  const { config, layers, subject, artifactType, annotations } = parseManifest(bytes);
+  const { schemaVersion, config, layers, subject, artifactType, annotations } =
+    parseManifest(bytes);
+  if (schemaVersion === 1) {
+    const message =
+      "a manifest of docker's schema 1, which was given up and lists no config: the image has to be pushed anew by a newer tool";
+    throw new RegistryError('MANIFEST_INVALID', message);
+  }
   const [head, about] = [parseDescriptor(config), parseDescriptor(subject)];
   if (head === undefined || !Array.isArray(layers)) {
     throw new RegistryError('MANIFEST_INVALID', 'not an image: it lists no config and layers');

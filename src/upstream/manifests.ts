@@ -1,5 +1,5 @@
 import type { Descriptor } from '../core/descriptor.ts';
-import { algorithmOf, isDigest, type Digest } from '../core/digest.ts';
+import { algorithmOf, digestOf, isDigest, type Digest } from '../core/digest.ts';
 import { RegistryError } from '../core/errors.ts';
 import {
   isManifestType,
@@ -8,8 +8,9 @@ import {
   type Manifest,
   type Resolution,
 } from '../core/manifest.ts';
-import { bareType, MANIFEST_TYPES } from '../core/media-type.ts';
+import { bareType, MANIFEST_TYPES, MEDIA_TYPES } from '../core/media-type.ts';
 import { atDigest, type Tag } from '../core/reference.ts';
+import { signedPayload } from '../core/signed-manifest.ts';
 import type { Answer } from './answer.ts';
 import type { Ask } from './ask.ts';
 import { servedBy } from './cache-status.ts';
@@ -53,7 +54,11 @@ export async function fetchManifest(
     read.requireIdentity();
     const expected = atDigest(at) ? at : digestHeader(read);
     const manifest = parse(read, await read.read(LARGEST_MANIFEST), expected);
-    if (expected === undefined || manifest.descriptor.digest === expected) {
+    if (
+      expected === undefined ||
+      manifest.descriptor.digest === expected ||
+      tells(manifest, at, expected)
+    ) {
       return { ...manifest, ...servedBy(read) };
     }
     throw invalid(
@@ -61,6 +66,13 @@ export async function fetchManifest(
       `the manifest's bytes are ${manifest.descriptor.digest}, not ${expected}`,
     );
   });
+}
+
+/** Whether the header of a tag's answer has the digest that docker's signed schema 1 goes by. */
+function tells({ bytes, descriptor }: Manifest, at: Tag | Digest, said: Digest): boolean {
+  if (atDigest(at) || descriptor.mediaType !== MEDIA_TYPES.dockerSchema1Signed) return false;
+  const payload = signedPayload(bytes);
+  return payload !== undefined && digestOf(payload, algorithmOf(said)) === said;
 }
 
 function ask(method: Ask['method'], repository: string, at: Tag | Digest): Ask {

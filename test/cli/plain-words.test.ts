@@ -78,3 +78,21 @@ test('a config that is no JSON is printed as it is, and called so', async () => 
     assert.match(error, /^layover: the config of the image is no JSON object: sha256:/m);
   }
 });
+
+test('schema 1 is called what it is', async () => {
+  await using registry = await startRegistry();
+  const old = { schemaVersion: 1, name: 'old/app', tag: 'v1', fsLayers: [], history: [] };
+  const type = 'application/vnd.docker.distribution.manifest.v1+json';
+  registry.addManifest('old/app', 'v1', old, type);
+  const image = `${registry.host}/old/app:v1`;
+  for (const line of [
+    ['pull', '-o', '-', image],
+    ['ls', image],
+    ['cat', image, '/x'],
+    ['history', image],
+  ]) {
+    const { code, out, error } = await here([...line, NO_CACHE], AS);
+    assert.deepEqual([code, out], [1, ''], line[0]);
+    assert.match(error, /^layover: .*docker's schema 1, which was given up/m, line[0]);
+  }
+});

@@ -364,7 +364,9 @@ test('crpy push takes what crpy and imgpull save, and says what was there', asyn
       ...shorts.map((short) => `${short}: ${words}`),
       `Pushed new: digest: ${pushed?.digest}`,
     ]);
-    const manifest = JSON.parse(Buffer.from(pushed?.bytes ?? '{}').toString());
+    const text = Buffer.from(pushed?.bytes ?? '{}').toString();
+    const manifest = JSON.parse(text);
+    assert.equal(text, JSON.stringify(manifest));
     assert.deepEqual(
       manifest.layers.map(({ digest }: { digest: string }) => digest),
       layers.map(({ digest }) => digest),

@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { formatSize } from '../../../src/cli/compat/registory-raider/screens.ts';
+import { digestOf } from '../../../src/core/digest.ts';
 import { hostPlatform } from '../../../src/core/platform.ts';
 import { file, layerOf } from '../../fixtures/layer-builder.ts';
 import { certificateAuthority } from '../../fixtures/certificate.ts';
@@ -114,6 +115,108 @@ Downloaded 2 layers to ${target}
   );
   assert.deepEqual(await readFile(`${target}/${name}1.tar.gz`), LAYERS[2]);
   assert.deepEqual(await readFile(`${target}/${name}3.tar.gz`), LAYERS[0]);
+});
+
+/** A manifest of docker's schema 1, the newest first, with signatures as registries put them in. */
+function schema1(layers: readonly Uint8Array[], newest: string, signed: 'signed' | 'unsigned') {
+  const older = JSON.stringify({ id: 'older', container_config: { Cmd: ['/bin/sh', '-c', 'a'] } });
+  const unsigned = {
+    schemaVersion: 1,
+    name: 'old/app',
+    tag: 'v1',
+    architecture: 'arm',
+    fsLayers: layers.map((layer) => ({ blobSum: digestOf(layer) })),
+    history: [newest, older].map((v1Compatibility) => ({ v1Compatibility })),
+  };
+  const payload = JSON.stringify(unsigned, undefined, 3);
+  if (signed === 'unsigned') return { bytes: Buffer.from(payload), digest: undefined };
+  const formatLength = payload.length - 2;
+  const formatTail = Buffer.from(payload.slice(formatLength)).toString('base64url');
+  const header = Buffer.from(JSON.stringify({ formatLength, formatTail })).toString('base64url');
+  const signatures = JSON.stringify([{ protected: header, signature: 'x' }]);
+  return {
+    bytes: Buffer.from(`${payload.slice(0, formatLength)},\n   "signatures": ${signatures}\n}`),
+    digest: digestOf(Buffer.from(payload)),
+  };
+}
+
+for (const signed of ['signed', 'unsigned'] as const) {
+  test(`registory-raider shows and saves schema 1, ${signed}`, async () => {
+    await using here = await world();
+    const [top = Buffer.alloc(0), base = Buffer.alloc(0)] = LAYERS;
+    for (const layer of [top, base]) here.registry.addBlob(layer);
+    const newest = JSON.stringify({
+      id: 'newer',
+      parent: 'older',
+      os: 'linux',
+      created: '2015-01-02T03:04:05Z',
+      config: { Env: ['A=1'], ExposedPorts: { '80/tcp': {} }, Entrypoint: ['/x'], WorkingDir: '/' },
+      container_config: { Cmd: ['/bin/sh -c #(nop) CMD ["x"]'] },
+    });
+    const { bytes, digest } = schema1([top, base], newest, signed);
+    const type = `application/vnd.docker.distribution.manifest.v1+${digest ? 'prettyjws' : 'json'}`;
+    here.registry.addManifest('old/app', 'v1', bytes, type);
+    if (digest !== undefined) {
+      const set = { 'docker-content-digest': digest };
+      here.registry.misbehave({ path: /manifests\/v1$/ }, { kind: 'headers', set });
+    }
+    const { code, out, error } = await raided(here, '1', '1', '2', here.at('saved'));
+    assert.deepEqual([code, error], [0, ''], out);
+    const dashes = '-'.repeat(50);
+    assert.ok(
+      out.includes(`
+Manifest for: old/app:v1
+${dashes}
+architecture: arm
+os:           linux
+ExposedPorts: 80/tcp
+ENV:          A=1
+ENTRYPOINT:   /x
+WORKINGDIR:   /
+created:      2015-01-02T03:04:05Z
+id:           newer
+parent:       older
+
+Build History (2 layers):
+${dashes}
+  [1] /bin/sh -c #(nop) CMD ["x"]
+  [2] /bin/sh -c a
+
+
+fsLayers (2 total):
+${dashes}
+  01. ${digestOf(top)} (${top.length} bytes)
+  02. ${digestOf(base)} (${base.length} bytes)
+`),
+      out,
+    );
+    assert.deepEqual(await readFile(`${here.at('saved')}/old-app-v1-layer2.tar.gz`), base);
+  });
+}
+
+test('registory-raider: schema 1 that nobody can read, and a layer that is gone', async () => {
+  await using here = await world();
+  const { bytes } = schema1([Buffer.from('nowhere')], 'no JSON', 'unsigned');
+  const type = 'application/vnd.docker.distribution.manifest.v1+json';
+  here.registry.addManifest('old/app', 'v1', bytes, type);
+  const { code, out } = await raided(here, '1', '1', '1', here.at('saved'));
+  assert.equal(code, 1);
+  assert.match(out, /\n {2}\[Could not parse v1Compatibility\]\n/);
+  assert.match(out, /\n {2}\[1\] \(could not parse layer\)\n {2}\[2\] \/bin\/sh -c a\n/);
+  assert.match(out, /\n {2}01\. sha256:[0-9a-f]{64} \(size unknown\)\n/);
+  assert.match(out, /\nError downloading blob: /);
+});
+
+test('signatures that are not of what the registry says are no way in', async () => {
+  await using here = await world();
+  const { bytes } = schema1([], '{}', 'signed');
+  const type = 'application/vnd.docker.distribution.manifest.v1+prettyjws';
+  here.registry.addManifest('old/app', 'v1', bytes, type);
+  const set = { 'docker-content-digest': digestOf(Buffer.from('another')) };
+  here.registry.misbehave({ path: /manifests\/v1$/ }, { kind: 'headers', set });
+  const { code, error } = await raided(here, '1', '1');
+  assert.equal(code, 1);
+  assert.match(error, /the manifest's bytes are sha256:/);
 });
 
 test('registory-raider saves one layer without counting, into the current folder for Enter', async () => {

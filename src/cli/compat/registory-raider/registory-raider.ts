@@ -1,3 +1,4 @@
+import type { Digest } from '../../../core/digest.ts';
 import { parsePath, parseTag, type Repository, type Tag } from '../../../core/reference.ts';
 import type { Source } from '../../../core/source.ts';
 import type { Chosen } from '../../../image/choose.ts';
@@ -8,7 +9,15 @@ import { chosenOf, platformsOf } from '../chosen.ts';
 import { parseAddress } from './address.ts';
 import { askFolder, askItem, askLayers } from './questions.ts';
 import { saveLayers } from './save.ts';
-import { catalogScreen, layersScreen, manifestScreen, tagsScreen } from './screens.ts';
+import { isSchema1, schema1 } from './schema1.ts';
+import {
+  catalogScreen,
+  layersScreen,
+  manifestScreen,
+  pictured,
+  tagsScreen,
+  type Pictured,
+} from './screens.ts';
 
 const USAGE = `Usage: registory-raider [--insecure] <registry_url>
 
@@ -54,10 +63,9 @@ async function raid(source: Source, repository: Repository, context: Context): P
   const answer = await askItem('tag', items, context);
   if (answer.kind === 'left') return 0;
   const tag = parseTag(answer.value);
-  const chosen = await imageOf(source, repository, tag);
-  const config = await readImageConfig(source, repository, chosen.image);
-  output.out(manifestScreen(`${repository.path}:${tag}`, chosen, config));
-  const { layers } = chosen.image;
+  const picture = await pictureOf(source, repository, tag);
+  output.out(manifestScreen(`${repository.path}:${tag}`, picture));
+  const { layers } = picture;
   output.out(layersScreen(layers.toReversed()));
   if (layers.length === 0) return 0;
   const positions = await askLayers(layers.length, context);
@@ -69,12 +77,20 @@ async function raid(source: Source, repository: Repository, context: Context): P
   return await saveLayers(wanted, context);
 }
 
+async function pictureOf(source: Source, repository: Repository, tag: Tag): Promise<Pictured> {
+  const manifest = await source.manifest(repository, tag);
+  if (isSchema1(manifest)) return await schema1(source, repository, manifest);
+  // Asked of the cache by now: where pulls are counted it is one.
+  const chosen = await imageOf(source, repository, manifest.descriptor.digest);
+  return pictured(chosen, await readImageConfig(source, repository, chosen.image));
+}
+
 /** Of a list the image for this machine or, where there is none, the first one. */
-async function imageOf(source: Source, repository: Repository, tag: Tag): Promise<Chosen> {
+async function imageOf(source: Source, repository: Repository, at: Digest): Promise<Chosen> {
   try {
-    return await chosenOf(source, repository, tag, { kind: 'listed' });
+    return await chosenOf(source, repository, at, { kind: 'listed' });
   } catch (error) {
     if (platformsOf(error) === undefined) throw error;
-    return await chosenOf(source, repository, tag, { kind: 'first' });
+    return await chosenOf(source, repository, at, { kind: 'first' });
   }
 }

@@ -18,28 +18,56 @@ export function tagsScreen(repository: string, tags: readonly string[]): string 
   return `\n\nTags for: ${repository}\n  Total:  ${tags.length}\n\n${numbered(tags)}\n`;
 }
 
-/** What the config says, and the steps of the build, the newest first. */
-export function manifestScreen(name: string, { image }: Chosen, config: ImageConfig): string {
-  const { platform, ports, env, entrypoint, workdir, created, history } = config;
-  const facts: readonly (readonly [label: string, value: string | undefined])[] = [
-    ['architecture:', platform?.architecture],
-    ['os:', platform?.os],
+/** What is shown of an image, however its manifest says it. */
+export interface Pictured {
+  readonly facts: readonly (readonly [label: string, value: string | undefined])[];
+  /** Lines in place of facts that nobody could read. */
+  readonly notes: readonly string[];
+  /** Of the build, the newest first. */
+  readonly steps: readonly string[];
+  /** The base first. A size of 0 is unknown. */
+  readonly layers: readonly Descriptor[];
+}
+
+/** How it is run, of a config. */
+export function runFacts(config: ImageConfig): Pictured['facts'] {
+  const { ports, env, entrypoint, workdir, created } = config;
+  return [
     ...ports.map((port) => ['ExposedPorts:', port] as const),
     ...env.map((variable) => ['ENV:', variable] as const),
     ['ENTRYPOINT:', entrypoint.length === 0 ? undefined : entrypoint.join(' ')],
     ['WORKINGDIR:', workdir],
     ['created:', created],
-    ['id:', image.config.digest],
   ];
+}
+
+export function pictured({ image }: Chosen, config: ImageConfig): Pictured {
+  return {
+    facts: [
+      ['architecture:', config.platform?.architecture],
+      ['os:', config.platform?.os],
+      ...runFacts(config),
+      ['id:', image.config.digest],
+    ],
+    notes: [],
+    steps: config.history
+      .toReversed()
+      .map(({ createdBy, comment }) => createdBy ?? comment ?? '(no command)'),
+    layers: image.layers,
+  };
+}
+
+/** What is known of an image, and the steps of its build. */
+export function manifestScreen(name: string, { facts, notes, steps }: Pictured): string {
   const lines = facts.flatMap(([label, value]) =>
     value === undefined ? [] : [`${label.padEnd(13)} ${printableName(value)}\n`],
   );
-  const steps = history.toReversed().map(({ createdBy, comment }, index) => {
-    const step = createdBy ?? comment ?? '(no command)';
-    return `  [${index + 1}] ${printableName(step.replaceAll(/\s+/g, ' ').trim())}\n`;
-  });
-  const built = `\nBuild History (${steps.length} layers):\n${LINE}${steps.join('')}`;
-  const head = `\nManifest for: ${name}\n${LINE}${lines.join('')}`;
+  const unread = notes.map((note) => `  ${note}\n`).join('');
+  const listed = steps.map(
+    (step, index) => `  [${index + 1}] ${printableName(step.replaceAll(/\s+/g, ' ').trim())}\n`,
+  );
+  const built = `\nBuild History (${steps.length} layers):\n${LINE}${listed.join('')}`;
+  const head = `\nManifest for: ${name}\n${LINE}${lines.join('')}${unread}`;
   return `${head}${steps.length === 0 ? '' : built}\n`;
 }
 
