@@ -183,9 +183,11 @@ test('layerslayer --api: /peek/status tells which layers were peeked', async () 
 });
 
 test('layerslayer --api: the config of an image', async () => {
-  const { status, text } = await got('/repositories/user/many/tags/v1/config?arch=amd64');
-  assert.equal(status, 200);
-  assert.equal((JSON.parse(text) as Record<string, unknown>)['architecture'], 'amd64');
+  for (const more of ['', '&force_refresh=true']) {
+    const { status, text } = await got(`/repositories/user/many/tags/v1/config?arch=amd64${more}`);
+    assert.equal(status, 200);
+    assert.equal((JSON.parse(text) as Record<string, unknown>)['architecture'], 'amd64');
+  }
 });
 
 for (const [path, hub, status] of [

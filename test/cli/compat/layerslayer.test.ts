@@ -383,6 +383,17 @@ test('layerslayer: a registry that wants a login is told of, with 1', async () =
   assert.equal(error, `X Error: Unauthorized fetching manifest for ${image}\n`);
 });
 
+test('layerslayer uses the login that docker has', async () => {
+  await using here = await world({ auth: { kind: 'bearer', username: 'me', password: 'it' } });
+  put(here);
+  const auth = Buffer.from('me:it').toString('base64');
+  await writeFile(here.at('config.json'), JSON.stringify({ auths: { [here.host]: { auth } } }));
+  const environment = { DOCKER_CONFIG: here.at('.') };
+  const line = ['-t', `${here.host}/user/app:v1`, '--peek-all'];
+  const { code, error } = await here.run('layerslayer', line, { environment });
+  assert.deepEqual([code, error], [0, '']);
+});
+
 test('layerslayer: a layer that is not what its digest says is not kept', async () => {
   await using here = await world();
   // What is wrong lies where the listing has no need to look.
