@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { algorithmOf, Hasher, type Digest } from '../../core/digest.ts';
+import { algorithmOf, type Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
+import { runningHash } from '../../core/hashing.ts';
 import type { Platform } from '../../core/platform.ts';
 import { decompress } from '../../layer/decompress.ts';
 import type { TarEntry } from '../../layer/tar-entry.ts';
@@ -9,8 +10,9 @@ import { onDisk } from '../../store/on-disk.ts';
 import { damaged, type Files } from '../archive/content.ts';
 import { openFile } from '../archive/folder-files.ts';
 import { notAnArchive } from '../archive/tar-files.ts';
+import { ArchiveLock } from './archive-lock.ts';
 import { Commits } from './commits.ts';
-import { checkLockSize, LOCK_NAME, parseLock, type Lock, type LockedContent } from './lock.ts';
+import { LOCK_NAME, type Lock } from './lock.ts';
 import { isSmall, Members, quoted } from './members.ts';
 import { Reservation } from './reservation.ts';
 import { Selection } from './selection.ts';
@@ -42,7 +44,7 @@ export class Intake implements AsyncDisposable {
   readonly #taken = new Map<Digest, number>();
   readonly #fresh = new Set<Digest>();
   readonly #uses = new Map<Digest, Disposable>();
-  #lock: Lock | undefined;
+  readonly #lock: ArchiveLock;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
@@ -54,11 +56,16 @@ export class Intake implements AsyncDisposable {
       settled: () => this.#commits.settled(),
     });
     this.#members = new Members(options.name);
+    this.#lock = new ArchiveLock({
+      name: options.name,
+      stated: options.lock,
+      known: (lock) => this.#selection.begin(lock),
+    });
   }
 
   /** What the archive states, or was stated of it beforehand. */
   get lock(): Lock | undefined {
-    return this.#lock ?? this.#options.lock;
+    return this.#lock.lock;
   }
 
   /**
@@ -67,8 +74,8 @@ export class Intake implements AsyncDisposable {
    *   STORAGE_UNAVAILABLE for want of room
    */
   async read(bytes: AsyncIterable<Uint8Array>): Promise<void> {
-    const { name, lock, signal } = this.#options;
-    if (lock !== undefined) await this.#selection.begin(lock);
+    const { name, signal } = this.#options;
+    await this.#lock.begin();
     try {
       await using input = await decompress(bytes);
       for await (const entry of walkTar(input.bytes)) {
@@ -146,7 +153,7 @@ export class Intake implements AsyncDisposable {
   async #entry(entry: TarEntry): Promise<void> {
     const name = this.#members.next(entry.name);
     if (entry.type === 'directory') return;
-    if (name === LOCK_NAME) this.#checkLock(entry);
+    if (name === LOCK_NAME) this.#lock.check(entry);
     if (entry.type === 'symlink' || entry.type === 'hardlink') {
       this.#members.link(name, entry);
       return;
@@ -156,37 +163,17 @@ export class Intake implements AsyncDisposable {
     }
     const digest = this.#members.digestIn(name);
     if (digest !== undefined) {
-      const listed = this.#checkLocked(digest, entry.size);
+      const listed = this.#lock.listed(digest, entry.size);
       if (listed === undefined || (await this.#selection.wants(listed))) {
         await this.#content(digest, entry.size, entry.content());
       } else {
         this.#taken.set(digest, entry.size);
-        await this.#check(digest, entry.content());
+        await this.#check(digest, entry.size, entry.content());
       }
     } else if (isSmall(name, entry.size)) {
       const bytes = await this.#members.keep(name, entry);
-      if (name === LOCK_NAME) await this.#learnLock(bytes);
+      if (name === LOCK_NAME) await this.#lock.learn(bytes);
     } else await this.#learn(name, entry);
-  }
-
-  /** One that could not be read must not pass for none. */
-  #checkLock({ type, size }: TarEntry): void {
-    const { name } = this.#options;
-    checkLockSize(size, `${name}, ${LOCK_NAME}`);
-    if (type !== 'file') throw notAnArchive(name, `its ${LOCK_NAME} is no file`);
-  }
-
-  /** What a lock does not list has no business in the archive: said before it is read. */
-  #checkLocked(digest: Digest, size: number): LockedContent | undefined {
-    const { lock } = this;
-    const listed = lock && this.#reservation.listed(lock, digest);
-    if (lock === undefined || listed?.size === size) return listed;
-    throw new RegistryError(
-      'MANIFEST_INVALID',
-      listed === undefined
-        ? `${this.#options.name} does not match the lock, which does not list ${digest}`
-        : `${this.#options.name} does not match the lock: ${digest} has ${size} bytes, not ${listed.size}`,
-    );
   }
 
   async #content(
@@ -199,7 +186,7 @@ export class Intake implements AsyncDisposable {
     if (this.#fresh.has(digest)) await this.#commits.settled();
     if ((await content.size(digest)) === size) {
       this.#taken.set(digest, size);
-      return this.#check(digest, bytes);
+      return this.#check(digest, size, bytes);
     }
     const ingest = await content.ingestApart(digest, this.#reservation.room);
     this.#fresh.add(digest);
@@ -227,21 +214,13 @@ export class Intake implements AsyncDisposable {
   /** Stored already, or not wanted: what the archive has is read all the same, or it would pass for sound. */
   async #check(
     digest: Digest,
+    size: number,
     bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   ): Promise<void> {
-    const hasher = new Hasher(algorithmOf(digest));
-    for await (const chunk of bytes) hasher.update(chunk);
-    if (hasher.digest() !== digest) throw damaged(this.#options.name, digest);
-  }
-
-  async #learnLock(bytes: Buffer): Promise<void> {
-    const { name, lock: stated } = this.#options;
-    const lock = parseLock(bytes, `${name}, ${LOCK_NAME}`);
-    if (stated !== undefined && JSON.stringify(stated) !== JSON.stringify(lock)) {
-      throw new RegistryError('MANIFEST_INVALID', `${name} was made with another lock`);
-    }
-    this.#lock = lock;
-    if (stated === undefined) await this.#selection.begin(lock);
+    const { name } = this.#options;
+    using hash = runningHash(algorithmOf(digest), size);
+    for await (const chunk of bytes) await hash.update(chunk);
+    if ((await hash.digest()) !== digest) throw damaged(name, digest);
   }
 
   /** A file whose name says no digest, such as a layer that docker saved: hashed while it is stored. */

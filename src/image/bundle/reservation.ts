@@ -9,9 +9,6 @@ export class Reservation implements Disposable {
   readonly #shelf: Pick<Shelf, 'room' | 'content'>;
   readonly #name: string;
   readonly #claims = new Map<Digest, Claim>();
-  #listed:
-    | { readonly lock: Lock; readonly content: ReadonlyMap<Digest, LockedContent> }
-    | undefined;
 
   constructor(shelf: Pick<Shelf, 'room' | 'content'>, name: string) {
     this.#shelf = shelf;
@@ -60,14 +57,6 @@ export class Reservation implements Disposable {
     const claim = await this.#shelf.room.claim(standIn, size, 'removed');
     if (claim === undefined) throw this.noRoom(name, size);
     return { [Symbol.dispose]: () => claim.end(0) };
-  }
-
-  listed(lock: Lock, digest: Digest): LockedContent | undefined {
-    if (this.#listed?.lock !== lock) {
-      const content = new Map(lock.content.map((one) => [one.digest, one]));
-      this.#listed = { lock, content };
-    }
-    return this.#listed.content.get(digest);
   }
 
   noRoom(what: string, size: number): RegistryError {
