@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { cp, mkdir, readFile, readdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { layerOf } from './fixtures/layer-builder.ts';
 import { startRegistry } from './fixtures/registry.ts';
@@ -161,6 +162,19 @@ test('an example runs a mirror', async () => {
     const { stdout } = await example(3, image, 'store');
     assert.equal(stdout, `${manifest.digest} ${result}\n`);
   }
+});
+
+test('large content is hashed on a thread of the installed package', async () => {
+  const hashing = path.join(project.path, 'node_modules/layover/dist/core/hashing.js');
+  const code = `
+    import { runningHash } from ${JSON.stringify(pathToFileURL(hashing).href)};
+    const hash = runningHash('sha256', 1e9);
+    const seen = hash.update(new Uint8Array(1e6));
+    console.log(seen instanceof Promise, await hash.digest());
+  `;
+  const { stdout } = await inProject(process.execPath, ['--input-type=module', '-e', code]);
+  const digest = createHash('sha256').update(new Uint8Array(1e6)).digest('hex');
+  assert.equal(stdout, `true sha256:${digest}\n`);
 });
 
 test('an installed package has its programs', async () => {

@@ -53,7 +53,8 @@ export class HashThread implements AsyncDisposable {
     quiet(this.#ask({ type: 'begin', id, algorithm }));
     let open = true;
     return {
-      update: async (bytes) => void (await this.#ask({ type: 'update', id, bytes })),
+      update: async (bytes) =>
+        void (await this.#ask({ type: 'update', id, bytes: visible(bytes) })),
       digest: async () => `${algorithm}:${await this.#ask({ type: 'digest', id })}` as Digest,
       [Symbol.dispose]: () => {
         if (open) quiet(this.#ask({ type: 'end', id }));
@@ -86,6 +87,12 @@ export class HashThread implements AsyncDisposable {
     this.#failure ??= new RegistryError('UNKNOWN', message, { cause });
     for (const { reject } of this.#waiting.splice(0)) reject(this.#failure);
   }
+}
+
+/** A message has all of the memory that bytes lie in, shared or copied. */
+function visible(bytes: Uint8Array): Uint8Array {
+  const all = bytes.buffer instanceof SharedArrayBuffer || bytes.length === bytes.buffer.byteLength;
+  return all ? bytes : Uint8Array.from(bytes);
 }
 
 /** Whoever waits for the next answer learns of a failure. */
