@@ -33,8 +33,7 @@ export function bundlesOf(configOf: (choices: Choices) => Promise<Config>): Bund
       const text = lock === undefined ? undefined : formatLock(await readLock(lock)).toString();
       const query = { name: file, lock: text, as, platforms, tags };
       const server = await serverOn(new Paths(config.storage.path));
-      // What is sent to a server is not taken the moment that it is asked for.
-      const { size, bytes } = await archiveBytes(file, server === undefined ? 'reused' : 'owned');
+      const { size, bytes } = await archiveBytes(file, 'reused');
       begin(size);
       const counted = tally(bytes, progress);
       return server === undefined

@@ -13,7 +13,8 @@ import { errorIn, type Server } from './admin-client.ts';
 export type ImportedThere = Omit<Imported, 'places'>;
 
 /**
- * Has a server import an archive, which is sent as fast as the server takes it.
+ * Has a server import an archive, which is sent as fast as the server takes it. A chunk is of no more use to
+ * it once it asks for the one after the next.
  * @throws RegistryError what the server said, STORAGE_UNAVAILABLE if it went away
  */
 export async function importThrough(
@@ -49,13 +50,14 @@ async function send(
     () => (over = true),
     () => (over = true),
   );
-  const write = async (chunk: Uint8Array | string): Promise<void> => {
-    if (!sent.write(chunk)) await Promise.race([once(sent, 'drain').catch(() => {}), end]);
-  };
-  await write(`${JSON.stringify(query)}\n`);
+  // What goes wrong with it is told by the answer, or by there being none.
+  const write = (chunk: Uint8Array | string): Promise<void> =>
+    new Promise((resolve) => void sent.write(chunk, () => resolve()));
+  let leaving = write(`${JSON.stringify(query)}\n`);
   for await (const chunk of bytes) {
+    await Promise.race([leaving, end]);
     if (over) return;
-    await write(chunk);
+    leaving = write(chunk);
   }
   sent.end();
 }

@@ -13,7 +13,10 @@ export interface ContentShape {
   readonly stretches: readonly Stretch[];
 }
 
-const LARGEST_CHUNK = 256 * 1024;
+/** Bytes; what is there to be read may be handed on in one piece. */
+const LARGEST_CHUNK = 1024 * 1024;
+
+const LARGEST_HOLE = 256 * 1024;
 
 /** The data of one entry, read at most once, and passed over as far as it was not read. */
 export class TarContent {
@@ -90,7 +93,7 @@ export class TarContent {
 }
 
 function* zeros(count: number): Generator<Uint8Array, void, undefined> {
-  for (let left = count; left > 0; left -= LARGEST_CHUNK) {
-    yield new Uint8Array(Math.min(left, LARGEST_CHUNK));
+  for (let left = count; left > 0; left -= LARGEST_HOLE) {
+    yield new Uint8Array(Math.min(left, LARGEST_HOLE));
   }
 }

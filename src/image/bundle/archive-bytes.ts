@@ -11,6 +11,9 @@ import { padding, tarHeader, TRAILER } from '../archive/tar-write.ts';
 /** Bytes read at a time. */
 const CHUNK = 1024 * 1024;
 
+/** Chunks in memory: the two that their reader may still have, and the one that is read ahead. */
+const IN_USE = 3;
+
 /** An archive as it is to be imported. */
 export interface ArchiveBytes {
   /** Bytes to come, as far as they are known. */
@@ -18,7 +21,7 @@ export interface ArchiveBytes {
   readonly bytes: AsyncIterable<Uint8Array>;
 }
 
-/** Whether chunks belong to whoever gets them, or are read over once the one after the next is asked for. */
+/** Whether chunks belong to whoever gets them, or may be read over once two more were asked for. */
 export type Chunks = 'owned' | 'reused';
 
 /**
@@ -78,7 +81,7 @@ async function* chunks(content: Content, wanted: Chunks = 'owned'): AsyncGenerat
   const read = (position: number): Promise<Uint8Array> => {
     const length = Math.min(CHUNK, size - position);
     // Megabytes that are allocated and dropped cost more in collecting them than in reading them.
-    const spare = buffers.length === 2 ? buffers.shift() : undefined;
+    const spare = buffers.length === IN_USE ? buffers.shift() : undefined;
     const into = spare ?? Buffer.allocUnsafeSlow(Math.min(CHUNK, size));
     if (wanted === 'reused') buffers.push(into);
     return open.read(position, into.subarray(0, length));
