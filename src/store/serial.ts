@@ -12,12 +12,25 @@ export class Serial {
     return settled;
   }
 
-  /** Runs the task in its turn at all of the keys, which it waits for in one order, whoever asks. */
-  runAll<T>(keys: readonly string[], task: () => Promise<T>): Promise<T> {
-    const ordered = [...new Set(keys)].toSorted();
-    return ordered.reduceRight<() => Promise<T>>(
-      (inner, key) => () => this.run(key, inner),
-      task,
-    )();
+  /** Runs the task in its turn at all of the keys, for which it waits in one order, whoever asks. */
+  async runAll<T>(keys: readonly string[], task: () => Promise<T>): Promise<T> {
+    const held: (() => void)[] = [];
+    try {
+      for (const key of [...new Set(keys)].toSorted()) held.push(await this.#take(key));
+      return await task();
+    } finally {
+      for (const release of held) release();
+    }
+  }
+
+  /** Settles when it is the caller's turn, which lasts until what it gives is called. */
+  #take(key: string): Promise<() => void> {
+    const turn = Promise.withResolvers<() => void>();
+    const over = Promise.withResolvers<void>();
+    void this.run(key, () => {
+      turn.resolve(over.resolve);
+      return over.promise;
+    });
+    return turn.promise;
   }
 }

@@ -91,8 +91,9 @@ async function unwantedIn(
   const left = closures.flatMap(({ leftOut }) => leftOut);
   const unknown = left.some(({ why }) => why === 'not stored');
   if (unknown || closures.some(({ missing }) => missing.length > 0)) return new Set();
-  const isWanted = (digest: Digest): boolean => closures.some(({ content }) => content.has(digest));
-  return new Set(left.map(({ digest }) => digest).filter((digest) => !isWanted(digest)));
+  const unwanted = new Set(left.map(({ digest }) => digest));
+  for (const { content } of closures) for (const digest of content.keys()) unwanted.delete(digest);
+  return unwanted;
 }
 
 /** As if everything that the lock lists were here already, but for manifests that are not. */
