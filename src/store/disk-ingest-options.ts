@@ -9,6 +9,8 @@ export interface DiskIngestOptions {
   readonly growing: string;
   readonly final: string;
   readonly buffers: Buffers;
+  /** `here`: no other thread hashes, which would take some 20 MB more; `anywhere` if left out. */
+  readonly hashing?: 'here' | 'anywhere';
   /** Sets room aside for content of so many bytes; `undefined`: it is passed on without being stored. */
   readonly claim: (size: number) => Promise<Claim | undefined>;
   /** Disposed when nobody writes or reads the file any more. */

@@ -1,5 +1,4 @@
 import { rm } from 'node:fs/promises';
-import { algorithmOf } from '../core/digest.ts';
 import { asError, RegistryError } from '../core/errors.ts';
 import { spanOf, type Range } from '../core/range.ts';
 import type { Blob } from '../core/source.ts';
@@ -42,7 +41,7 @@ export class DiskIngest implements Ingest {
     this.#accepted = offset;
     this.#growth = new Growth(offset);
     this.#refused = file === undefined;
-    this.#hash = new IngestHash(algorithmOf(options.digest), file, options.buffers);
+    this.#hash = new IngestHash(file, options);
     this.#batcher = new Batcher(options.buffers, async (block) => {
       try {
         await this.#keep(block);

@@ -1,8 +1,11 @@
-import { Hasher, type Algorithm, type Digest } from '../core/digest.ts';
+import { algorithmOf, Hasher, type Algorithm, type Digest } from '../core/digest.ts';
 import { runningHash } from '../core/hashing.ts';
-import type { RunningHash } from '../core/running-hash.ts';
+import { hashHere, type RunningHash } from '../core/running-hash.ts';
 import type { Buffers } from './buffers.ts';
+import type { DiskIngestOptions } from './disk-ingest-options.ts';
 import type { SharedFile } from './shared-file.ts';
+
+export type IngestHashOptions = Pick<DiskIngestOptions, 'digest' | 'buffers' | 'hashing'>;
 
 /** The hash of content that grows in a file; elsewhere from where the file cannot take it on. */
 export class IngestHash implements Disposable {
@@ -12,15 +15,16 @@ export class IngestHash implements Disposable {
   #running: RunningHash | undefined;
   #here: Hasher | undefined;
 
-  constructor(algorithm: Algorithm, file: SharedFile | undefined, buffers: Buffers) {
-    this.#algorithm = algorithm;
+  constructor(file: SharedFile | undefined, options: IngestHashOptions) {
+    this.#algorithm = algorithmOf(options.digest);
     this.#file = file;
-    this.#buffers = buffers;
+    this.#buffers = options.buffers;
+    this.#running = options.hashing === 'here' ? hashHere(this.#algorithm) : undefined;
   }
 
   /** Content of `size` bytes, of which the file has `length`. @throws RegistryError STORAGE_UNAVAILABLE */
   async begin(size: number, length: number): Promise<void> {
-    this.#running = runningHash(this.#algorithm, size);
+    this.#running ??= runningHash(this.#algorithm, size);
     await this.#file?.hash(length, this.#running, this.#buffers);
   }
 

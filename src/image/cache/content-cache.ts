@@ -224,6 +224,8 @@ export class ContentCache implements AsyncDisposable {
       growing,
       final: this.#folder.blob(digest),
       leftover: 'resumable',
+      // A client is one of many programs on a machine: its memory is what counts.
+      hashing: 'here',
       window: WINDOW,
       buffers: this.#buffers,
       claim: async (size) => {

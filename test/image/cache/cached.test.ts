@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { readdir, readFile, truncate, utimes, writeFile, chmod } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -287,6 +288,21 @@ test('what passes by the cache is checked all the same', async () => {
   it.source.blob = (repository, _, range) => honest(repository, other, range);
   const reading = read(it.cached.blob(REPOSITORY, layers[0]?.digest ?? other));
   await assert.rejects(reading, { code: 'UPSTREAM_INVALID' });
+});
+
+test('a large blob is hashed without a thread of its own, for the sake of memory', async () => {
+  await using it = await world();
+  const bytes = pattern(12 * 1024 * 1024);
+  const digest = it.source.putBlob(REPOSITORY, bytes);
+  let threads = 0;
+  const onThread = (): void => void (threads += 1);
+  subscribe('worker_threads', onThread);
+  try {
+    assert.ok((await read(it.cached.blob(REPOSITORY, digest))).equals(bytes));
+  } finally {
+    unsubscribe('worker_threads', onThread);
+  }
+  assert.equal(threads, 0);
 });
 
 test('disposal ends what is under way', async () => {
