@@ -38,6 +38,29 @@ for (const processes of [2, 4]) {
   });
 }
 
+test('one whose disk takes no more leaves the other one to go on by itself', async () => {
+  await using registry = await startRegistry();
+  await using at = await session();
+  const layer = layerOf([file('large', randomBytes(3_000_000))]);
+  registry.addImage('team/app', '1', { layers: [layer] });
+  const image = `${registry.host}/team/app:1`;
+  const content = { method: 'GET', path: /\/blobs\// };
+  const held = gate();
+  registry.misbehave(content, { kind: 'hold-body', at: 500_000, gate: held });
+  const owner = at.start(['pull', '-o', 'a.tar', image], { blocks: 2000 });
+  while ((await written(at.folder, 'a.tar')) < 50_000) await turn();
+  const other = at.start(['pull', '-o', 'b.tar', image]);
+  while ((await written(at.folder, 'b.tar')) < 50_000) await turn();
+  held.open();
+  const [full, whole] = await Promise.all([owner.ran, other.ran]);
+  assert.equal(full.code, 1);
+  assert.match(full.error, /cannot write/);
+  assert.equal(whole.code, 0, whole.error);
+  assert.match(whole.error, /from another process/);
+  assert.ok((await readFile(path.join(at.folder, 'b.tar'))).includes(layer));
+  assert.deepEqual(await at.files(), ['b.tar']);
+});
+
 /** Bytes of an archive that is on its way. */
 async function written(folder: string, name: string): Promise<number> {
   const [partial] = await Array.fromAsync(glob(`.${name}.*.partial`, { cwd: folder }));
