@@ -27,7 +27,8 @@ const MOST_HARD_LINKS = 40;
 /**
  * Opens the file that a container would see: newest layer first, deletions heeded, links of both
  * kinds followed across layers. Layers below the one that has it are never touched. Where that layer
- * has the path twice the first one counts, since finding out would mean to read the rest.
+ * has the path twice the first one counts, since finding out would mean to read the rest; where a link that
+ * stands behind both led there, it is the later one.
  * @throws RegistryError FILE_UNKNOWN when there is no such file, or it is none: a folder, a device
  */
 export async function openFile(
