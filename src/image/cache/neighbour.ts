@@ -10,9 +10,15 @@ import { streamed } from '../../store/streamed.ts';
 const SHORTEST = 5;
 const LONGEST = 100;
 
+/**
+ * Bytes a second of waiting. What gives less hangs, or is held up by something that need not concern
+ * others. A line that is just slow gives more: there a second request would take from the first.
+ */
+const SLOWEST = 16 * 1024;
+
 /** Thrown to whoever reads a neighbour's file when no more of it is to be expected. */
 export class NeighbourLost extends Error {
-  /** `ended`: nobody writes the file any more. `stalled`: somebody may, and did not for too long. */
+  /** `ended`: nobody writes the file any more. `stalled`: somebody may, and did hardly for too long. */
   readonly reason: 'ended' | 'stalled';
   /** The file. */
   readonly file: string;
@@ -30,7 +36,7 @@ export interface NeighbourOptions {
   readonly name: string;
   /** Whether that process has ended. */
   readonly gone: () => boolean;
-  /** Milliseconds without a byte after which it is not waited for any longer. */
+  /** Milliseconds of waiting for hardly a byte after which it is not waited for any longer. */
   readonly patience: number;
   readonly buffers: Buffers;
 }
@@ -61,6 +67,9 @@ class Growing implements Reader, AsyncDisposable {
   readonly #handle: FileHandle;
   readonly #options: NeighbourOptions;
   readonly #stop = new AbortController();
+  /** Milliseconds waited, and bytes come, from the first byte after it was last found to be fast enough. */
+  #waited = 0;
+  #come = 0;
 
   constructor(handle: FileHandle, options: NeighbourOptions) {
     this.#handle = handle;
@@ -74,11 +83,12 @@ class Growing implements Reader, AsyncDisposable {
     let waited = 0;
     for (let wait = SHORTEST; ; wait = Math.min(2 * wait, LONGEST)) {
       const bytesRead = await this.#bytes(position, into);
-      if (bytesRead > 0) return into.subarray(0, bytesRead);
+      if (bytesRead > 0) return this.#took(into.subarray(0, bytesRead));
       if (ended) throw new NeighbourLost(name, 'ended');
-      if (waited >= patience) throw new NeighbourLost(name, 'stalled');
+      if (waited >= patience || this.#crawls()) throw new NeighbourLost(name, 'stalled');
       await delay(wait, undefined, { signal: this.#stop.signal });
       waited += wait;
+      this.#waited += wait;
       // Before the next look: what was written before the end is there then.
       ended = wait === LONGEST && (await this.#ended());
     }
@@ -87,6 +97,20 @@ class Growing implements Reader, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#handle.close();
+  }
+
+  #took(chunk: Uint8Array): Uint8Array {
+    if (this.#come === 0) this.#waited = 0;
+    this.#come += chunk.length;
+    return chunk;
+  }
+
+  /** Whether it gave too little while it was waited for as long as is patient. */
+  #crawls(): boolean {
+    if (this.#waited < this.#options.patience) return false;
+    const crawls = this.#come * 1000 < SLOWEST * this.#waited;
+    [this.#waited, this.#come] = [0, 0];
+    return crawls;
   }
 
   async #bytes(position: number, into: Buffer): Promise<number> {
