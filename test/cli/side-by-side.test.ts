@@ -4,6 +4,7 @@ import { glob, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { digestOf } from '../../src/core/digest.ts';
 import { gate } from '../fixtures/gate.ts';
 import { file, layerOf } from '../fixtures/layer-builder.ts';
 import { startRegistry } from '../fixtures/registry.ts';
@@ -59,6 +60,25 @@ test('one whose disk takes no more leaves the other one to go on by itself', asy
   assert.match(whole.error, /from another process/);
   assert.ok((await readFile(path.join(at.folder, 'b.tar'))).includes(layer));
   assert.deepEqual(await at.files(), ['b.tar']);
+});
+
+test('a layer is right while another process is sent something else for it by another registry', async () => {
+  await using wrong = await startRegistry();
+  await using right = await startRegistry();
+  await using at = await session();
+  const layer = layerOf([file('large', randomBytes(500_000))]);
+  for (const registry of [wrong, right]) registry.addImage('team/app', '1', { layers: [layer] });
+  const content = { method: 'GET', path: new RegExp(digestOf(layer)) };
+  const held = gate();
+  wrong.misbehave(content, { kind: 'flip', at: 1000 });
+  wrong.misbehave(content, { kind: 'hold-body', at: 200_000, gate: held });
+  const other = at.start(['pull', '-o', 'a.tar', `${wrong.host}/team/app:1`]);
+  while ((await written(at.folder, 'a.tar')) < 50_000) await turn();
+  const { code, error } = await at.layover(['layer', `${right.host}/team/app:1`, '0', '-o', 'lay']);
+  assert.equal(code, 0, error);
+  assert.ok((await readFile(path.join(at.folder, 'lay'))).equals(layer));
+  held.open();
+  assert.equal((await other.ran).code, 1);
 });
 
 /** Bytes of an archive that is on its way. */

@@ -78,7 +78,7 @@ class Cached implements Source {
     const held = atDigest(at) ? await this.#held(at) : undefined;
     const manifest = held ?? (await this.#source.manifest(repository, at));
     for (const { digest, size } of listed(manifest)) this.#sizes.set(digest, size);
-    if (held === undefined) await this.#keep(manifest);
+    if (held === undefined) await this.#keep(repository, manifest);
     return manifest;
   }
 
@@ -98,7 +98,7 @@ class Cached implements Source {
     const held = await this.#kept.cache.open(digest, { range, size });
     if (held !== undefined) return held;
     const part = await this.#resuming.blob(repository, digest, range);
-    return await this.#kept.gathering.follow(digest, part);
+    return await this.#kept.gathering.follow(repository, digest, part);
   }
 
   tags(repository: Repository) {
@@ -126,9 +126,11 @@ class Cached implements Source {
   }
 
   /** Only what its bytes alone say everything of. */
-  async #keep({ bytes, descriptor: { digest, mediaType } }: Manifest): Promise<void> {
+  async #keep(repository: Repository, manifest: Manifest): Promise<void> {
+    const { bytes, descriptor } = manifest;
+    const { digest, mediaType } = descriptor;
     if (digestOf(bytes, algorithmOf(digest)) !== digest || mediaTypeOf(bytes) !== mediaType) return;
-    await using ingest = await this.#kept.cache.ingest(digest);
+    await using ingest = await this.#kept.cache.ingest(repository, digest);
     if (!ingest.storing) return;
     try {
       await ingest.expect(bytes.length);

@@ -6,6 +6,7 @@ import type { Digest } from '../../core/digest.ts';
 import { asError, RegistryError } from '../../core/errors.ts';
 import { spanOf } from '../../core/range.ts';
 import { rewrap } from '../../core/rewrap.ts';
+import type { Repository } from '../../core/reference.ts';
 import type { Blob } from '../../core/source.ts';
 import { Buffers } from '../../store/buffers.ts';
 import { DiskIngest } from '../../store/disk-ingest.ts';
@@ -41,7 +42,7 @@ export interface CacheOptions {
   readonly maxSize: number;
   /** Bytes of the disk that are left to others: with fewer free nothing is kept. 256 MiB if left out. */
   readonly minFree?: number;
-  /** Milliseconds without a byte after which another process's download is not waited for; 5000 if left out. */
+  /** Milliseconds with hardly a byte after which another process's download is not waited for; 5000 if left out. */
   readonly patience?: number;
   readonly buffers?: Buffers;
   readonly observe?: (event: CacheEvent) => void;
@@ -148,12 +149,14 @@ export class ContentCache implements AsyncDisposable {
   }
 
   /**
-   * Takes content in, going on with what an attempt that ended left, of this process or of another.
-   * No other process waits for it.
+   * Takes content in, going on with what an attempt that ended left, of this process or of another,
+   * from the same repository. No other process waits for it.
    */
-  async ingest(digest: Digest): Promise<Ingest> {
+  async ingest(repository: Repository, digest: Digest): Promise<Ingest> {
     const writing = await this.#write();
-    const growing = await this.#tried('claim', async () => writing?.partials.apart(digest));
+    const growing = await this.#tried('claim', async () =>
+      writing?.partials.apart(repository, digest),
+    );
     return this.#ingest(digest, writing, growing);
   }
 

@@ -114,6 +114,7 @@ export class Fills implements AsyncDisposable {
   async #claim({ origin, digest, size, from, by }: Wanted): Promise<Begun> {
     const { cache, neighbours } = this.#options;
     const claimed = await cache.claim(digest, {
+      repository: origin.repository,
       size,
       trust: (name) => (by === 'us' ? neighbours.alone(name) : neighbours.trust(name)),
       blob: by === 'us' ? 'of-no-use' : 'perhaps-there',

@@ -1,18 +1,26 @@
+import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { algorithmOf, hexOf, type Digest } from '../../core/digest.ts';
+import type { Repository } from '../../core/reference.ts';
+
+/** Hexadecimal digits: nobody meets another repository by chance. */
+const ORIGIN = 32;
 
 /**
  * Where things are in a content cache. The folder has many owners at the same time, which is why it
  * is no store: a store has one, who holds its lock.
  *
  * ```
- * blobs/<algorithm>/<hex>                                complete, verified; each appeared by one rename
- * partial/<algorithm>-<hex>.<owner>.<number>             being written by the owner, an orphan once it is gone
- * partial/<algorithm>-<hex>.<owner>.<number>.download    the same, and on its way to its end: others follow it
- * partial/<algorithm>-<hex>.left.<owner>-<number>        an orphan from the start: its owner lives, and gave it up
- * owners/<owner>                                         locked by the process for as long as it lives
- * turn                                                   locked while somebody looks who writes what
+ * blobs/<algorithm>/<hex>                     complete, verified; each appeared by one rename
+ * partial/<content>.<owner>.<number>          being written by the owner, an orphan once it is gone
+ * partial/<content>.<owner>.<number>.download    the same, and on its way to its end: others follow it
+ * partial/<content>.left.<owner>-<number>     an orphan from the start: its owner lives, and gave it up
+ * owners/<owner>                              locked by the process for as long as it lives
+ * turn                                        locked while somebody looks who writes what
  * ```
+ *
+ * `<content>` is `<algorithm>-<hex>-<repository>`, the last one as a hash: what has not been checked
+ * is of use to those alone who would be sent the same.
  */
 export class CacheFolder {
   readonly root: string;
@@ -39,9 +47,10 @@ export class CacheFolder {
     return path.join(this.root, 'partial');
   }
 
-  /** What all names of partial files of the digest begin with. */
-  partialPrefix(digest: Digest): string {
-    return `${algorithmOf(digest)}-${hexOf(digest)}.`;
+  /** What all names of partial files of the digest begin with that come from the repository. */
+  partialPrefix({ host, path: name }: Repository, digest: Digest): string {
+    const hash = createHash('sha256').update(`${host}/${name}`).digest('hex');
+    return `${algorithmOf(digest)}-${hexOf(digest)}-${hash.slice(0, ORIGIN)}.`;
   }
 
   get owners(): string {

@@ -1,5 +1,6 @@
 import type { Digest } from '../../core/digest.ts';
 import { asError } from '../../core/errors.ts';
+import type { Repository } from '../../core/reference.ts';
 import type { Blob } from '../../core/source.ts';
 import type { Ingest } from '../../store/store.ts';
 import type { ContentCache } from './content-cache.ts';
@@ -18,7 +19,7 @@ export class Gathering implements AsyncDisposable {
   }
 
   /** The same part, which is taken in as it is read where it is the next one. */
-  async follow(digest: Digest, part: Blob): Promise<Blob> {
+  async follow(repository: Repository, digest: Digest, part: Blob): Promise<Blob> {
     const { span, size } = part;
     const known = this.#begun.get(digest);
     if (known?.busy === true) return part;
@@ -32,7 +33,7 @@ export class Gathering implements AsyncDisposable {
       await using undone = new AsyncDisposableStack();
       undone.use(part);
       await known?.give();
-      await gathered.open(() => this.#cache.ingest(digest));
+      await gathered.open(() => this.#cache.ingest(repository, digest));
       undone.move();
     }
     const release = (): void => {

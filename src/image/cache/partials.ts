@@ -2,6 +2,7 @@ import { closeSync, openSync, readdirSync, renameSync, rmSync, statSync } from '
 import path from 'node:path';
 import type { Digest } from '../../core/digest.ts';
 import { systemCode } from '../../core/errors.ts';
+import type { Repository } from '../../core/reference.ts';
 import { isGone } from '../owner.ts';
 import { isDownload, ownerOf, type CacheFolder } from './folder.ts';
 import type { Turn } from './turn.ts';
@@ -28,6 +29,8 @@ interface Partial {
 }
 
 export interface ClaimOptions {
+  /** Where it would be asked for: what comes from elsewhere is left alone. */
+  readonly repository: Repository;
   /** What the living file of that name is good for. */
   readonly trust: (name: string) => Trust;
   /** Whether the blob may have come meanwhile, or was found to be of no use. */
@@ -50,12 +53,12 @@ export class Partials {
   }
 
   /**
-   * Settles who fetches the digest to its end. Of several processes that ask at once it is one, as each
-   * has a turn; the others follow that one for as long as they trust it.
+   * Settles who fetches the digest to its end. Of several processes that ask for it in one repository
+   * at once it is one, as each has a turn; the others follow that one for as long as they trust it.
    */
-  claim(digest: Digest, { trust, blob, room }: ClaimOptions): Promise<Claim> {
+  claim(digest: Digest, { repository, trust, blob, room }: ClaimOptions): Promise<Claim> {
     return this.#turn.take(() => {
-      const prefix = this.#folder.partialPrefix(digest);
+      const prefix = this.#folder.partialPrefix(repository, digest);
       const { living, orphans } = this.#others(prefix);
       const trusted = (wanted: Trust): Partial[] =>
         living.filter(({ name }) => isDownload(name) && trust(name) === wanted);
@@ -76,8 +79,8 @@ export class Partials {
   }
 
   /** A name under which content of the digest is to grow that nobody waits for, with the most that was left behind. */
-  apart(digest: Digest): string {
-    const prefix = this.#folder.partialPrefix(digest);
+  apart(repository: Repository, digest: Digest): string {
+    const prefix = this.#folder.partialPrefix(repository, digest);
     const name = this.#name(prefix, '');
     takeOver(this.#others(prefix).orphans, name);
     return name;

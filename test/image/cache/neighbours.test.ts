@@ -10,6 +10,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { digestOf, hexOf } from '../../../src/core/digest.ts';
 import { RegistryError } from '../../../src/core/errors.ts';
+import { parsePath, type Repository } from '../../../src/core/reference.ts';
 import type { Blob } from '../../../src/core/source.ts';
 import { contentCache } from '../../../src/image/cache/cached.ts';
 import { copy } from '../../../src/image/copy/copy.ts';
@@ -48,6 +49,7 @@ interface PlaceOptions {
   readonly hangAt?: number;
   readonly gate?: Gate;
   readonly bytes?: Buffer;
+  readonly repository?: Repository;
 }
 
 /** A folder, and caches in it that know of each other what processes do. */
@@ -56,10 +58,11 @@ async function world() {
   const folder = stack.use(await temporaryFolder()).path;
   const place = (options: PlaceOptions = {}): Place => {
     const { patience = NEVER, maxSize = 2 ** 40, hangAt, bytes = BYTES } = options;
+    const { repository = REPOSITORY } = options;
     const source = new MemorySource();
-    const digest = source.putBlob(REPOSITORY, bytes);
+    const digest = source.putBlob(repository, bytes);
     const honest = source.blob.bind(source);
-    source.blob = (repository, _, range) => honest(repository, digest, range);
+    source.blob = (asked, _, range) => honest(asked, digest, range);
     const positions: number[] = [];
     source.behave({
       before: async (position) => {
@@ -69,7 +72,7 @@ async function world() {
     });
     const cache = stack.use(contentCache({ folder, maxSize, minFree: 0, patience }));
     const cached = cache.over(source);
-    return { source, cache, positions, blob: () => cached.blob(REPOSITORY, DIGEST) };
+    return { source, cache, positions, blob: () => cached.blob(repository, DIGEST) };
   };
   const partials = () => readdir(path.join(folder, 'partial'));
   return { folder, place, partials, [Symbol.asyncDispose]: () => stack.disposeAsync() };
@@ -331,6 +334,51 @@ test('an owner that is sent something else: who follows it fails with it, and is
   await using right = await other.blob();
   assert.ok((await collect(right.body)).equals(BYTES));
 });
+
+for (const [what, repository] of [
+  ['registry', { ...REPOSITORY, host: 'other.test' }],
+  ['repository', { ...REPOSITORY, path: parsePath('other/app') }],
+] as const) {
+  test(`what another ${what} sends wrong is no concern of this one's`, async () => {
+    await using it = await world();
+    const hung = gate();
+    const bytes = pattern(SIZE, 9);
+    const owner = it.place({ hangAt: HANG, gate: hung, bytes, repository });
+    await using first = await owner.blob();
+    const restOfFirst = await begun(first, HANG);
+    const other = it.place();
+    await using blob = await other.blob();
+    const rest = await begun(blob, HANG);
+    hung.open();
+    const [theirs, ours] = await Promise.allSettled([restOfFirst(), rest()]);
+    assert.equal(theirs.status, 'rejected');
+    assert.ok(ours.status === 'fulfilled' && ours.value.equals(BYTES));
+    assert.equal(other.positions.length, SIZE / CHUNK);
+  });
+
+  test(`nor is what one has left behind that was sent it by another ${what}`, async () => {
+    await using it = await world();
+    const hung = gate();
+    const owner = it.place({ bytes: pattern(SIZE, 9), repository });
+    owner.source.behave({
+      before: async (position) => {
+        if (position < HANG) return;
+        await hung.opened;
+        throw new RegistryError('UPSTREAM_UNAVAILABLE', 'it was closed');
+      },
+    });
+    const first = await owner.blob();
+    await begun(first, HANG);
+    await first[Symbol.asyncDispose]();
+    hung.open();
+    await owner.cache[Symbol.asyncDispose]();
+    assert.equal((await it.partials()).length, 1);
+    const other = it.place();
+    await using blob = await other.blob();
+    assert.ok((await collect(blob.body)).equals(BYTES));
+    assert.equal(other.positions[0], 0);
+  });
+}
 
 test('one that stands still with something else is no trap', async () => {
   await using it = await world();
