@@ -26,6 +26,7 @@ before(async () => {
   here = stack.use(await world());
   const platforms = ['amd64', 'arm64'].map((architecture) => ({ os: 'linux', architecture }));
   image = putImage(here.registry, 'user/app', 'v1', [BASE, TOP]);
+  putImage(here.registry, 'team/part/app', 'v1', [BASE, TOP]);
   const [first, second] = [[BASE, TOP], [BASE]].map((layers, index) =>
     putImage(here.registry, 'user/many', undefined, layers, {
       platform: platforms[index] ?? { os: '', architecture: '' },
@@ -119,7 +120,12 @@ for (const [path, expected] of [
 
 for (const [path, status, detail] of [
   ['/peek-all?image=alpine', 400, 'Invalid image reference format'],
-  ['/peek-all?image=host:5000/user/app', 400, 'Invalid image reference format'],
+  ['/peek-all?image=host:0/user/app', 400, 'Invalid image reference format'],
+  ['/peek-all?image=user/app:', 400, 'Invalid image reference format'],
+  ['/peek-all?image=user/app@sha256:ab', 400, 'Invalid image reference format'],
+  ['/peek-all?image=http://host/user/app', 400, 'Invalid image reference format'],
+  ['/carve?image=user//app&path=/x', 400, 'Invalid image reference format'],
+  ['/fslog?image=user/App&path=/', 400, 'Invalid image reference format'],
   ['/peek-all', 422, undefined],
   ['/peek-all?image=user/app:none', 404, undefined],
   [
@@ -143,6 +149,22 @@ for (const [path, status, detail] of [
     else assert.equal(body.detail, detail);
   });
 }
+
+test('layerslayer --api reads images as the command line does: ports, segments, digests', async () => {
+  for (const name of [
+    `${here.host}/user/app:v1`,
+    `${here.host}/team/part/app:v1`,
+    'team/part/app:v1',
+    `team/part/app@${image.manifest.digest}`,
+    `${here.host}/user/app:v1@${image.manifest.digest}`,
+  ]) {
+    const named = `image=${encodeURIComponent(name)}`;
+    const carved = await got(`/carve?${named}&path=/etc/passwd`);
+    assert.deepEqual([carved.status, carved.text], [200, 'new'], name);
+    assert.equal((await got(`/peek-all?${named}`)).status, 200);
+    assert.match((await got(`/fslog?${named}&path=/etc`)).text, /etc\/passwd/);
+  }
+});
 
 test('layerslayer --api: /carve gives the file that a container would see, or that of a layer', async () => {
   const carved = await got('/carve?image=user/app:v1&path=/etc/link');

@@ -1,4 +1,6 @@
 import { isDigest } from '../../../core/digest.ts';
+import { RegistryError } from '../../../core/errors.ts';
+import type { Reference } from '../../../core/reference.ts';
 import type { Opened } from '../../../image/opened.ts';
 import { layerBytes } from '../../../image/files/layer-bytes.ts';
 import { baseOf, pathOf } from '../../../image/files/path.ts';
@@ -11,7 +13,15 @@ import { mergedLines, searchLines, singleLines } from './fslog.ts';
 import { historyLines } from './history.ts';
 import { passedThrough } from './hub.ts';
 import type { Peeked } from './peeked.ts';
-import { imageOf, platformAt, platformsIn, readTarget, targetName, type Image } from './target.ts';
+import {
+  HUB,
+  imageOf,
+  platformAt,
+  platformsIn,
+  readTarget,
+  targetName,
+  type Image,
+} from './target.ts';
 import { buildScreen, layersOf, peekScreen, platformScreen, SINGLE, WELCOME } from './walk.ts';
 
 export interface ApiOptions {
@@ -29,7 +39,6 @@ interface Asked {
   readonly held: AsyncDisposableStack;
 }
 
-const IMAGE = /^[a-zA-Z0-9][a-zA-Z0-9._-]*\/[a-zA-Z0-9][a-zA-Z0-9._-]*(:[a-zA-Z0-9._-]+)?$/;
 const REPOSITORY = /^\/repositories\/([^/]+)\/([^/]+)\/tags(?:\/([^/]+)\/(images|config))?$/;
 const PAGE = { page: undefined, page_size: undefined };
 
@@ -79,7 +88,7 @@ export class Api {
   async #repository(path: string, asked: Asked): Promise<Answer> {
     const [, owner, name, tag, what] = REPOSITORY.exec(path)?.map(unescaped) ?? [];
     if (owner === undefined || name === undefined) throw new ApiError(404, 'Not Found');
-    if (what === 'config') return await this.#config(`${owner}/${name}:${tag}`, asked);
+    if (what === 'config') return await this.#config(`${HUB}/${owner}/${name}:${tag}`, asked);
     const below = tag === undefined ? [] : [tag, 'images'];
     const segments = ['v2', 'repositories', owner, name, 'tags', ...below];
     const names = { ...PAGE, ordering: 'last_updated' };
@@ -186,9 +195,7 @@ export class Api {
   }
 
   #target(text: string) {
-    if (!IMAGE.test(text)) throw new ApiError(400, 'Invalid image reference format');
-    const { path, at } = splitImage(text);
-    const reference = readTarget(`docker.io/${path}:${at}`, this.#options.registry);
+    const reference = referenceOf(text, this.#options.registry);
     return { reference, name: targetName(reference) };
   }
 
@@ -212,9 +219,16 @@ async function forArchitecture(opened: Opened, architecture: string | null): Pro
   throw new ApiError(404, `No image for architecture ${wanted}`);
 }
 
-function splitImage(text: string): { readonly path: string; readonly at: string } {
-  const [path = '', at = 'latest'] = text.split(':');
-  return { path, at };
+/** As the command line reads it, except that a namespace is needed. */
+function referenceOf(text: string, registry: string | undefined): Reference {
+  const detail = 'Invalid image reference format';
+  if (!text.includes('/')) throw new ApiError(400, detail);
+  try {
+    return readTarget(text, registry);
+  } catch (cause) {
+    if (!(cause instanceof RegistryError)) throw cause;
+    throw new ApiError(400, detail, { cause });
+  }
 }
 
 function unescaped(text: string | undefined): string | undefined {

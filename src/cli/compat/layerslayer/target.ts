@@ -10,7 +10,8 @@ import { parseReference } from '../../../image/location.ts';
 import type { Opened } from '../../../image/opened.ts';
 import { normalHost } from '../../../upstream/docker-host.ts';
 
-const HUB = 'docker.io';
+/** The registry of names that tell of none. */
+export const HUB = 'docker.io';
 
 /** What makes the tool end with 1; the message is the whole line. */
 export class Refusal extends Error {
