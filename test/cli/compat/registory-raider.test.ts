@@ -316,6 +316,16 @@ test('registory-raider: no repositories, no layers: there is nothing to be asked
   assert.match(out, /\nfsLayers \(0 total\):\n-{50}\n\n$/);
 });
 
+test('registory-raider: a repository of which every image is gone has no tags', async () => {
+  await using here = await world();
+  putImage(here.registry, 'gone', 'v1', LAYERS);
+  const body = { errors: [{ code: 'NAME_UNKNOWN', message: 'repository name not known' }] };
+  here.registry.misbehave({ path: /tags\/list/ }, { kind: 'status', status: 404, body });
+  const { code, out, error } = await raided(here, '1');
+  assert.deepEqual([code, error], [0, '']);
+  assert.match(out, /\nTags for: gone\n +Total: +0\n/);
+});
+
 test('registory-raider goes on after a layer that fails, and ends with 1', async () => {
   await using here = await world();
   const { layers } = put(here);

@@ -1,4 +1,5 @@
 import type { Digest } from '../../../core/digest.ts';
+import { RegistryError } from '../../../core/errors.ts';
 import { parsePath, parseTag, type Repository, type Tag } from '../../../core/reference.ts';
 import type { Source } from '../../../core/source.ts';
 import type { Chosen } from '../../../image/choose.ts';
@@ -57,7 +58,7 @@ export async function registoryRaider(line: readonly string[], context: Context)
 /** From the tags of a repository on. */
 async function raid(source: Source, repository: Repository, context: Context): Promise<number> {
   const { output } = context;
-  const { items } = await source.tags(repository);
+  const items = await tagsOf(source, repository);
   output.out(tagsScreen(repository.path, items));
   if (items.length === 0) return 0;
   const answer = await askItem('tag', items, context);
@@ -75,6 +76,16 @@ async function raid(source: Source, repository: Repository, context: Context): P
   const image = { source, repository, layers };
   const wanted = { image, tag, positions: positions.value, folder: folder.value };
   return await saveLayers(wanted, context);
+}
+
+/** What the catalog lists has no tags any more where registries do not know it otherwise. */
+async function tagsOf(source: Source, repository: Repository): Promise<readonly Tag[]> {
+  try {
+    return (await source.tags(repository)).items;
+  } catch (error) {
+    if (error instanceof RegistryError && error.code === 'NAME_UNKNOWN') return [];
+    throw error;
+  }
 }
 
 async function pictureOf(source: Source, repository: Repository, tag: Tag): Promise<Pictured> {
