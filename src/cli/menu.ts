@@ -18,8 +18,8 @@ export interface Menu {
 const PAGE = 20;
 
 /**
- * Asks one line. `undefined`: nothing more will be answered, since the lines have ended or the user
- * has interrupted the question.
+ * Asks one line. `undefined`: nothing more will be answered, since the lines have ended.
+ * @throws where the user interrupts the question
  */
 export async function ask(
   question: string,
@@ -30,9 +30,8 @@ export async function ask(
     if (line === undefined) output.error('\n');
     return line?.trim();
   } catch (error) {
-    if (!interruption.aborted) throw error;
-    output.error('\n');
-    return undefined;
+    if (interruption.aborted) output.error('\n');
+    throw error;
   }
 }
 

@@ -180,7 +180,11 @@ test(
     const program = fileURLToPath(new URL('../../bin/layover', import.meta.url));
     const env = { PATH: process.env['PATH'] ?? '', HOME: there.at('.'), TERM: 'xterm' };
     const command = [program, 'browse', `http://${there.host}`];
-    for (const leave of ['q\r', '\u0003', '\u0004']) {
+    for (const [leave, code] of [
+      ['q\r', 0],
+      ['\u0003', 130],
+      ['\u0004', 0],
+    ] as const) {
       await using terminal = pseudoTerminal(command, { env, cwd: there.at('.') });
       await terminal.shows('repository (');
       terminal.type('many\r');
@@ -204,7 +208,7 @@ test(
       await terminal.shows('60 entries');
       await terminal.shows('q quit: ');
       terminal.type(leave);
-      assert.equal(await terminal.ended, 0, terminal.shown);
+      assert.equal(await terminal.ended, code, terminal.shown);
     }
   },
 );
