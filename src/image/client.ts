@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { RegistryError } from '../core/errors.ts';
 import type { Source } from '../core/source.ts';
@@ -161,9 +162,13 @@ async function readTls(options: ClientOptions): Promise<TlsOptions | undefined> 
   }
   if (cacert === undefined && cert === undefined && insecure === undefined) return undefined;
   const files = {
-    ...(cacert !== undefined && { ca: await readPem('--cacert', cacert) }),
-    ...(cert !== undefined && { cert: await readPem('--cert', cert) }),
-    ...(key !== undefined && { key: await readPem('--key', key) }),
+    ...(cacert !== undefined && {
+      ca: await readPem('--cacert', cacert, 'certificate'),
+    }),
+    ...(cert !== undefined && {
+      cert: await readPem('--cert', cert, 'certificate'),
+    }),
+    ...(key !== undefined && { key: await readPem('--key', key, 'private key') }),
   };
   try {
     process.getBuiltinModule('node:tls').createSecureContext(files);
@@ -175,13 +180,25 @@ async function readTls(options: ClientOptions): Promise<TlsOptions | undefined> 
   return { ...files, insecureSkipVerify: insecure === true };
 }
 
-async function readPem(flag: string, file: string): Promise<string> {
+async function readPem(flag: string, file: string, what: keyof typeof PEM): Promise<string> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');
   } catch (cause) {
     throw new RegistryError('REQUEST_INVALID', `${flag}: ${file} cannot be read`, { cause });
   }
-  if (text.includes('-----BEGIN ')) return text;
-  throw new RegistryError('REQUEST_INVALID', `${flag}: ${file} holds nothing in PEM`);
+  if (PEM[what](text)) return text;
+  throw new RegistryError('REQUEST_INVALID', `${flag}: ${file} holds no ${what} in PEM`);
 }
+
+/** Whether there is one. Roots that cannot be read would be passed over, and the registry be blamed. */
+const PEM = {
+  certificate(text: string): boolean {
+    try {
+      return text.includes('-----BEGIN ') && new X509Certificate(text).raw.length > 0;
+    } catch {
+      return false;
+    }
+  },
+  'private key': (text: string): boolean => /-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----/.test(text),
+};

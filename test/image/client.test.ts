@@ -58,6 +58,8 @@ test('TLS: trusted, not checked, or refused with the flags that help; never plai
   await fails(tags({}), 'UPSTREAM_UNAVAILABLE', /--cacert FILE.*--insecure/);
 });
 
+const DAMAGED = '-----BEGIN CERTIFICATE-----\nxxxx\n-----END CERTIFICATE-----\n';
+
 test('a client certificate is shown; files that are missing, damaged or alone are told', async () => {
   await using folder = await temporaryFolder();
   const authority = certificateAuthority();
@@ -81,8 +83,12 @@ test('a client certificate is shown; files that are missing, damaged or alone ar
   const wrong = [
     [{ cert }, /--cert and --key belong together/],
     [{ cacert: `${cacert}.not` }, /--cacert: .*cannot be read/],
-    [{ cacert: await file('text', 'x') }, /nothing in PEM/],
+    [{ cacert: await file('text', 'x') }, /holds no certificate in PEM/],
     [{ cert, key: other }, /do not belong together/],
+    [{ cacert: key }, /--cacert: .*key\.pem holds no certificate/],
+    [{ cacert: await file('damaged', DAMAGED) }, /--cacert: .*damaged holds no certificate/],
+    [{ cert: key, key }, /--cert: .*key\.pem holds no certificate/],
+    [{ cert, key: cert }, /--key: .*cert\.pem holds no private key/],
   ] as const;
   for (const [options, words] of wrong) {
     await using bad = client(options);
