@@ -36,7 +36,7 @@ export class Line {
     this.#circuit = circuit;
   }
 
-  /** Whether the endpoint has ever answered. */
+  /** Whether the endpoint has ever answered anything but 400: that is what one with TLS says to who speaks none. */
   get answered(): boolean {
     return this.#answered;
   }
@@ -78,7 +78,7 @@ export class Line {
       addresses.checkUrl(request.url);
       const response = await exchange(dispatcher, request, patience, meter);
       if (own) {
-        this.#answered = true;
+        this.#answered ||= response.status !== 400;
         this.#circuit.succeeded();
       }
       return response;

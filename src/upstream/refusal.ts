@@ -61,12 +61,16 @@ export async function refusal(
     const message = `${at}: the upstream answered ${status}; try again later`;
     return new UpstreamError('UPSTREAM_UNAVAILABLE', message, { ...nature, retry }, later);
   }
-  const plain = status === 400 && subject.meeting === 'plain' ? `; ${hintsOf(subject).plain}` : '';
   return new UpstreamError(
     'UPSTREAM_INVALID',
-    `${at}: the upstream answered ${status}, which makes no sense here${plain}`,
+    `${at}: the upstream answered ${status}, which makes no sense here${plainly(status, subject)}`,
     nature,
   );
+}
+
+/** What may help where a server answers 400 from the start: that is what one with TLS says to who speaks none. */
+export function plainly(status: number, subject: Subject): string {
+  return status === 400 && subject.meeting === 'plain' ? `; ${hintsOf(subject).plain}` : '';
 }
 
 /** Credentials were shown, and somebody does not take them. @param reason for the events */

@@ -2,7 +2,7 @@ import type { ErrorCode } from '../core/errors.ts';
 import { saidBy, type Said } from './error-body.ts';
 import type { HttpResponse } from './exchange.ts';
 import { describe, hintsOf, UpstreamError, type Subject } from './failure.ts';
-import { refusal, type Origin } from './refusal.ts';
+import { plainly, refusal, type Origin } from './refusal.ts';
 
 /** Codes of the error document that mean to a writer what they mean here. */
 const TAKEN: ReadonlySet<string> = new Set<ErrorCode>([
@@ -52,7 +52,8 @@ export async function writeRefusal(
     return new UpstreamError('DENIED', message, nature);
   }
   const code = codeOf(status, said, subject);
-  return new UpstreamError(code, `${at}: the registry refused it with ${status}${quoted}`, nature);
+  const message = `${at}: the registry refused it with ${status}${quoted}${plainly(status, subject)}`;
+  return new UpstreamError(code, message, nature);
 }
 
 function codeOf(status: number, said: readonly Said[], subject: Subject): ErrorCode {

@@ -6,6 +6,9 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { connect as connectClient } from '../../src/compose/client.ts';
 import { RegistryError } from '../../src/core/errors.ts';
+import { manifestOf } from '../../src/core/manifest.ts';
+import { MEDIA_TYPES } from '../../src/core/media-type.ts';
+import { parsePath, parseTag } from '../../src/core/reference.ts';
 import { client, type ClientOptions } from '../../src/image/client.ts';
 import { certificateAuthority } from '../fixtures/certificate.ts';
 import { startRegistry } from '../fixtures/registry.ts';
@@ -63,6 +66,20 @@ test('a registry on this machine that wants a client certificate is never spoken
     assert.match(await told(options), /--cert FILE and --key FILE show one/);
   }
   assert.match(await told({ plainHttp: true }), /answered 400.*leave out --plain-http/);
+  await using plain = client({ plainHttp: true, retries: 0 });
+  const opened = await plain.registry(front.host);
+  const repository = { host: front.host, path: parsePath('team/app') };
+  const manifest = manifestOf(
+    Buffer.from('{"schemaVersion":2,"config":{},"layers":[]}'),
+    MEDIA_TYPES.ociManifest,
+  );
+  for (const asked of [
+    () => opened.check(),
+    () => opened.tags(repository),
+    () => opened.sink.manifest(repository, parseTag('v1'), manifest),
+  ]) {
+    assert.match(await messageOf(asked()), / 400.*leave out --plain-http/);
+  }
 });
 
 test('credentials that are refused are called so, with where they came from', async () => {
