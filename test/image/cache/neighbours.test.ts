@@ -6,7 +6,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { digestOf, hexOf } from '../../../src/core/digest.ts';
 import { RegistryError } from '../../../src/core/errors.ts';
@@ -257,6 +257,29 @@ test('an owner that stands still is waited for so long, and its bytes are not as
   assert.equal((await owner.told('done')).digest, DIGEST);
   await once(owner.process, 'exit');
   assert.deepEqual(await readdir(path.join(folder.path, 'partial')), []);
+});
+
+test('an owner that hardly gets on: who followed it goes on from there', async () => {
+  await using it = await world();
+  const owner = it.place();
+  let crawling = true;
+  owner.source.behave({
+    chunk: 64,
+    before: async (position) => {
+      if (position < HANG) return;
+      if (!crawling) throw new RegistryError('UPSTREAM_UNAVAILABLE', 'it was closed');
+      await delay(20);
+    },
+  });
+  const first = await owner.blob();
+  await begun(first, HANG);
+  const other = it.place({ patience: 300 });
+  await using blob = await other.blob();
+  const bytes = await Promise.race([collect(blob.body), delay(5000, undefined, { ref: false })]);
+  crawling = false;
+  await first[Symbol.asyncDispose]();
+  assert.ok(bytes?.equals(BYTES));
+  assert.ok((other.positions[0] ?? 0) >= HANG);
 });
 
 test('an owner that gives it up, and lives: another one goes on from there', async () => {
