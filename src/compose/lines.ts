@@ -4,8 +4,10 @@ import { LineBlocks } from './line-blocks.ts';
 /** Bytes gathered for one write, and the milliseconds after which fewer are written, too. */
 const GATHERED = 16 * 1024;
 const HELD_BACK = 200;
-/** Milliseconds after which what could not be written is tried again, and for which the end waits for that. */
+/** Milliseconds after which what could not be written is tried again: to a full pipe, and otherwise. */
+const PIPE_TRIED_AGAIN = 5;
 const TRIED_AGAIN = 500;
+/** Milliseconds without a byte for which the end waits. */
 const LAST_WAIT = 2_000;
 
 export interface LinesOptions {
@@ -30,6 +32,7 @@ export class Lines implements AsyncDisposable {
   #writing = false;
   #again: NodeJS.Timeout | undefined;
   #settled: PromiseWithResolvers<void> | undefined;
+  #deadline: NodeJS.Timeout | undefined;
   #over = false;
 
   constructor(options: LinesOptions) {
@@ -56,14 +59,14 @@ export class Lines implements AsyncDisposable {
     else this.#settled?.resolve();
   }
 
-  /** Writes out what is there; what cannot be written for two seconds is given up. */
+  /** Writes out what is there; given up when for two seconds nothing of it can be written. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#settled = Promise.withResolvers();
-    const deadline = setTimeout(() => this.#settled?.resolve(), LAST_WAIT);
+    this.#deadline = setTimeout(() => this.#settled?.resolve(), LAST_WAIT);
     this.flush();
     await this.#settled.promise;
     this.#over = true;
-    clearTimeout(deadline);
+    clearTimeout(this.#deadline);
     clearTimeout(this.#again);
     process.off('exit', this.#last);
   }
@@ -74,8 +77,10 @@ export class Lines implements AsyncDisposable {
       // The descriptor may be another's by now.
       if (this.#over) return;
       const rest = without(bytes, written ?? 0);
+      if (error === null) this.#deadline?.refresh();
       if (error !== null) {
-        this.#again = setTimeout(() => this.#send(rest), TRIED_AGAIN).unref();
+        const wait = error.code === 'EAGAIN' ? PIPE_TRIED_AGAIN : TRIED_AGAIN;
+        this.#again = setTimeout(() => this.#send(rest), wait).unref();
       } else if (rest.length > 0) {
         this.#send(rest);
       } else {

@@ -101,6 +101,48 @@ test('a reader that stands still costs lines, which it is told of, and never mor
   assert.ok(kept.length * 1000 <= 2 * most + 64 * 1024, `${kept.length} lines were kept`);
 });
 
+test('a pipe that does not block is written to as fast as it is read, and lines wait for its reader', async () => {
+  await using folder = await place();
+  execFileSync('mkfifo', [folder.at('pipe')]);
+  const pipe = openSync(folder.at('pipe'), constants.O_RDWR | constants.O_NONBLOCK);
+  const reader = openSync(folder.at('pipe'), constants.O_RDONLY);
+  const count = 2_000;
+  const lines = new Lines({ to: pipe, lost });
+  for (let at = 0; at < count; at += 1) lines.write(`${String(at).padStart(999, '0')}\n`);
+  lines.flush();
+  // The pipe is full by now, and nobody reads.
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const text = untilLast(reader);
+  await lines[Symbol.asyncDispose]();
+  await promisify(write)(pipe, LAST);
+  const came = (await text).slice(0, -LAST.length).trimEnd().split('\n');
+  assert.deepEqual(
+    came.map(Number),
+    Array.from({ length: count }, (_, at) => at),
+  );
+  for (const file of [pipe, reader]) closeSync(file);
+});
+
+test('what could not be written is written when there is a way out again, whole and in order', async () => {
+  await using folder = await place();
+  execFileSync('mkfifo', [folder.at('pipe')]);
+  const nobody = openSync(folder.at('pipe'), constants.O_RDONLY | constants.O_NONBLOCK);
+  const pipe = openSync(folder.at('pipe'), constants.O_WRONLY);
+  // Without a reader a pipe refuses what is written.
+  closeSync(nobody);
+  const lines = new Lines({ to: pipe, lost });
+  lines.write('one\n');
+  lines.flush();
+  await assert.rejects(promisify(write)(pipe, 'refused'), { code: 'EPIPE' });
+  lines.write('two\n');
+  const reader = openSync(folder.at('pipe'), constants.O_RDONLY);
+  const text = untilLast(reader);
+  await lines[Symbol.asyncDispose]();
+  await promisify(write)(pipe, LAST);
+  assert.equal(await text, `one\ntwo\n${LAST}`);
+  for (const file of [pipe, reader]) closeSync(file);
+});
+
 test('a full disk delays lines, and disturbs nobody', async () => {
   const full = openSync('/dev/full', 'w');
   const lines = new Lines({ to: full, lost });
