@@ -1,5 +1,6 @@
 import { readPem } from '../config/pem.ts';
 import { readConfig, type Request } from '../config/read.ts';
+import { prepareHashing } from '../core/hashing.ts';
 import { nameForVia } from '../core/via.ts';
 import type { HostedRepositories } from '../hosted/repositories.ts';
 import { createApp } from '../http/app.ts';
@@ -217,6 +218,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     'serving',
   );
   log.flush();
+  prepareHashing();
   options.onServing?.(server.port);
   prefetching.follow(config);
 

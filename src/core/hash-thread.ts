@@ -19,7 +19,7 @@ const PROGRAM = new URL(`hash-worker${path.extname(import.meta.filename)}`, impo
  * alive only while something is asked of it. When it ends, whatever waits for it fails.
  */
 export class HashThread implements AsyncDisposable {
-  readonly #worker: Worker;
+  readonly #worker: Worker | undefined;
   readonly #waiting: PromiseWithResolvers<string>[] = [];
   #answered = false;
   #failure: RegistryError | undefined;
@@ -29,12 +29,17 @@ export class HashThread implements AsyncDisposable {
     const { Worker } = process.getBuiltinModule('node:worker_threads');
     // Not what the process was started with, which may be a program on its command line.
     const execArgv = ['--disable-warning=ExperimentalWarning'];
-    this.#worker = new Worker(program, { name: 'layover-hash', execArgv });
-    this.#worker.on('message', (answer: string) => this.#take(answer));
-    this.#worker.on('messageerror', (cause) => this.#end(cause));
-    this.#worker.on('error', (cause) => this.#end(cause));
-    this.#worker.on('exit', () => this.#end());
-    this.#worker.unref();
+    try {
+      this.#worker = new Worker(program, { name: 'layover-hash', execArgv });
+      this.#worker.on('message', (answer: string) => this.#take(answer));
+      this.#worker.on('messageerror', (cause) => this.#end(cause));
+      this.#worker.on('error', (cause) => this.#end(cause));
+      this.#worker.on('exit', () => this.#end());
+      this.#worker.unref();
+    } catch (cause) {
+      // Under a limit of threads there is none, and that is told at once.
+      this.#end(cause);
+    }
   }
 
   get ended(): boolean {
@@ -64,22 +69,22 @@ export class HashThread implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#worker.terminate();
+    await this.#worker?.terminate();
   }
 
   async #ask(asked: Asked): Promise<string> {
     if (this.#failure !== undefined) throw this.#failure;
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
-    this.#worker.postMessage(asked);
+    this.#worker?.postMessage(asked);
     const waiting = Promise.withResolvers<string>();
-    if (this.#waiting.push(waiting) === 1) this.#worker.ref();
+    if (this.#waiting.push(waiting) === 1) this.#worker?.ref();
     return waiting.promise;
   }
 
   #take(answer: string): void {
     this.#answered = true;
     this.#waiting.shift()?.resolve(answer);
-    if (this.#waiting.length === 0) this.#worker.unref();
+    if (this.#waiting.length === 0) this.#worker?.unref();
   }
 
   #end(cause?: unknown): void {

@@ -169,3 +169,11 @@ for (const how of ['waits', 'does not wait']) {
     assert.equal(printed, digest);
   });
 }
+
+test('where threads are refused, that is known at once', async () => {
+  // Refused by the constructor, as by a limit of the number of threads.
+  await using thread = new HashThread(new URL('http://nowhere.invalid/thread.mjs'));
+  assert.deepEqual([thread.ended, thread.worked], [true, false]);
+  using hash = thread.begin('sha256');
+  await assert.rejects(hash.digest(), DIED);
+});
