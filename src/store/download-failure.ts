@@ -13,6 +13,12 @@ export function isRangeInvalid(error: unknown): boolean {
   return error instanceof RegistryError && error.code === 'RANGE_INVALID';
 }
 
+/** What is here in the end is not what its digest says, as opposed to: that cannot be told. */
+export function isWrong(error: unknown): boolean {
+  const { code } = error instanceof RegistryError ? error : { code: undefined };
+  return code === 'DIGEST_INVALID' || code === 'SIZE_INVALID';
+}
+
 /** Nobody wanted it any more. */
 export function abandoned(repository: Repository, digest: Digest): RegistryError {
   return new RegistryError(
@@ -21,7 +27,7 @@ export function abandoned(repository: Repository, digest: Digest): RegistryError
   );
 }
 
-/** What came is not what was asked for. */
+/** What came is not what was asked for; or what had come before a restart has changed on the disk since. */
 export function somethingElse(
   { host }: Repository,
   digest: Digest,

@@ -8,7 +8,14 @@ import type { Served } from '../core/served.ts';
 import type { Blob } from '../core/source.ts';
 import { Audience } from './audience.ts';
 import type { ContentStore, Ingest } from './store.ts';
-import { abandoned, isOurs, isRangeInvalid, resized, somethingElse } from './download-failure.ts';
+import {
+  abandoned,
+  isOurs,
+  isRangeInvalid,
+  isWrong,
+  resized,
+  somethingElse,
+} from './download-failure.ts';
 import { Origins, type Origin } from './origins.ts';
 import { Persistence } from './persistence.ts';
 
@@ -236,8 +243,8 @@ export class Download {
   async #commit(ingest: Ingest): Promise<{ readonly stored: boolean }> {
     try {
       return await ingest.commit();
-    } catch (cause) {
-      throw somethingElse(this.repository, this.digest, cause);
+    } catch (error) {
+      throw isWrong(error) ? somethingElse(this.repository, this.digest, error) : error;
     }
   }
 
