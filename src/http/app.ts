@@ -87,6 +87,8 @@ export function createApp(options: AppOptions): MirrorApp {
     let target: Target | undefined;
     try {
       refuseAmbiguous(incoming);
+      if (!path.startsWith('/'))
+        throw new RegistryError('REQUEST_INVALID', 'the target is no path');
       target = parseTarget(url);
     } catch (error) {
       if ('shouldKeepAlive' in outgoing) outgoing.shouldKeepAlive = false;

@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, ServerResponse, type Server } from 'node:http';
 import { createSecureServer, type Http2SecureServer, type Http2Session } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -41,6 +41,10 @@ export interface RunningServer {
 /** Milliseconds; the longest idle time seen with clients is 120 s, and the server closes last. */
 const KEEP_ALIVE_TIMEOUT = 185_000;
 
+/** Requests of one connection that are answered at a time (HTTP/2), or wait for their turn (HTTP/1.1). */
+const MOST_STREAMS = 128;
+const MOST_PIPELINED = 128;
+
 const HTTP_OPTIONS = {
   // A body may take as long as it takes: only silence before it is suspicious.
   requestTimeout: 0,
@@ -56,6 +60,8 @@ const HTTP2_OPTIONS = {
   allowHTTP1: true,
   // Megabytes; the default of 10 refuses streams when a dozen blobs are under way.
   maxSessionMemory: 256,
+  // Each may hold an open file and two buffers. More than any client has layers under way at a time.
+  settings: { maxConcurrentStreams: MOST_STREAMS },
 } as const;
 
 /** @throws Error of Node, with its `code`, if it cannot listen or the certificate is unusable */
@@ -123,7 +129,7 @@ function follow(
       settle();
     });
   };
-  const handle = (incoming: Incoming, outgoing: Outgoing): void => {
+  const begin = (incoming: Incoming, outgoing: Outgoing): void => {
     const place = running.enter(outgoing);
     outgoing.on('close', () => {
       running.leave(place);
@@ -132,6 +138,7 @@ function follow(
     if (draining) endConnection(outgoing);
     app.handle(incoming, outgoing);
   };
+  const handle = inTurn(begin);
 
   server.on('connection', (socket: Socket) => keep(sockets, socket));
   server.on('session', (session: Http2Session) => keep(sessions, session));
@@ -141,6 +148,8 @@ function follow(
     endConnection(outgoing);
     handle(incoming, outgoing);
   });
+  // Nothing but being asked for a body can be expected; what else stands there is passed over.
+  server.on('checkExpectation', handle);
   server.on('clientError', (error: Error, socket: Duplex) => {
     // Behind half an answer a second one would be taken for its rest. What was answered in this turn of
     // the event loop leaves at its end, and is to come first.
@@ -164,6 +173,32 @@ function follow(
     for (const socket of sockets) socket.destroy();
     await closed;
     return { cut };
+  };
+}
+
+/**
+ * Has requests that were sent behind others on one HTTP/1.1 connection (RFC 9112 section 9.3.2) begun when
+ * their answers can leave: each may hold an open file, and a client need not read any of them. One that
+ * goes on sending is cut.
+ */
+function inTurn(begin: App['handle']): App['handle'] {
+  const waiting = new WeakMap<Socket, number>();
+  return (incoming, outgoing) => {
+    if (!(outgoing instanceof ServerResponse) || outgoing.socket !== null) {
+      begin(incoming, outgoing);
+      return;
+    }
+    const { socket } = incoming;
+    const others = waiting.get(socket) ?? 0;
+    if (others === MOST_PIPELINED) {
+      socket.destroy();
+      return;
+    }
+    waiting.set(socket, others + 1);
+    outgoing.once('socket', () => {
+      waiting.set(socket, (waiting.get(socket) ?? 1) - 1);
+      begin(incoming, outgoing);
+    });
   };
 }
 

@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { connect, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
+import {
+  connect,
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  type Settings,
+} from 'node:http2';
 import { get } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -121,6 +126,14 @@ suite('TLS', () => {
     for await (const chunk of stream) chunks.push(chunk as Buffer);
     return { headers, body: Buffer.concat(chunks) };
   }
+
+  test('a session of HTTP/2 has as many requests at a time as it was told, and no more', async () => {
+    await using mirror = await serve({}, tls());
+    const client = session(mirror.url);
+    const [settings] = (await once(client, 'remoteSettings')) as [Settings];
+    assert.equal(settings.maxConcurrentStreams, 128);
+    client.close();
+  });
 
   test('serves HTTP/2, with several blobs at once', async () => {
     await using mirror = await serve({}, tls());

@@ -110,6 +110,53 @@ suite('on the wire', () => {
     socket.destroy();
   });
 
+  test('a pipelined request is begun when those before it have been answered', async () => {
+    await using mirror = await serve();
+    const [reached, going] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    mirror.source.fault = () => {
+      reached.resolve();
+      return going.promise;
+    };
+    const socket = await dial(mirror.server.port);
+    const tags = 'GET /v2/app/tags/list HTTP/1.1\r\nHost: a\r\n\r\n';
+    socket.write(tags.repeat(100));
+    await reached.promise;
+    // What has been read by now would have been begun by now.
+    const other = await dial(mirror.server.port);
+    other.write(PING);
+    await until(other, /\{\}$/);
+    assert.equal(mirror.source.calls.length, 1);
+    going.resolve();
+    assert.equal((await mirror.recorded(101)).length, 101);
+    assert.equal(mirror.source.calls.length, 100);
+    for (const open of [socket, other]) open.destroy();
+  });
+
+  test('a client that sends request after request and reads no answer is cut', async () => {
+    await using mirror = await serve();
+    const going = Promise.withResolvers<void>();
+    mirror.source.fault = () => going.promise;
+    const socket = await dial(mirror.server.port);
+    socket.write('GET /v2/app/tags/list HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(200));
+    assert.equal(await untilClosed(socket), '');
+    assert.equal(mirror.source.calls.length, 1);
+    going.resolve();
+    assert.equal((await mirror.recorded(1)).length, 1);
+  });
+
+  test('expectations that are none of ours are passed over, and targets that are no path refused', async () => {
+    await using mirror = await serve();
+    const ask = (line: string, more = ''): Promise<string> =>
+      exchange(
+        mirror.server.port,
+        `${line} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${more}\r\n`,
+      );
+    assert.match(await ask('GET /v2/', 'Expect: the-best\r\n'), /^HTTP\/1\.1 200 [^]*\{\}$/);
+    const refused = await ask('OPTIONS *');
+    assert.match(refused, /^HTTP\/1\.1 400 /);
+    assert.equal(bodyOf(refused).errors[0]?.code, 'REQUEST_INVALID');
+  });
+
   test('a client that asks before it sends a body is told not to', async () => {
     await using mirror = await serve();
     const answer = await exchange(
