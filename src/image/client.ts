@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { RegistryError } from '../core/errors.ts';
 import type { Source } from '../core/source.ts';
@@ -194,6 +193,8 @@ async function readPem(flag: string, file: string, what: keyof typeof PEM): Prom
 /** Whether there is one. Roots that cannot be read would be passed over, and the registry be blamed. */
 const PEM = {
   certificate(text: string): boolean {
+    // Loaded for those who name such a file, and for no others.
+    const { X509Certificate } = process.getBuiltinModule('node:crypto');
     try {
       return text.includes('-----BEGIN ') && new X509Certificate(text).raw.length > 0;
     } catch {
