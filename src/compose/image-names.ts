@@ -46,6 +46,8 @@ export async function namesIn(
     workerData: wanted,
     resourceLimits: { maxOldGenerationSizeMb: MEMORY },
   });
+  // While it is being ended nobody else listens, and an error without a listener ends the process.
+  thread.on('error', () => {});
   try {
     const read = await told(thread, signal);
     if (read.kind === 'read') return read.named;

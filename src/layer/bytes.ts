@@ -89,13 +89,15 @@ export class ByteReader implements AsyncDisposable {
 
   /** Joined once, however small the chunks are. */
   async #gather(count: number): Promise<void> {
-    const chunks = [this.#chunk];
+    // Whoever reads them may fill the same memory again for the next one.
+    const chunks: Uint8Array[] = [Buffer.from(this.#chunk)];
     let length = this.#chunk.length;
     try {
       while (length < count) {
         const chunk = await this.#next();
         if (chunk === undefined) break;
-        chunks.push(chunk);
+        const last = length + chunk.length >= count;
+        chunks.push(last ? chunk : Buffer.from(chunk));
         length += chunk.length;
       }
     } finally {

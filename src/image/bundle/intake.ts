@@ -146,8 +146,11 @@ export class Intake implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#commits[Symbol.asyncDispose]();
     this.#reservation[Symbol.dispose]();
-    await this.drop(() => false);
-    for (const use of this.#uses.values()) use[Symbol.dispose]();
+    try {
+      await this.drop(() => false);
+    } finally {
+      for (const use of this.#uses.values()) use[Symbol.dispose]();
+    }
   }
 
   async #entry(entry: TarEntry): Promise<void> {
