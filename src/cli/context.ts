@@ -1,4 +1,4 @@
-import type { CacheEvent } from '../image/cache/content-cache.ts';
+import type { CacheEvent } from '../image/cache/cache-options.ts';
 import type { Client } from '../image/client.ts';
 import type { UpstreamEvent } from '../upstream/event.ts';
 import type { Actions } from './actions.ts';

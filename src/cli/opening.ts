@@ -1,5 +1,5 @@
 import { RegistryError } from '../core/errors.ts';
-import type { CacheEvent } from '../image/cache/content-cache.ts';
+import type { CacheEvent } from '../image/cache/cache-options.ts';
 import type { Client } from '../image/client.ts';
 import type { Location } from '../image/location.ts';
 import type { Opened } from '../image/opened.ts';

@@ -1,3 +1,5 @@
+import { isHosted } from '../core/hosted.ts';
+import type { Repository } from '../core/reference.ts';
 import type { Served } from '../core/served.ts';
 
 /** What a header may hold; numbers are for Content-Length. */
@@ -38,6 +40,31 @@ export function cacheStatus(served: Served | undefined): string {
 /** A `Warning` header that clients show to people (distribution specification, "Warnings"). */
 export function warning(text: string): string {
   return `299 - ${quoted(text.slice(0, LONGEST_WARNING))}`;
+}
+
+/** What the head of an answer tells besides its own fields. */
+export interface Headed {
+  readonly id: string;
+  readonly served: Served | undefined;
+  readonly repository: Repository | undefined;
+}
+
+/** Names and values in turn, which is what Node takes to the wire with the least ado. */
+export function headOf({ id, served, repository }: Headed, fields: Fields): string[] {
+  const head = [
+    'Docker-Distribution-Api-Version',
+    'registry/2.0',
+    'X-Request-Id',
+    id,
+    'Cache-Status',
+    cacheStatus(served),
+  ];
+  for (const name in fields) head.push(name, `${fields[name]}`);
+  if (repository !== undefined && !isHosted(repository)) {
+    head.push('OCI-Namespace', repository.host);
+  }
+  if (served?.warning !== undefined) head.push('Warning', warning(served.warning));
+  return head;
 }
 
 function howServed({ result, detail }: Served): string {

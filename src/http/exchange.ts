@@ -4,7 +4,7 @@ import { isHosted } from '../core/hosted.ts';
 import type { Kind } from '../core/kind.ts';
 import type { Repository } from '../core/reference.ts';
 import type { Served } from '../core/served.ts';
-import { cacheStatus, warning, type Fields } from './answer.ts';
+import { headOf, type Fields } from './answer.ts';
 import type { Failure, RequestRecord, Route } from './observe.ts';
 import { ClientGone, isThrough, type Incoming, type Outgoing, type Output } from './messages.ts';
 import type { Leaving, Turn } from './turn.ts';
@@ -101,7 +101,7 @@ export class Exchange implements Leaving {
   /** Answers at once. To HEAD the same without the body; a status without a body has none. */
   answer(status: number, fields: Fields, body?: Uint8Array | string): void {
     if (this.#closed) return;
-    const head = this.#head(fields);
+    const head = headOf(this, fields);
     if (body !== undefined) {
       this.#length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
       head.push('Content-Length', `${this.#length}`);
@@ -135,7 +135,7 @@ export class Exchange implements Leaving {
   /** Sends the head of an answer whose `length` bytes come through `write`; `end` ends it. */
   begin(status: number, fields: Fields, length: number): void {
     if (this.#closed) throw new ClientGone();
-    const head = this.#head(fields);
+    const head = headOf(this, fields);
     head.push('Content-Length', `${length}`);
     this.#length = length;
     this.#firstByte = performance.now();
@@ -190,25 +190,6 @@ export class Exchange implements Leaving {
     } else {
       outgoing.socket?.destroy();
     }
-  }
-
-  /** Names and values in turn, which is what Node takes to the wire with the least ado. */
-  #head(fields: Fields): string[] {
-    const { served, repository } = this;
-    const head = [
-      'Docker-Distribution-Api-Version',
-      'registry/2.0',
-      'X-Request-Id',
-      this.id,
-      'Cache-Status',
-      cacheStatus(served),
-    ];
-    for (const name in fields) head.push(name, `${fields[name]}`);
-    if (repository !== undefined && !isHosted(repository)) {
-      head.push('OCI-Namespace', repository.host);
-    }
-    if (served?.warning !== undefined) head.push('Warning', warning(served.warning));
-    return head;
   }
 
   #close(): void {

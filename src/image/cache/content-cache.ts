@@ -1,7 +1,5 @@
-import { chmod, constants, copyFile, open, rm, stat, truncate } from 'node:fs/promises';
-import { rmSync } from 'node:fs';
+import { open, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { FileHandle } from 'node:fs/promises';
 import type { Digest } from '../../core/digest.ts';
 import { asError, RegistryError } from '../../core/errors.ts';
 import { spanOf } from '../../core/range.ts';
@@ -14,45 +12,21 @@ import { SharedFile } from '../../store/shared-file.ts';
 import { absent } from '../../store/small-file.ts';
 import type { Ingest, OpenOptions } from '../../store/store.ts';
 import { streamed } from '../../store/streamed.ts';
+import type { CacheOptions } from './cache-options.ts';
+import type { Claimed, Claiming } from './claimed.ts';
 import { CacheFolder, ownerOf } from './folder.ts';
 import { becomeOwner, isGone, type Owner } from '../owner.ts';
 import { neighbour, type Neighbour } from './neighbour.ts';
-import { Partials, type ClaimOptions } from './partials.ts';
+import { copyGrowing, removeEmpty, removeQuietly } from './partial-file.ts';
+import { Partials } from './partials.ts';
 import { CacheRoom } from './room.ts';
 import { Turn } from './turn.ts';
+import { touch } from './use.ts';
 import { verified } from './verified.ts';
 import { makeFolder } from '../../store/make-folder.ts';
 
-export type CacheEvent =
-  /** Told once: what cannot be kept is passed on all the same. */
-  | {
-      readonly type: 'cache-unusable';
-      readonly folder: string;
-      readonly operation: string;
-      readonly error: Error;
-    }
-  | { readonly type: 'cache-damaged'; readonly digest: Digest }
-  /** Bytes. */
-  | { readonly type: 'cache-trimmed'; readonly removed: number; readonly total: number };
-
-export interface CacheOptions {
-  /** Made if it is not there. */
-  readonly folder: string;
-  /** Bytes. More is there only until what is being written has been counted. */
-  readonly maxSize: number;
-  /** Bytes of the disk that are left to others: with fewer free nothing is kept. 256 MiB if left out. */
-  readonly minFree?: number;
-  /** Milliseconds with hardly a byte after which another process's download is not waited for; 5000 if left out. */
-  readonly patience?: number;
-  readonly buffers?: Buffers;
-  readonly observe?: (event: CacheEvent) => void;
-}
-
 /** Milliseconds. */
 const PATIENCE = 5000;
-
-/** Milliseconds. Whether something was used earlier or later than this does not matter. */
-const USE_MATTERS = 60_000;
 
 /** Bytes. */
 const MIN_FREE = 256 * 1024 * 1024;
@@ -69,19 +43,6 @@ interface Writing {
   readonly turn: Turn;
   readonly partials: Partials;
 }
-
-export interface Claiming extends Omit<ClaimOptions, 'room'> {
-  /** Bytes, where they are known: without room for them nothing is begun. */
-  readonly size: number | undefined;
-  /** What a process had that stands still has been copied from the file of that name. */
-  readonly onCopied: (name: string) => void;
-}
-
-/** How content is come by that is not there: as `Claim` has it. */
-export type Claimed =
-  | { readonly kind: 'mine'; readonly ingest: Ingest }
-  | { readonly kind: 'theirs'; readonly neighbour: Neighbour }
-  | { readonly kind: 'there' | 'nobody' };
 
 /**
  * Content by digest in a folder that many processes share. Everything enters by way of an `Ingest`,
@@ -282,37 +243,4 @@ export class ContentCache implements AsyncDisposable {
     const { folder, observe } = this.#options;
     observe?.({ type: 'cache-unusable', folder, operation, error });
   }
-}
-
-/** What another process has written by now, which goes on writing perhaps. */
-async function copyGrowing(from: string, to: string): Promise<void> {
-  try {
-    await copyFile(from, to, constants.COPYFILE_FICLONE);
-    await chmod(to, 0o644);
-    const [source, copy] = await Promise.all([stat(from), stat(to)]);
-    // One that began anew meanwhile has something in it that nobody knows.
-    if (source.size < copy.size) await truncate(to, 0);
-  } catch (error) {
-    await truncate(to, 0);
-    throw error;
-  }
-}
-
-async function removeEmpty(name: string): Promise<void> {
-  if ((await stat(name)).size === 0) await rm(name, { force: true });
-}
-
-function removeQuietly(name: string): void {
-  try {
-    rmSync(name, { force: true });
-  } catch {
-    // The folder is as unusable as it was: `trim` meets the file again.
-  }
-}
-
-/** Notes the use, for `trim`. A folder that cannot be written may be read all the same. */
-async function touch(handle: FileHandle, used: number): Promise<void> {
-  const now = Date.now();
-  if (now - used < USE_MATTERS) return;
-  await handle.utimes(now / 1000, now / 1000).catch(() => {});
 }

@@ -7,7 +7,7 @@ import { digestOf, hexOf, type Digest } from '../../../src/core/digest.ts';
 import { RegistryError } from '../../../src/core/errors.ts';
 import type { Blob, Source } from '../../../src/core/source.ts';
 import { contentCache } from '../../../src/image/cache/cached.ts';
-import type { CacheEvent } from '../../../src/image/cache/content-cache.ts';
+import type { CacheEvent } from '../../../src/image/cache/cache-options.ts';
 import { collect, collectPoured, pattern } from '../../fixtures/collect.ts';
 import { MemorySource } from '../../fixtures/memory-source.ts';
 import { temporaryFolder } from '../../fixtures/temporary.ts';
