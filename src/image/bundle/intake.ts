@@ -12,6 +12,7 @@ import { openFile } from '../archive/folder-files.ts';
 import { notAnArchive } from '../archive/tar-files.ts';
 import { ArchiveLock } from './archive-lock.ts';
 import { Commits } from './commits.ts';
+import { Held } from './held.ts';
 import { LOCK_NAME, type Lock } from './lock.ts';
 import { isSmall, Members, quoted } from './members.ts';
 import { Reservation } from './reservation.ts';
@@ -42,12 +43,12 @@ export class Intake implements AsyncDisposable {
   readonly #members: Members;
   /** Content of the archive, with its bytes. */
   readonly #taken = new Map<Digest, number>();
-  readonly #fresh = new Set<Digest>();
-  readonly #uses = new Map<Digest, Disposable>();
+  readonly #held: Held;
   readonly #lock: ArchiveLock;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
+    this.#held = new Held(options.shelf);
     this.#reservation = new Reservation(options.shelf, options.name);
     this.#selection = new Selection({
       reservation: this.#reservation,
@@ -120,37 +121,24 @@ export class Intake implements AsyncDisposable {
   }
 
   /** Content that was here before, and has to stay. */
-  async hold(digest: Digest): Promise<void> {
-    if (this.#uses.has(digest)) return;
-    const { uses } = this.#options.shelf;
-    this.#uses.set(digest, uses.begin(digest));
-    await uses.removal(digest);
+  hold(digest: Digest): Promise<void> {
+    return this.#held.hold(digest);
   }
 
   /** The content is led to from now on. Tells whether it came with the archive. */
   settle(digest: Digest): boolean {
-    return this.#fresh.delete(digest);
+    return this.#held.settle(digest);
   }
 
   /** Removes what came with the archive and is not wanted. */
-  async drop(isWanted: (digest: Digest) => boolean): Promise<void> {
-    for (const digest of this.#fresh) {
-      if (isWanted(digest)) continue;
-      this.#uses.get(digest)?.[Symbol.dispose]();
-      this.#uses.delete(digest);
-      this.#fresh.delete(digest);
-      await this.#options.shelf.discard(digest);
-    }
+  drop(isWanted: (digest: Digest) => boolean): Promise<void> {
+    return this.#held.drop(isWanted);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#commits[Symbol.asyncDispose]();
     this.#reservation[Symbol.dispose]();
-    try {
-      await this.drop(() => false);
-    } finally {
-      for (const use of this.#uses.values()) use[Symbol.dispose]();
-    }
+    await this.#held[Symbol.asyncDispose]();
   }
 
   async #entry(entry: TarEntry): Promise<void> {
@@ -186,13 +174,13 @@ export class Intake implements AsyncDisposable {
   ): Promise<void> {
     const { content } = this.#options.shelf;
     await this.hold(digest);
-    if (this.#fresh.has(digest)) await this.#commits.settled();
+    if (this.#held.isFresh(digest)) await this.#commits.settled();
     if ((await content.size(digest)) === size) {
       this.#taken.set(digest, size);
       return this.#check(digest, size, bytes);
     }
     const ingest = await content.ingestApart(digest, this.#reservation.room);
-    this.#fresh.add(digest);
+    this.#held.bring(digest);
     try {
       await ingest.expect(size);
       if (!ingest.storing) throw this.#reservation.noRoom(digest, size);
@@ -242,7 +230,7 @@ export class Intake implements AsyncDisposable {
         await file.flush();
         const digest = hasher.digest();
         await this.hold(digest);
-        if ((await content.size(digest)) === undefined) this.#fresh.add(digest);
+        if ((await content.size(digest)) === undefined) this.#held.bring(digest);
         await uploads.publish(file, digest);
         this.#taken.set(digest, entry.size);
         this.#members.learnt(name, digest);
