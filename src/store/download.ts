@@ -7,7 +7,7 @@ import type { Repository } from '../core/reference.ts';
 import type { Served } from '../core/served.ts';
 import type { Blob } from '../core/source.ts';
 import { Audience } from './audience.ts';
-import type { ContentStore, Ingest } from './store.ts';
+import type { Ingest } from './store.ts';
 import {
   abandoned,
   isOurs,
@@ -16,22 +16,9 @@ import {
   resized,
   somethingElse,
 } from './download-failure.ts';
+import type { DownloadOptions } from './download-options.ts';
 import { Origins, type Origin } from './origins.ts';
 import { Persistence } from './persistence.ts';
-
-export interface DownloadOptions {
-  readonly origin: Origin;
-  readonly digest: Digest;
-  readonly store: Pick<ContentStore, 'ingest'>;
-  readonly retries: number;
-  /** Milliseconds without a reader after which it stops. */
-  readonly abandonAfter: number;
-  readonly onResume?: (at: number) => void;
-  /** Somebody began to follow it, or stopped. */
-  readonly onReaders?: (change: 1 | -1) => void;
-  /** The content is right; `stored` tells whether it is in the store, too. Readers come until this settles. */
-  readonly onDone: (size: number, stored: boolean) => Promise<void>;
-}
 
 /**
  * One upstream body on its way into the store, and everybody who reads it meanwhile. It belongs to
