@@ -57,10 +57,9 @@ export async function preload(options: PreloadOptions): Promise<void> {
         continue;
       }
       const { size, mtimeMs: exact } = await stat(file);
-      // Not every copy of a file keeps more of its time than this.
       const mtimeMs = Math.floor(exact);
       const was = known.get(file);
-      if (was?.size === size && was.mtimeMs === mtimeMs && (await areHere(was.places, store))) {
+      if (isSame(was, { size, mtimeMs }) && (await areHere(was.places, store))) {
         observe({ type: 'unchanged', file });
         continue;
       }
@@ -73,6 +72,11 @@ export async function preload(options: PreloadOptions): Promise<void> {
     const after = JSON.stringify([...known]);
     if (after !== before) await replaceDurably(record, after);
   }
+}
+
+/** Not every copy of a file keeps more of its time than milliseconds, and some round up to them. */
+function isSame(was: Known | undefined, now: Omit<Known, 'places'>): was is Known {
+  return was?.size === now.size && Math.abs(was.mtimeMs - now.mtimeMs) <= 1;
 }
 
 /** @throws RegistryError NAME_UNKNOWN for a pattern that fits nothing */
