@@ -28,15 +28,17 @@ export interface Contents {
 export async function contentsOf(intake: Intake, shelf: Shelf, name: string): Promise<Contents> {
   const { images: listed, open } = await held(intake.files);
   const { lock } = intake;
-  const locked = lock && new Set(lock.content.map(({ digest }) => digest));
+  const locked = lock && new Map(lock.content.map((one) => [one.digest, one.size]));
   const read = async (digest: Digest, most: number): Promise<Buffer | undefined> => {
     if (locked?.has(digest) === false) return undefined;
     // What the archive goes on from is in the store, and never there by accident: a lock names it.
     const content = (await open(digest)) ?? (locked && (await openFile(shelf.paths.blob(digest))));
     if (content === undefined) return undefined;
     const bytes = await bytesOf(content, most, `${name}, ${digest}`);
-    if (digestOf(bytes, algorithmOf(digest)) !== digest) throw damaged(name, digest);
-    return bytes;
+    if (digestOf(bytes, algorithmOf(digest)) === digest) return bytes;
+    // Not the archive is damaged then, but what was here: as good as not there.
+    if (locked !== undefined && !intake.has(digest)) return undefined;
+    throw damaged(name, digest);
   };
   const small = async (digest: Digest): Promise<Buffer | undefined> => {
     if (intake.has(digest)) return undefined;
@@ -71,8 +73,10 @@ export async function contentsOf(intake: Intake, shelf: Shelf, name: string): Pr
         const here = intake.size(digest);
         if (here !== undefined) return here;
         const size = await shelf.content.size(digest);
+        // As good as not there.
+        if (locked !== undefined) return size === locked.get(digest) ? size : undefined;
         // A configuration that docker saved is among the small files by now.
-        return size ?? (locked === undefined ? (await small(digest))?.length : undefined);
+        return size ?? (await small(digest))?.length;
       },
       config: async ({ digest, size }) =>
         size > LARGEST_CONFIG || !(intake.has(digest) || locked?.has(digest) === true)

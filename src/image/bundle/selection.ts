@@ -1,15 +1,9 @@
-import type { Descriptor } from '../../core/descriptor.ts';
-import { algorithmOf, digestOf, type Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
-import { LARGEST_MANIFEST, manifestOf, type Manifest } from '../../core/manifest.ts';
-import { MANIFEST_TYPES } from '../../core/media-type.ts';
+import type { Digest } from '../../core/digest.ts';
 import type { Platform } from '../../core/platform.ts';
 import type { Paths } from '../../store/paths.ts';
-import { bytesOf } from '../archive/content.ts';
-import { openFile } from '../archive/folder-files.ts';
-import { closureOf } from './closure.ts';
-import { subjectOf, type Closure, type ClosureSource } from './closure-parts.ts';
 import type { Lock, LockedContent } from './lock.ts';
+import { isManifest, lockedClosures } from './locked-closures.ts';
 import type { Reservation } from './reservation.ts';
 
 export interface SelectionOptions {
@@ -67,62 +61,25 @@ export class Selection {
   }
 }
 
-function isManifest({ mediaType }: Pick<LockedContent, 'mediaType'>): boolean {
-  return MANIFEST_TYPES.includes(mediaType);
-}
-
 /** What is certain to belong to other platforms alone; nothing as long as something is not known. */
 async function unwantedIn(
   lock: Lock,
   platforms: readonly Platform[],
   paths: Paths,
 ): Promise<ReadonlySet<Digest>> {
-  const closures: Closure[] = [];
+  let closures: Awaited<ReturnType<typeof lockedClosures>>;
   try {
-    const source = await sourceOf(lock, paths);
-    for (const { name, root } of lock.images) {
-      closures.push(await closureOf(name, root, source, { platforms, referrers: 'stored' }));
-    }
+    closures = await lockedClosures(lock, paths, { platforms, referrers: 'stored' });
   } catch (error) {
     // What is wrong with it is said when all of it is here.
     if (error instanceof RegistryError) return new Set();
     throw error;
   }
-  const left = closures.flatMap(({ leftOut }) => leftOut);
+  const left = closures.flatMap(({ closure }) => closure.leftOut);
   const unknown = left.some(({ why }) => why === 'not stored');
-  if (unknown || closures.some(({ missing }) => missing.length > 0)) return new Set();
+  if (unknown || closures.some(({ closure }) => closure.missing.length > 0)) return new Set();
   const unwanted = new Set(left.map(({ digest }) => digest));
-  for (const { content } of closures) for (const digest of content.keys()) unwanted.delete(digest);
+  for (const { closure } of closures)
+    for (const digest of closure.content.keys()) unwanted.delete(digest);
   return unwanted;
-}
-
-/** As if everything that the lock lists were here already, but for manifests that are not. */
-async function sourceOf({ content }: Lock, paths: Paths): Promise<ClosureSource> {
-  const locked = new Map(content.map((one) => [one.digest, one]));
-  const manifest = async (digest: Digest): Promise<Manifest | undefined> =>
-    locked.has(digest) ? storedManifest(paths, digest) : undefined;
-  const referrers = new Map<Digest, Descriptor[]>();
-  for (const { digest } of content.filter(isManifest)) {
-    const found = await manifest(digest);
-    const subject = found && subjectOf(found);
-    if (found === undefined || subject === undefined) continue;
-    referrers.set(subject, [...(referrers.get(subject) ?? []), found.descriptor]);
-  }
-  return {
-    manifest,
-    size: async (digest) => locked.get(digest)?.size,
-    // Of an image for one platform, which is wanted or is an error.
-    config: async () => undefined,
-    referrers: async (digest) => referrers.get(digest) ?? [],
-  };
-}
-
-/** `undefined` for one that is not there, or not right. @throws RegistryError MANIFEST_INVALID */
-async function storedManifest(paths: Paths, digest: Digest): Promise<Manifest | undefined> {
-  const content = await openFile(paths.blob(digest));
-  if (content === undefined) return undefined;
-  const bytes = await bytesOf(content, LARGEST_MANIFEST, digest);
-  const algorithm = algorithmOf(digest);
-  if (digestOf(bytes, algorithm) !== digest) return undefined;
-  return manifestOf(bytes, undefined, algorithm);
 }

@@ -1,6 +1,7 @@
 import type { Descriptor } from '../../core/descriptor.ts';
 import type { Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
+import type { Platform } from '../../core/platform.ts';
 import { formatReference } from '../../core/reference.ts';
 import { isRight } from '../../store/verify.ts';
 import { closureOf } from './closure.ts';
@@ -10,6 +11,7 @@ import type { Intake } from './intake.ts';
 import type { LeftOut, Lock } from './lock.ts';
 import type { NamedImage } from './naming.ts';
 import type { Shelf } from './shelf.ts';
+import { sparedOf } from './spared.ts';
 
 /** An image with everything that belongs to it, all of which is there and right. */
 export interface Verified extends NamedImage {
@@ -29,19 +31,23 @@ export interface VerifyOptions {
   /** What people call the archive. */
   readonly name: string;
   readonly shelf: Shelf;
+  /** Of an index only the images for these are wanted; all that there are when left out. */
+  readonly platforms?: readonly Platform[] | undefined;
 }
 
 /**
- * Everything that the archive says it holds has to be there.
+ * Everything that the archive says it holds has to be there, and of what it goes on from all that is wanted.
  * @throws RegistryError BLOB_UNKNOWN with everything that is missing; what `closureOf` and `checkLock` throw
  */
 export async function verify(
   images: readonly NamedImage[],
   contents: Contents,
   intake: Intake,
-  { name, shelf }: VerifyOptions,
+  { name, shelf, platforms }: VerifyOptions,
 ): Promise<readonly Verified[]> {
   const { lock } = intake;
+  const spared =
+    lock && platforms ? await sparedOf(lock, platforms, shelf.paths) : new Set<Digest>();
   const verified: Verified[] = [];
   const missing = new Map<Digest, Missing>();
   const found = new Map<Digest, Descriptor>();
@@ -53,18 +59,25 @@ export async function verify(
       referrers: 'all',
     });
     const left = new Set(locked?.leftOut.map(({ digest }) => digest));
-    for (const one of closure.missing) if (!left.has(one.digest)) missing.set(one.digest, one);
+    for (const one of closure.missing) {
+      // What its size and type are said to be is held against the lock nevertheless.
+      if (spared.has(one.digest)) found.set(one.digest, one);
+      else if (!left.has(one.digest)) missing.set(one.digest, one);
+    }
     for (const { descriptor } of closure.content.values()) found.set(descriptor.digest, descriptor);
     const without = platformsLeftOut(locked?.leftOut ?? closure.leftOut);
     verified.push({ ...image, closure, without });
   }
-  for (const { digest, size, mediaType, in: place } of lock?.content ?? []) {
-    if (missing.has(digest) || intake.has(digest)) continue;
+  const content = lock?.content.filter(({ digest }) => found.has(digest) || !spared.has(digest));
+  for (const { digest, size, mediaType, in: place } of content ?? []) {
+    if (intake.has(digest) || spared.has(digest)) continue;
+    // Also of what was found to be missing: what is damaged would be in the way of what is right.
     if (place === 'base' && (await isWhole(digest, size, intake, shelf))) continue;
+    if (missing.has(digest)) continue;
     missing.set(digest, { digest, size, mediaType, neededBy: needing(digest, verified) });
   }
   refuseMissing(name, [...missing.values()], lock);
-  if (lock !== undefined) checkLock(name, lock, found);
+  if (lock !== undefined) checkLock(name, { ...lock, content: content ?? [] }, found);
   return verified;
 }
 
