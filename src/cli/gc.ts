@@ -57,6 +57,8 @@ function asText(one: Collected): string {
     }
     case 'freed':
       return `${one.digest} content ${formatBytes(one.size)}\n`;
+    case 'in-use':
+      return `${one.digest} content ${formatBytes(one.size)} in use: stays for now\n`;
     case 'kept':
       return '';
   }
@@ -66,9 +68,14 @@ function asJson(one: Collected): string {
   return `${JSON.stringify(collectedLine(one))}\n`;
 }
 
-function told({ manifests, blobs, freed, freedBytes, kept }: Collection, verb: string): string {
+function told(collection: Collection, verb: string): string {
+  const { manifests, blobs, freed, freedBytes, inUse, inUseBytes, kept } = collection;
   const reasons = Object.entries(kept).map(([why, count]) => `${count} ${why}`);
   const stays = reasons.length === 0 ? 'nothing is left' : `kept: ${reasons.join(', ')}`;
   const gone = `${manifests} ${manifests === 1 ? 'manifest' : 'manifests'} and ${blobs} ${blobs === 1 ? 'blob' : 'blobs'}`;
-  return `${verb} ${gone}, ${formatBytes(freedBytes)} of content in ${freed}; ${stays}`;
+  const used =
+    inUse === 0
+      ? ''
+      : `; ${formatBytes(inUseBytes)} in ${inUse} in use, left to the next collection`;
+  return `${verb} ${gone}, ${formatBytes(freedBytes)} of content in ${freed}${used}; ${stays}`;
 }

@@ -122,6 +122,8 @@ function collectionIn(answer: Readonly<Record<string, unknown>>): Collection {
     blobs: count('blobs'),
     freed: count('freed'),
     freedBytes: count('freedBytes'),
+    inUse: count('inUse'),
+    inUseBytes: count('inUseBytes'),
     kept: Object.fromEntries(kept.map(([why, found]) => [why, Number(found)])),
   };
 }

@@ -27,6 +27,7 @@ export function openHosted(
     records,
     content,
     uploads,
+    uses: store.housekeeping.uses,
     mirrored: links,
     ...(mountable && { mountable }),
     rules: () => ({ ...config().uploads, ...config().gc }),

@@ -6,6 +6,7 @@ import type { Reference, Repository } from '../core/reference.ts';
 import type { HostedRepositories } from '../hosted/repositories.ts';
 import type { Shelf } from '../image/bundle/shelf.ts';
 import { createRouter } from '../mirror/route.ts';
+import { isLinked } from '../store/catalog.ts';
 import type { OpenStore } from './store.ts';
 
 export interface ShelfSetting {
@@ -34,11 +35,16 @@ export function shelfOf({ store, hosted, config, renew = () => {} }: ShelfSettin
     keep: (repository, digest, state) => keeper.imported(repository, digest, state),
     settled: () => keeper.settled(),
     async discard(digest) {
-      await hosted.exclusively(digest, async () => {
-        if (index.links.repositoriesOf(digest).length > 0 || keeper.why(digest) !== undefined)
-          return;
-        await uses.remove(digest, () => content.remove(digest));
-      });
+      const isNeeded = async (): Promise<boolean> =>
+        index.links.repositoriesOf(digest).length > 0 ||
+        keeper.why(digest) !== undefined ||
+        // An index that was lost, or could not be written, knows of neither.
+        (!housekeeping.linked && (await isLinked(paths, digest)));
+      await hosted.exclusively(digest, () =>
+        uses.remove(digest, async () => {
+          if (!(await isNeeded())) await content.remove(digest);
+        }),
+      );
     },
     renew,
     place: (name, lives) => placeOf(config(), name, lives),

@@ -8,6 +8,7 @@ import { formatReference } from '../core/reference.ts';
 import type { Administration } from '../http/admin/administration.ts';
 import { hostedRepositories } from '../hosted/repositories.ts';
 import { Pins } from '../store/budget/pins.ts';
+import { Uses } from '../store/budget/uses.ts';
 import { existingStore } from '../store/disk.ts';
 import { evictable } from '../store/inventory/evictable.ts';
 import { cachedImages } from '../store/inventory/images.ts';
@@ -89,6 +90,7 @@ export function upkeepOf(configOf: (choices: Choices) => Promise<Config>): Upkee
         records: new Records(paths),
         content,
         uploads: new UploadStore({ paths }),
+        uses: new Uses(),
         mirrored: diskLinks(paths),
         rules: () => ({ ...config.uploads, ...config.gc }),
       });

@@ -2,7 +2,9 @@ import { stat } from 'node:fs/promises';
 import type { Digest } from '../core/digest.ts';
 import { HOSTED, isHosted } from '../core/hosted.ts';
 import { formatReference, type Repository } from '../core/reference.ts';
+import type { Uses } from '../store/budget/uses.ts';
 import { repositories } from '../store/catalog.ts';
+import type { NotedLinks } from '../store/links.ts';
 import { absent } from '../store/small-file.ts';
 import { storedDigests } from '../store/stored.ts';
 import { DigestSet } from './digest-set.ts';
@@ -14,6 +16,9 @@ import { subjectsOf } from './subjects.ts';
 
 export interface CollectOptions extends Parts {
   readonly manifests: Manifests;
+  readonly uses: Uses;
+  /** What mirrored repositories are known to hold. */
+  readonly mirrored: NotedLinks;
   readonly pins: readonly Pin[];
   /** Milliseconds for which what no manifest lists stays: longer than any push takes. */
   readonly grace: number;
@@ -43,7 +48,9 @@ export type Collected =
       readonly reasons: ReadonlyMap<Keep, number>;
     }
   /** Content that no repository, hosted or mirrored, holds any more. */
-  | { readonly type: 'freed'; readonly digest: Digest; readonly size: number };
+  | { readonly type: 'freed'; readonly digest: Digest; readonly size: number }
+  /** The same, but somebody uses it, who may be about to have it held: it is left to the next collection. */
+  | { readonly type: 'in-use'; readonly digest: Digest; readonly size: number };
 
 /** Links removed in one go before others get a turn at the repository. */
 const BATCH = 100;
@@ -54,8 +61,10 @@ const BATCH = 100;
  * @throws Error of Node, or what the signal gives as its reason
  */
 export async function* collect(options: CollectOptions): AsyncGenerator<Collected> {
-  const { records, watch, now, grace, untaggedFor, signal } = options;
+  const { records, locks, watch, now, grace, untaggedFor, signal } = options;
   using _watching = watch.begin();
+  // A link that was on its way before has not been noted: it is to be there before anybody looks.
+  await locks.digestsPassed();
   const since: Since = { blobs: now() - grace, manifests: now() - Math.max(grace, untaggedFor) };
   const removed = new Set<string>();
   for (const repository of await repositories(records.paths, HOSTED)) {
@@ -175,23 +184,42 @@ async function* free(
   since: Since,
   removed: ReadonlySet<string>,
 ): AsyncGenerator<Collected> {
-  const { records, content, locks, watch, mode, onReleased, signal } = options;
+  const { records, locks, signal } = options;
+  using linking = options.mirrored.note();
   const { hosted, mirrored } = await everythingLinked(options, removed);
+  const isMirrored = (digest: Digest): boolean => mirrored.has(digest) || linking.has(digest);
   for await (const digest of storedDigests(records.paths)) {
     signal?.throwIfAborted();
     if (hosted.has(digest)) continue;
-    const size = await locks.digest(digest, async () => {
-      const found = await absent(stat(records.paths.blob(digest)));
-      if (found === undefined || watch.linkedMeanwhile(digest)) return undefined;
-      if (mode === 'collect') onReleased?.(digest);
-      // What a mirror has just brought is linked a little later.
-      const recent = Math.max(found.mtimeMs, found.ctimeMs) >= since.blobs;
-      if (recent || mirrored.has(digest)) return undefined;
-      if (mode === 'collect') await content.remove(digest);
-      return found.size;
-    });
-    if (size !== undefined) yield { type: 'freed', digest, size };
+    const found = await locks.digest(digest, () => freeOne(options, digest, since, isMirrored));
+    if (found !== undefined) yield found;
   }
+}
+
+/** Removes content unless there is a reason for it to stay. With the digest's lock. */
+async function freeOne(
+  { records, content, watch, uses, mode, onReleased }: CollectOptions,
+  digest: Digest,
+  since: Since,
+  isMirrored: (digest: Digest) => boolean,
+): Promise<Collected | undefined> {
+  await uses.removal(digest);
+  const found = await absent(stat(records.paths.blob(digest)));
+  if (found === undefined || watch.linkedMeanwhile(digest)) return undefined;
+  if (mode === 'collect') onReleased?.(digest);
+  // What a mirror has just brought is linked a little later.
+  const recent = Math.max(found.mtimeMs, found.ctimeMs) >= since.blobs;
+  if (recent || isMirrored(digest)) return undefined;
+  // From the look at links until the removal has begun nothing is waited for: whoever uses it from then
+  // on waits for the removal, and whoever had it linked while it was used has been noted.
+  const gone =
+    mode === 'report'
+      ? !uses.has(digest)
+      : await uses.remove(digest, async () => {
+          await content.remove(digest);
+          return true;
+        });
+  return { type: gone === true ? 'freed' : 'in-use', digest, size: found.size };
 }
 
 /** What any repository holds, mirrored ones as well. */

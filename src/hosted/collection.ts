@@ -8,13 +8,16 @@ export interface Collection {
   readonly blobs: number;
   readonly freed: number;
   readonly freedBytes: number;
+  /** Content that would have gone, and that somebody used: the next collection looks at it again. */
+  readonly inUse: number;
+  readonly inUseBytes: number;
   /** What repositories go on holding, by reason. */
   readonly kept: Readonly<Partial<Record<Keep, number>>>;
 }
 
 /** Adds up what a collection finds. */
 export class CollectionSum {
-  readonly #counted = { manifests: 0, blobs: 0, freed: 0, freedBytes: 0 };
+  readonly #counted = { manifests: 0, blobs: 0, freed: 0, freedBytes: 0, inUse: 0, inUseBytes: 0 };
   readonly #kept: Partial<Record<Keep, number>> = {};
 
   get collection(): Collection {
@@ -33,6 +36,10 @@ export class CollectionSum {
         this.#counted.freed += 1;
         this.#counted.freedBytes += one.size;
         break;
+      case 'in-use':
+        this.#counted.inUse += 1;
+        this.#counted.inUseBytes += one.size;
+        break;
     }
   }
 }
@@ -46,7 +53,7 @@ export async function summed(found: AsyncIterable<Collected>): Promise<Collectio
 
 /** What a collection found, to be written as JSON. */
 export function collectedLine(one: Collected): object {
-  if (one.type === 'freed') return one;
+  if (one.type === 'freed' || one.type === 'in-use') return one;
   const { repository, ...rest } = one;
   const reasons = 'reasons' in rest && { reasons: Object.fromEntries(rest.reasons) };
   return { ...rest, repository: repository.path, ...reasons };

@@ -23,6 +23,11 @@ export class Locks {
     return this.#digests.run(digest, task);
   }
 
+  /** Settles when nobody has a digest's lock any more who has it, or waits for it, by now. */
+  digestsPassed(): Promise<void> {
+    return this.#digests.passed();
+  }
+
   all<T>({ repositories, digests }: Locked, task: () => Promise<T>): Promise<T> {
     const inner = (): Promise<T> => this.#digests.runAll(digests, task);
     return this.#repositories.runAll(repositories.map(formatRepository), inner);

@@ -2,9 +2,10 @@ import type { Digest } from '../core/digest.ts';
 import type { Repository } from '../core/reference.ts';
 import { onDisk } from '../store/on-disk.ts';
 import type { Change } from '../store/journal.ts';
-import type { LinkStore } from '../store/links.ts';
+import type { NotedLinks } from '../store/links.ts';
 import type { Records } from '../store/records.ts';
 import type { ContentStore } from '../store/store.ts';
+import type { Uses } from '../store/budget/uses.ts';
 import type { UploadStore } from '../store/uploads.ts';
 import { DiskChanges, type Changed } from './changes.ts';
 import { collect, type Collected } from './collect.ts';
@@ -36,8 +37,10 @@ export interface HostedOptions {
   readonly records: Records;
   readonly content: ContentStore;
   readonly uploads: UploadStore;
-  /** What mirrored repositories are known to hold, for mounts from them. */
-  readonly mirrored: LinkStore;
+  /** Who reads or writes what of the content at the moment: none of it is collected. */
+  readonly uses: Uses;
+  /** What mirrored repositories are known to hold: it can be mounted, and is not collected. */
+  readonly mirrored: NotedLinks;
   /** Whether blobs may be mounted from the repository; left out: from those that live here. */
   readonly mountable?: (repository: Repository) => Promise<boolean>;
   /** Asked whenever they matter: they may be others than before. */

@@ -1,6 +1,7 @@
 import type { Dirent } from 'node:fs';
-import { opendir, readdir } from 'node:fs/promises';
+import { opendir, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import type { Digest } from '../core/digest.ts';
 import { HOSTED } from '../core/hosted.ts';
 import { formatRepository, isHost, isTag, type Repository } from '../core/reference.ts';
 import { linkedDigests, parseLink } from './links.ts';
@@ -30,6 +31,14 @@ export async function listedRepositories(
     if (await holdsManifest(paths, one)) listed.push(one);
   }
   return listed;
+}
+
+/** Whether any repository has a link to the content, by a look at each of them. */
+export async function isLinked(paths: Paths, digest: Digest): Promise<boolean> {
+  for (const repository of await repositories(paths)) {
+    if ((await absent(stat(paths.link(repository, digest)))) !== undefined) return true;
+  }
+  return false;
 }
 
 async function holdsManifest(paths: Paths, repository: Repository): Promise<boolean> {

@@ -98,7 +98,9 @@ class DiskStore implements IntakeStore {
   }
 
   async size(digest: Digest): Promise<number | undefined> {
-    return (await absent(stat(this.#paths.blob(digest))))?.size;
+    // What is being removed would be believed to be here by somebody who is about to link it.
+    await this.#uses.removal(digest);
+    return this.#sizeNow(digest);
   }
 
   ingest(digest: Digest): Promise<Ingest> {
@@ -117,10 +119,14 @@ class DiskStore implements IntakeStore {
   }
 
   async remove(digest: Digest): Promise<void> {
-    const size = await this.size(digest);
+    const size = await this.#sizeNow(digest);
     if (size === undefined) return;
     const gone = await absent(rm(this.#paths.blob(digest)).then(() => true));
     if (gone === true) this.#options.onRemoved?.(digest, size);
+  }
+
+  async #sizeNow(digest: Digest): Promise<number | undefined> {
+    return (await absent(stat(this.#paths.blob(digest))))?.size;
   }
 
   async #ingest(

@@ -5,6 +5,7 @@ import { isDigest, type Digest } from '../core/digest.ts';
 import { formatRepository, type Repository } from '../core/reference.ts';
 import { isCount, isRecord } from '../core/shape.ts';
 import { replaceDurably } from './durable.ts';
+import { LinkWatch, type LinkNotes } from './link-notes.ts';
 import type { Paths } from './paths.ts';
 import { absent, readRecord, replaceFile } from './small-file.ts';
 
@@ -26,11 +27,18 @@ export interface LinkStore {
   remove(repository: Repository, digest: Digest): Promise<void>;
 }
 
+/** Links that can be looked through while others are set. */
+export interface NotedLinks extends LinkStore {
+  /** Notes, until disposed, what gets a link: in whatever order the disk is read, nothing is missed. */
+  note(): LinkNotes;
+}
+
 /** Links remembered in memory; each costs some 300 bytes. */
 const REMEMBERED = 20_000;
 
-export function diskLinks(paths: Paths): LinkStore {
+export function diskLinks(paths: Paths): NotedLinks {
   const remembered = new LRUCache<string, Link>({ max: REMEMBERED });
+  const watch = new LinkWatch();
   const keyOf = (repository: Repository, digest: Digest): string =>
     `${formatRepository(repository)}@${digest}`;
   return {
@@ -43,6 +51,7 @@ export function diskLinks(paths: Paths): LinkStore {
       return link;
     },
     async set(repository, digest, link, safety) {
+      using _linking = watch.linking(digest);
       remembered.set(keyOf(repository, digest), link);
       const replace = safety === 'durable' ? replaceDurably : replaceFile;
       await replace(paths.link(repository, digest), JSON.stringify(link), paths.journal);
@@ -51,6 +60,7 @@ export function diskLinks(paths: Paths): LinkStore {
       remembered.delete(keyOf(repository, digest));
       await rm(paths.link(repository, digest), { force: true });
     },
+    note: () => watch.note(),
   };
 }
 

@@ -12,6 +12,11 @@ export class Serial {
     return settled;
   }
 
+  /** Settles when everything that has been asked for by now is over, however it ended. */
+  async passed(): Promise<void> {
+    await Promise.allSettled(this.#last.values());
+  }
+
   /** Runs the task in its turn at all of the keys, for which it waits in one order, whoever asks. */
   async runAll<T>(keys: readonly string[], task: () => Promise<T>): Promise<T> {
     const held: (() => void)[] = [];

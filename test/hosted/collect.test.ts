@@ -9,6 +9,7 @@ import { check } from '../../src/hosted/check.ts';
 import type { HostedOptions, HostedRules } from '../../src/hosted/repositories.ts';
 import { diskStore } from '../../src/store/disk.ts';
 import { Paths } from '../../src/store/paths.ts';
+import { Records } from '../../src/store/records.ts';
 import type { ContentStore } from '../../src/store/store.ts';
 import { storedDigests } from '../../src/store/stored.ts';
 import { gate } from '../fixtures/gate.ts';
@@ -53,8 +54,9 @@ async function collected(world: World, mode: 'collect' | 'report' = 'collect') {
   for await (const one of world.hosted.collect(mode)) {
     if (one.type === 'removed') outcome.removed.add(one.digest);
     else if (one.type === 'freed') outcome.freed.add(one.digest);
-    else
+    else if (one.type === 'kept') {
       for (const [why, count] of one.reasons) outcome.kept[why] = (outcome.kept[why] ?? 0) + count;
+    }
   }
   return outcome;
 }
@@ -241,6 +243,39 @@ suite('a collection', () => {
     assert.deepEqual((await collecting).freed, new Set([digest]));
     await pushing;
     assert.equal((await read(world, apps, digest)).toString(), 'again');
+  });
+
+  test('content whose link is on its way when a collection begins stays', async (t) => {
+    const [linked, stray] = ['one', 'two'].map((text) => digestOf(bytes(text))) as [Digest, Digest];
+    const [writing, go] = [gate(), gate()];
+    class SlowRecords extends Records {
+      override async change(changes: Parameters<Records['change']>[0]): Promise<void> {
+        writing.open();
+        await go.opened;
+        await super.change(changes);
+        // By the clock of this test it is new, too.
+        await this.use(apps, linked, Date.now() + 2 * AHEAD);
+      }
+    }
+    const folder = await temporary(t);
+    const records = new SlowRecords(new Paths(folder));
+    const world = await open(folder, { records });
+    const content = await diskStore({ paths: world.paths });
+    for (const text of ['one', 'two']) {
+      await using ingest = await content.ingest(digestOf(bytes(text)));
+      await ingest.expect(3);
+      await ingest.write(bytes(text));
+      await ingest.commit();
+    }
+    const adopting = world.hosted.adopt(apps, linked, 3);
+    await writing.opened;
+    const collecting = collected(world);
+    // Time for the collection to look through all links, if nothing keeps it from that.
+    for (let turn = 0; turn < 200; turn += 1) await stat(folder);
+    go.open();
+    await adopting;
+    assert.deepEqual((await collecting).freed, new Set([stray]));
+    assert.equal((await read(world, apps, linked)).toString(), 'one');
   });
 
   test('a link that is asked about while it is being removed is either gone or stays', async (t) => {

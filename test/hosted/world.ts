@@ -11,6 +11,7 @@ import {
   type HostedRepositories,
   type HostedRules,
 } from '../../src/hosted/repositories.ts';
+import { Uses } from '../../src/store/budget/uses.ts';
 import { diskStore } from '../../src/store/disk.ts';
 import { diskLinks } from '../../src/store/links.ts';
 import { Paths } from '../../src/store/paths.ts';
@@ -34,7 +35,8 @@ export async function openWorld(
   options: Partial<HostedOptions & HostedRules> = {},
 ): Promise<World> {
   const paths = new Paths(folder);
-  const content = await diskStore({ paths });
+  const uses = new Uses();
+  const content = await diskStore({ paths, uses });
   const records = new Records(paths);
   await records.recover();
   const mirrored = diskLinks(paths);
@@ -42,6 +44,7 @@ export async function openWorld(
     records,
     content,
     uploads: new UploadStore({ paths }),
+    uses,
     mirrored,
     mountable: async () => true,
     rules: () => ({

@@ -43,8 +43,17 @@ async function served(given: Partial<Administration> = {}, host?: string) {
       yield { type: 'removed', repository: LOCAL, digest: DIGEST, kind: 'blob', size: 5 };
       yield { type: 'kept', repository: LOCAL, reasons: new Map([['tagged', 2]]) };
       yield { type: 'freed', digest: DIGEST, size: 5 };
+      yield { type: 'in-use', digest: DIGEST, size: 6 };
     },
-    collect: async () => ({ manifests: 1, blobs: 2, freed: 3, freedBytes: 4, kept: { tagged: 5 } }),
+    collect: async () => ({
+      manifests: 1,
+      blobs: 2,
+      freed: 3,
+      freedBytes: 4,
+      inUse: 6,
+      inUseBytes: 7,
+      kept: { tagged: 5 },
+    }),
     pins: async () => [],
     pin: async (pattern) => {
       asked.push(pattern);
@@ -156,12 +165,15 @@ suite('administration', () => {
       { type: 'removed', repository: 'team/x', digest: DIGEST, kind: 'blob', size: 5 },
       { type: 'kept', repository: 'team/x', reasons: { tagged: 2 } },
       { type: 'freed', digest: DIGEST, size: 5 },
+      { type: 'in-use', digest: DIGEST, size: 6 },
       {
         type: 'collection',
         manifests: 0,
         blobs: 1,
         freed: 1,
         freedBytes: 5,
+        inUse: 1,
+        inUseBytes: 6,
         kept: { tagged: 2 },
       },
     ]);

@@ -1,5 +1,6 @@
 import { Records } from '../../src/store/records.ts';
 import { diskLinks } from '../../src/store/links.ts';
+import { Uses } from '../../src/store/budget/uses.ts';
 import { diskStore } from '../../src/store/disk.ts';
 import { Paths } from '../../src/store/paths.ts';
 import { UploadStore } from '../../src/store/uploads.ts';
@@ -34,13 +35,15 @@ export async function registry(options: TestRegistryOptions = {}): Promise<TestR
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await temporaryFolder());
   const paths = new Paths(folder.path);
-  const content = await diskStore({ paths });
+  const uses = new Uses();
+  const content = await diskStore({ paths, uses });
   const records = new Records(paths);
   await records.recover();
   const hosted = hostedRepositories({
     records,
     content,
     uploads: new UploadStore({ paths }),
+    uses,
     mirrored: diskLinks(paths),
     rules: () => ({
       sparse: 'none',

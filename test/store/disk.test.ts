@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
-import { appendFile, chmod, readdir, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, readdir, stat, truncate, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { digestOf } from '../../src/core/digest.ts';
 import { RegistryError } from '../../src/core/errors.ts';
+import { Uses } from '../../src/store/budget/uses.ts';
 import { Buffers } from '../../src/store/buffers.ts';
 import { diskStore } from '../../src/store/disk.ts';
 import { Paths } from '../../src/store/paths.ts';
 import type { ContentStore } from '../../src/store/store.ts';
 import { verify } from '../../src/store/verify.ts';
 import { collect, collectPoured, pattern } from '../fixtures/collect.ts';
+import { gate } from '../fixtures/gate.ts';
 import { temporaryFolder } from '../fixtures/temporary.ts';
 
 async function setUp() {
@@ -115,4 +117,22 @@ test('large buffers come from a bounded pool, and come back', () => {
   assert.equal(buffers.lend(1e9).bytes, one.bytes);
   assert.equal(buffers.lend(1e9).bytes.length, 64 * 1024);
   assert.equal(buffers.lend(100).bytes.length, 100);
+});
+
+test('content that is being removed is not said to be here', async () => {
+  await using folder = await temporaryFolder();
+  const uses = new Uses();
+  const store = await diskStore({ paths: new Paths(folder.path), uses });
+  const digest = await put(store, Buffer.from('on its way out'));
+  const go = gate();
+  const removing = uses.remove(digest, async () => {
+    await go.opened;
+    await store.remove(digest);
+  });
+  const size = store.size(digest);
+  // Time for an answer that waits for nobody.
+  for (let turn = 0; turn < 50; turn += 1) await stat(folder.path);
+  go.open();
+  assert.equal(await size, undefined);
+  await removing;
 });

@@ -163,6 +163,11 @@ export class Housekeeping implements AsyncDisposable {
     return this.offline && this.#survey.linked ? 'unlinked' : 'nothing';
   }
 
+  /** Whether the index has every link: what it has none to is unlinked. */
+  get linked(): boolean {
+    return this.#survey.linked;
+  }
+
   /** Whether it is only for want of a network that nothing may be evicted. */
   get offline(): boolean {
     return this.#options.rules().network === 'offline' && this.#survey.known;

@@ -1,4 +1,4 @@
-import type { LinkStore } from '../links.ts';
+import type { NotedLinks } from '../links.ts';
 import type { TagStore } from '../tags.ts';
 import type { BlobIndex } from './blob-index.ts';
 import type { Keeper } from './keeper.ts';
@@ -12,7 +12,7 @@ interface Watchers {
  * The same links; the index knows of every one of them before it is there. What is kept is told
  * again afterwards: a look through the store that began meanwhile may have missed the file.
  */
-export function watchedLinks(links: LinkStore, { index, keeper }: Watchers): LinkStore {
+export function watchedLinks(links: NotedLinks, { index, keeper }: Watchers): NotedLinks {
   return {
     get: (repository, digest) => links.get(repository, digest),
     async set(repository, digest, link, safety) {
@@ -26,6 +26,7 @@ export function watchedLinks(links: LinkStore, { index, keeper }: Watchers): Lin
       await links.remove(repository, digest);
       index.links.remove(repository, digest);
     },
+    note: () => links.note(),
   };
 }
 
