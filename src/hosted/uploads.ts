@@ -110,7 +110,8 @@ export class DiskUploads implements Uploads {
     let expired = 0;
     for await (const upload of uploads.list()) {
       const { name } = upload;
-      if (!this.#isOver(upload) || this.#writers.of(name) !== undefined) continue;
+      // An import, too, has files here.
+      if (!this.#isOver(upload) || uploads.isOpen(name)) continue;
       await this.#writers.alone(name, async () => {
         const found = await uploads.stat(name);
         if (found === undefined || !this.#isOver(found)) return;

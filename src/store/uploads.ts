@@ -34,6 +34,8 @@ export class UploadStore {
   readonly #options: UploadStoreOptions;
   readonly #buffers: Buffers;
   readonly #room: UploadRoom;
+  /** Files that somebody writes to. */
+  readonly #open = new Set<string>();
 
   constructor(options: UploadStoreOptions) {
     this.#options = options;
@@ -43,18 +45,20 @@ export class UploadStore {
 
   /** @throws Error of Node, also if there is one of that name */
   async create(name: string): Promise<UploadFile> {
-    const file = this.#file(name);
-    try {
-      return await UploadFile.create(file, this.#optionsOf(name));
-    } catch (error) {
-      if (systemCode(error) !== 'ENOENT') throw error;
-      await makeFolder(this.#options.paths.uploads);
-      return UploadFile.create(file, this.#optionsOf(name));
-    }
+    const created = await this.#create(name);
+    this.#open.add(name);
+    return created;
   }
 
-  open(name: string): Promise<UploadFile | undefined> {
-    return UploadFile.open(this.#file(name), this.#optionsOf(name));
+  async open(name: string): Promise<UploadFile | undefined> {
+    const found = await UploadFile.open(this.#file(name), this.#optionsOf(name));
+    if (found !== undefined) this.#open.add(name);
+    return found;
+  }
+
+  /** Whether somebody has the file open to write to it: however old it is, it is not left over. */
+  isOpen(name: string): boolean {
+    return this.#open.has(name);
   }
 
   /** `undefined` if there is no such upload. */
@@ -97,6 +101,17 @@ export class UploadStore {
     }
   }
 
+  async #create(name: string): Promise<UploadFile> {
+    const file = this.#file(name);
+    try {
+      return await UploadFile.create(file, this.#optionsOf(name));
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT') throw error;
+      await makeFolder(this.#options.paths.uploads);
+      return UploadFile.create(file, this.#optionsOf(name));
+    }
+  }
+
   #optionsOf(name: string): UploadFileOptions {
     const room = this.#room;
     return {
@@ -104,7 +119,10 @@ export class UploadStore {
       room: {
         grow: (need, want) => room.grow(name, need, want),
         admit: (size) => room.admit(name, size),
-        rest: async () => room.rest(name, (await this.stat(name))?.size ?? 0),
+        rest: async () => {
+          this.#open.delete(name);
+          room.rest(name, (await this.stat(name))?.size ?? 0);
+        },
       },
     };
   }

@@ -391,6 +391,27 @@ suite('uploads', () => {
     assert.equal((await world.hosted.uploads.status(apps, young.id)).offset, 0);
   });
 
+  test('what is written by others than pushes stays while it is open, and goes when it was left', async (t) => {
+    const folder = await temporary(t);
+    const uploads = new UploadStore({ paths: new Paths(folder) });
+    const ahead = () => Date.now() + 2 * HOUR;
+    const world = await openWorld(folder, { expireAfter: HOUR, uploads, now: ahead });
+    const content = bytes('a layer that comes slowly');
+    {
+      await using file = await uploads.create('taken-in.import');
+      await file.hash('sha256');
+      assert.equal(await world.hosted.expire(), 0);
+      await file.write(content);
+      await file.flush();
+      await uploads.publish(file, digestOf(content));
+    }
+    {
+      await using _left = await uploads.create('left.import');
+    }
+    assert.equal(await world.hosted.expire(), 1);
+    assert.deepEqual(await readdir(world.paths.uploads), []);
+  });
+
   test('are over exactly when their time is, whether anybody has looked for old ones or not', async (t) => {
     const clock = { ahead: 0 };
     const now = () => Date.now() + clock.ahead;
