@@ -40,7 +40,7 @@ async function installation() {
   await writeFile(join(root, 'src/main.ts'), PROBE);
   await writeFile(join(root, 'package.json'), '{"type":"module"}');
   // Only what the launcher may rely on, so that PATH holds no Node but the test's own.
-  for (const tool of ['sh', 'readlink', 'uname']) {
+  for (const tool of ['sh', 'readlink']) {
     const found = spawnSync('sh', ['-c', `command -v ${tool}`], { encoding: 'utf8' });
     await symlink(found.stdout.trim(), join(home, 'tools', tool));
   }
@@ -177,7 +177,10 @@ test('a pinned Node that this system cannot load is passed over', async () => {
   await place.pinned();
   const script = await readFile(place.launcher, 'utf8');
   // What a system with another C library looks like: the loader is not where glibc puts it.
-  await writeFile(place.launcher, script.replaceAll(/(?<=loader=)\/lib\S+/g, '/nowhere/ld.so'));
+  await writeFile(
+    place.launcher,
+    script.replaceAll(/(?<=linux-\w+:)\/lib[^\s;]+/g, '/nowhere/ld.so'),
+  );
   await place.systemNode('[ "$1" = --version ] && echo v24.0.0 || echo \'{"system":true}\'');
   const { told } = run(place.launcher, [], { PATH: place.tools });
   assert.deepEqual(told, { system: true });

@@ -48,7 +48,7 @@ const NOT_FOR_TAGS = [
   /^src\/upstream\/(auth|challenge|token|credentials|docker-config|credential-helper)\.ts$/,
   /^src\/upstream\/(refusal|write-refusal|error-body|retry-after)\.ts$/,
   /^src\/cli\/(lines|browse|serve|pull|push|progress|platform)\.ts$/,
-  /^node_modules\/(zod|yaml|pino|hono|@hono|prom-client)\//,
+  /^node_modules\/(zod|yaml|lru-cache|pino|hono|@hono|prom-client)\//,
   /^node_modules\/undici\/(index\.js|lib\/dispatcher\/client-h2\.js|lib\/web\/)/,
 ];
 
@@ -72,7 +72,7 @@ test('a list of tags loads what it needs: nothing of content, pushes, stores, ar
     assert.ok(!node.includes(unneeded), unneeded);
   }
   const own = files.filter((file) => file.startsWith('src/'));
-  assert.ok(own.length <= 58, `${own.length} files of its own: ${own.join(' ')}`);
+  assert.ok(own.length <= 59, `${own.length} files of its own: ${own.join(' ')}`);
 });
 
 test('the version loads one file and none of the streams that it does not write to', async () => {

@@ -1,10 +1,13 @@
-import { LRUCache } from 'lru-cache';
 import { RegistryError } from '../core/errors.ts';
+import { Recent } from '../core/recent.ts';
 import type { Clock, Deadline } from './clock.ts';
 import type { Effort, Endpoint } from './endpoint.ts';
 
 /** Milliseconds that a mirror is passed over for something that it broke off. */
 const AVOIDED = 60_000;
+
+/** Blobs of which it is known which mirror served them, or is passed over for them. */
+const REMEMBERED = 1_000;
 
 export interface FailoverOptions {
   readonly mirrors: readonly Endpoint[];
@@ -18,8 +21,8 @@ export interface FailoverOptions {
 /** The endpoints of one upstream, in order: what one does not have or give, the next is asked for. */
 export class Failover {
   readonly #options: FailoverOptions;
-  readonly #avoided = new LRUCache<string, number>({ max: 1_000 });
-  readonly #served = new LRUCache<string, Endpoint>({ max: 1_000 });
+  readonly #avoided = new Recent<number>(REMEMBERED);
+  readonly #served = new Recent<Endpoint>(REMEMBERED);
 
   constructor(options: FailoverOptions) {
     this.#options = options;
@@ -37,13 +40,13 @@ export class Failover {
       try {
         const share = deadline.share(mirrors.length - index);
         const result = await task(mirror, { deadline: share, retries: 0 });
-        if (key !== undefined) this.#served.set(key, mirror);
+        if (key !== undefined) this.#served.note(key, mirror);
         return result;
       } catch (error) {
         if (!(error instanceof RegistryError) || error.code === 'RANGE_INVALID') throw error;
       }
     }
-    if (key !== undefined) this.#served.delete(key);
+    if (key !== undefined) this.#served.forget(key);
     return await task(main, { deadline, retries });
   }
 
@@ -56,7 +59,7 @@ export class Failover {
   avoid(endpoint: Endpoint, key: string): void {
     const index = this.#options.mirrors.indexOf(endpoint);
     if (index < 0) return;
-    this.#avoided.set(`${index} ${key}`, this.#options.clock.now() + AVOIDED);
+    this.#avoided.note(`${index} ${key}`, this.#options.clock.now() + AVOIDED);
   }
 
   /** Passes the mirror over that served `key` last. */
