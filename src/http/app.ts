@@ -8,6 +8,7 @@ import { answerDistribution, type DistributionOptions } from './distribution.ts'
 import { fail, type ErrorOptions } from './errors.ts';
 import { Exchange, type ExchangeOptions } from './exchange.ts';
 import type { Incoming, Outgoing } from './messages.ts';
+import { notAllowed } from './methods.ts';
 import { parseTarget, splitTarget, type Target } from './name.ts';
 import type { Observer, RequestRecord } from './observe.ts';
 import { createPages, PROBES, type PagesOptions } from './pages.ts';
@@ -87,6 +88,7 @@ export function createApp(options: AppOptions): MirrorApp {
     let target: Target | undefined;
     try {
       refuseAmbiguous(incoming);
+      if (incoming.method === 'CONNECT') throw notAllowed('CONNECT', ['GET', 'HEAD']);
       if (!path.startsWith('/'))
         throw new RegistryError('REQUEST_INVALID', 'the target is no path');
       target = parseTarget(url);

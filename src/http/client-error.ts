@@ -16,7 +16,17 @@ export function refuse(error: Error, socket: Duplex): void {
   // The parser complains again with each further chunk.
   if (refused.has(socket)) return;
   refused.add(socket);
-  const answer = answerTo(systemCode(error));
+  part(socket, answerTo(systemCode(error)));
+}
+
+/** Answers CONNECT (RFC 9110 section 9.3.6), whose connection Node hands over: there are no tunnels through here. */
+export function refuseTunnel(socket: Duplex): void {
+  // Nobody reads any more, and without that the client's end is never seen.
+  socket.on('error', () => {}).resume();
+  part(socket, message('UNSUPPORTED', ERRORS.UNSUPPORTED.status, 'Method Not Allowed'));
+}
+
+function part(socket: Duplex, answer: string | undefined): void {
   if (answer === undefined || !socket.writable) {
     socket.destroy();
     return;
@@ -45,6 +55,7 @@ function message(code: ErrorCode, status: number, reason: string): string {
   return [
     `HTTP/1.1 ${status} ${reason}`,
     'Connection: close',
+    ...(status === 405 ? ['Allow: GET, HEAD'] : []),
     'Content-Type: application/json',
     'Docker-Distribution-Api-Version: registry/2.0',
     `Content-Length: ${Buffer.byteLength(body)}`,

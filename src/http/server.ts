@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 import type { SecureContextOptions } from 'node:tls';
 import { Roster } from '../core/roster.ts';
 import type { App } from './app.ts';
-import { refuse } from './client-error.ts';
+import { refuse, refuseTunnel } from './client-error.ts';
 import type { Incoming, Outgoing } from './messages.ts';
 
 /** PEM, not paths. With `clientCa` only clients with a certificate of it are let in. */
@@ -139,6 +139,8 @@ function follow(
     app.handle(incoming, outgoing);
   };
   const handle = inTurn(begin);
+  const isAnswering = (socket: Duplex): boolean =>
+    [...running].some((outgoing) => outgoing.socket === socket);
 
   server.on('connection', (socket: Socket) => keep(sockets, socket));
   server.on('session', (session: Http2Session) => keep(sessions, session));
@@ -150,11 +152,16 @@ function follow(
   });
   // Nothing but being asked for a body can be expected; what else stands there is passed over.
   server.on('checkExpectation', handle);
+  server.on('connect', (incoming: Incoming, connection: Duplex | Outgoing) => {
+    // A stream of HTTP/2 is answered like any other.
+    if ('req' in connection) handle(incoming, connection);
+    else if (isAnswering(connection)) connection.destroy();
+    else refuseTunnel(connection);
+  });
   server.on('clientError', (error: Error, socket: Duplex) => {
     // Behind half an answer a second one would be taken for its rest. What was answered in this turn of
     // the event loop leaves at its end, and is to come first.
-    const answering = [...running].some((outgoing) => outgoing.socket === socket);
-    if (answering) setImmediate(() => socket.destroy());
+    if (isAnswering(socket)) setImmediate(() => socket.destroy());
     else refuse(error, socket);
   });
 

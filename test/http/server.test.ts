@@ -135,6 +135,17 @@ suite('TLS', () => {
     client.close();
   });
 
+  test('no tunnel leads through a session of HTTP/2', async () => {
+    await using mirror = await serve({}, tls());
+    const client = session(mirror.url);
+    const { headers, body } = await answerOf(
+      client.request({ ':method': 'CONNECT', ':authority': 'elsewhere:443' }, { endStream: true }),
+    );
+    assert.equal(headers[':status'], 405);
+    assert.match(body.toString(), /"UNSUPPORTED"/);
+    client.close();
+  });
+
   test('serves HTTP/2, with several blobs at once', async () => {
     await using mirror = await serve({}, tls());
     mirror.source.behave({ by: 'pour', chunk: 1 << 20 });

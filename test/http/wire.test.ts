@@ -157,6 +157,17 @@ suite('on the wire', () => {
     assert.equal(bodyOf(refused).errors[0]?.code, 'REQUEST_INVALID');
   });
 
+  test('no tunnel leads through here', async () => {
+    await using mirror = await serve();
+    const { port } = mirror.server;
+    const refused = await exchange(
+      port,
+      'CONNECT elsewhere:443 HTTP/1.1\r\nHost: elsewhere:443\r\n\r\n',
+    );
+    assert.match(refused, /^HTTP\/1\.1 405 [^]*\r\nAllow: GET, HEAD\r\n/);
+    assert.equal(bodyOf(refused).errors[0]?.code, 'UNSUPPORTED');
+  });
+
   test('a client that asks before it sends a body is told not to', async () => {
     await using mirror = await serve();
     const answer = await exchange(

@@ -257,6 +257,22 @@ test('layerslayer --api on this machine answers to names of this machine, and to
   assert.equal((await fetch(`${url}/history`, { method: 'POST' })).status, 405);
 });
 
+for (const [who, headers, status] of [
+  ['a page of elsewhere', { 'sec-fetch-site': 'cross-site', 'sec-fetch-dest': 'image' }, 403],
+  ['a page of another port', { 'sec-fetch-site': 'same-site', 'sec-fetch-dest': 'empty' }, 403],
+  ['a frame', { 'sec-fetch-site': 'cross-site', 'sec-fetch-dest': 'iframe' }, 403],
+  ['a link', { 'sec-fetch-site': 'cross-site', 'sec-fetch-dest': 'document' }, 200],
+  ['a page of its own', { 'sec-fetch-site': 'same-origin', 'sec-fetch-dest': 'empty' }, 200],
+  ['an address that was typed', { 'sec-fetch-site': 'none', 'sec-fetch-dest': 'document' }, 200],
+] as const) {
+  test(`layerslayer --api gives ${who} ${status}`, async () => {
+    const sent = request(`${url}/history`, { headers }).end();
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    response.resume();
+    assert.equal(response.statusCode, status);
+  });
+}
+
 test('layerslayer --api: a layer that turns out wrong ends the connection', async () => {
   const wrong = putImage(
     here.registry,

@@ -1,5 +1,10 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { isIPv6 } from 'node:net';
@@ -89,17 +94,27 @@ async function sent(
 async function answerTo(
   api: Api,
   names: RegExp,
-  { method, url = '/', headers: { host = '' } }: IncomingMessage,
+  { method, url = '/', headers }: IncomingMessage,
   signal: AbortSignal,
   held: AsyncDisposableStack,
 ): Promise<Answer> {
   try {
     // A page of elsewhere whose name leads here must not read what is open to this machine alone.
-    if (!names.test(host)) throw new ApiError(403, 'this name is not served here');
+    if (!names.test(headers.host ?? '')) throw new ApiError(403, 'this name is not served here');
+    if (isOfElsewhere(headers)) throw new ApiError(403, 'pages of elsewhere are not served');
     if (method !== 'GET' && method !== 'HEAD') throw new ApiError(405, 'Method Not Allowed');
     if (!URL.canParse(url, 'http://localhost')) throw new ApiError(400, 'malformed URL');
     return await api.answer(new URL(url, 'http://localhost'), signal, held);
   } catch (error) {
     return failedAnswer(error);
   }
+}
+
+/**
+ * Whether a page of another origin asks (Fetch Metadata): it could not read the answer, but registries
+ * would be asked all the same. A link that someone follows is their own request.
+ */
+function isOfElsewhere(headers: IncomingHttpHeaders): boolean {
+  const site = headers['sec-fetch-site'] ?? 'none';
+  return site !== 'none' && site !== 'same-origin' && headers['sec-fetch-dest'] !== 'document';
 }
