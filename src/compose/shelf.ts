@@ -31,7 +31,6 @@ export function shelfOf({ store, hosted, config, renew = () => {} }: ShelfSettin
     referrers,
     uses,
     room,
-    change: (changes) => records.change(changes),
     keep: (repository, digest, state) => keeper.imported(repository, digest, state),
     settled: () => keeper.settled(),
     async discard(digest) {
@@ -51,14 +50,19 @@ export function shelfOf({ store, hosted, config, renew = () => {} }: ShelfSettin
     hosted: {
       sparse: () => config().uploads.sparse,
       tag: async (repository, tag) => (await records.tag(repository, tag))?.descriptor,
-      blob: (repository, { digest, size }) => hosted.adopt(repository, digest, size),
-      place: (manifests, more) =>
+      place: ({ blobs, manifests, beside }, task) =>
         hosted.place(
-          manifests.map(({ repository, manifest: { bytes, descriptor }, tags }) => {
-            const { mediaType: contentType, digest } = descriptor;
-            return { repository, put: { bytes, contentType, digest, tags } };
-          }),
-          more,
+          {
+            blobs: blobs.map(({ repository, descriptor: { digest, size } }) => {
+              return { repository, digest, size };
+            }),
+            manifests: manifests.map(({ repository, manifest: { bytes, descriptor } }) => {
+              const { mediaType: contentType, digest } = descriptor;
+              return { repository, put: { bytes, contentType, digest } };
+            }),
+            beside,
+          },
+          task,
         ),
     },
   };

@@ -149,5 +149,12 @@ function touching(tags: TagStore, layout: Layout): TagStore {
       await tags.remove(repository, tag);
       layout.touch();
     },
+    hold: (held, task) =>
+      tags.hold(held, (note) =>
+        task((named, record) => {
+          note(named, record);
+          layout.touch();
+        }),
+      ),
   };
 }

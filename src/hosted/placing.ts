@@ -2,16 +2,22 @@ import type { Descriptor } from '../core/descriptor.ts';
 import type { Repository, Tag } from '../core/reference.ts';
 import type { Change } from '../store/journal.ts';
 import { confirmed } from '../store/tags.ts';
-import type { Parts } from './parts.ts';
+import type { Records } from '../store/records.ts';
 import type { Pushed } from './pushed.ts';
 import { isBlob } from './references.ts';
+
+export interface PlacingOptions {
+  readonly records: Pick<Records, 'link' | 'tag' | 'use' | 'paths'>;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
 
 /**
  * The small files that make a manifest one of the repository: its link, its tags, its entry among the
  * referrers of its subject. With the repository's lock and the digest's.
  */
 export async function placing(
-  parts: Pick<Parts, 'records' | 'now'>,
+  parts: PlacingOptions,
   repository: Repository,
   { descriptor, subject }: Pushed,
   tags: readonly Tag[],
@@ -33,7 +39,7 @@ export async function placing(
 }
 
 async function tagging(
-  { records, now }: Pick<Parts, 'records' | 'now'>,
+  { records, now }: PlacingOptions,
   repository: Repository,
   tag: Tag,
   descriptor: Descriptor,

@@ -26,7 +26,7 @@ const MOST_ENTRIES = 10_000;
  * Reads a manifest as strictly as a registry that has to live with it should.
  * @throws RegistryError MANIFEST_INVALID, DIGEST_INVALID, SIZE_INVALID with status 413
  */
-export function parsePushed(put: ManifestPut): Pushed {
+export function parsePushed(put: Omit<ManifestPut, 'tags'>): Pushed {
   const { bytes, contentType } = put;
   if (bytes.length > LARGEST_PUSHED) {
     throw new RegistryError(

@@ -1,7 +1,5 @@
 import type { Digest } from '../core/digest.ts';
 import type { Repository } from '../core/reference.ts';
-import { onDisk } from '../store/on-disk.ts';
-import type { Change } from '../store/journal.ts';
 import type { NotedLinks } from '../store/links.ts';
 import type { Records } from '../store/records.ts';
 import type { ContentStore } from '../store/store.ts';
@@ -10,12 +8,11 @@ import type { UploadStore } from '../store/uploads.ts';
 import { DiskChanges, type Changed } from './changes.ts';
 import { collect, type Collected } from './collect.ts';
 import type { Hosted } from './hosted.ts';
-import { linkBlob } from './link-blob.ts';
 import { Manifests } from './manifests.ts';
 import type { Pin } from './mark.ts';
 import { DiskMounts } from './mounts.ts';
 import { Locks, Watch, type Parts } from './parts.ts';
-import { placeStored, type StoredManifest } from './place-stored.ts';
+import { placeStored, type Commit, type StoredContent } from './place-stored.ts';
 import { reading } from './reading.ts';
 import type { Sparse } from './references.ts';
 import { DiskUploads } from './uploads.ts';
@@ -64,10 +61,8 @@ export interface HostedRepositories extends Hosted {
   collect(mode: 'collect' | 'report', signal?: AbortSignal): AsyncGenerator<Collected>;
   /** Throws away uploads that nobody has touched for too long; tells how many. @throws Error of Node */
   expire(): Promise<number>;
-  /** Has the repository hold a blob that is stored, as a push would. @throws RegistryError STORAGE_UNAVAILABLE */
-  adopt(repository: Repository, digest: Digest, size: number): Promise<void>;
-  /** Has repositories hold manifests that are stored; see `placeStored`. */
-  place(manifests: readonly StoredManifest[], more: readonly Change[]): Promise<void>;
+  /** Has repositories hold what is stored; see `placeStored`. */
+  place<T>(content: StoredContent, task: (commit: Commit) => Promise<T>): Promise<T>;
   /** Runs the task while nothing else changes what holds the content: for whoever evicts. */
   exclusively<T>(digest: Digest, task: () => Promise<T>): Promise<T>;
 }
@@ -91,13 +86,11 @@ export function hostedRepositories(options: HostedOptions): HostedRepositories {
     uploads,
     mounts: new DiskMounts({ ...options, ...parts }),
     changes: new DiskChanges(changing),
-    place: (stored, more) => placeStored(changing, stored, more),
+    place: (stored, task) => placeStored(changing, stored, task),
     collect: inTurn((mode, signal) =>
       collect({ ...options, ...rules(), ...parts, manifests, mode, ...(signal && { signal }) }),
     ),
     expire: () => uploads.expire(),
-    adopt: (repository, digest, size) =>
-      onDisk(() => locks.digest(digest, () => linkBlob(parts, repository, digest, size))),
     exclusively: (digest, task) => locks.digest(digest, task),
   };
 }

@@ -1,4 +1,4 @@
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { isDigest, type Digest } from '../core/digest.ts';
 import type { Repository } from '../core/reference.ts';
@@ -35,6 +35,15 @@ export async function importMarks(
     }
   }
   return marks;
+}
+
+/** Whether the manifest has a mark. @throws Error of Node */
+export async function isImported(
+  paths: Paths,
+  repository: Repository,
+  digest: Digest,
+): Promise<boolean> {
+  return (await absent(stat(paths.import(repository, digest)))) !== undefined;
 }
 
 /** From then on the manifest may leave like any other; without a mark there is nothing to do. @throws Error of Node */

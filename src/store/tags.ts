@@ -32,7 +32,20 @@ export interface TagStore {
   set(repository: Repository, tag: Tag, record: TagRecord): Promise<void>;
   remove(repository: Repository, tag: Tag): Promise<void>;
   list(repository: Repository): Promise<readonly Tag[]>;
+  /**
+   * Runs the task while nobody else changes these tags: `set` and `remove` wait until it is over. What
+   * it writes into their files itself it has to note.
+   */
+  hold<T>(tags: readonly NamedTag[], task: (note: NoteTag) => Promise<T>): Promise<T>;
 }
+
+export interface NamedTag {
+  readonly repository: Repository;
+  readonly tag: Tag;
+}
+
+/** The file of the tag, which is held, has this record now. */
+export type NoteTag = (named: NamedTag, record: TagRecord) => void;
 
 /** Records remembered in memory; each costs about a kilobyte. */
 const REMEMBERED = 10_000;
@@ -41,24 +54,51 @@ const LONGEST_HISTORY = 1_000;
 export function diskTags(paths: Paths): TagStore {
   const remembered = new LRUCache<string, TagRecord>({ max: REMEMBERED });
   const writes = new Serial();
+  /** Grows with every change: what was read before one must not be remembered after it. */
+  let changes = 0;
+  const remember = ({ repository, tag }: NamedTag, record: TagRecord | undefined): void => {
+    const key = formatReference(repository, tag);
+    changes += 1;
+    if (record === undefined) remembered.delete(key);
+    else remembered.set(key, record);
+  };
   return {
     async get(repository, tag) {
       const key = formatReference(repository, tag);
       const known = remembered.get(key);
       if (known !== undefined) return known;
+      const before = changes;
       const record = await readRecord(paths.tag(repository, tag), parseTagRecord);
-      if (record !== undefined) remembered.set(key, record);
+      if (record !== undefined && before === changes) remembered.set(key, record);
       return record;
     },
     async set(repository, tag, record) {
       const name = paths.tag(repository, tag);
-      remembered.set(formatReference(repository, tag), record);
-      await writes.run(name, () => replaceFile(name, JSON.stringify(record), paths.journal));
+      await writes.run(name, () => {
+        remember({ repository, tag }, record);
+        return replaceFile(name, JSON.stringify(record), paths.journal);
+      });
     },
     async remove(repository, tag) {
       const name = paths.tag(repository, tag);
-      remembered.delete(formatReference(repository, tag));
-      await writes.run(name, () => rm(name, { force: true }));
+      await writes.run(name, async () => {
+        remember({ repository, tag }, undefined);
+        await rm(name, { force: true });
+        // Somebody may have read it in between.
+        remember({ repository, tag }, undefined);
+      });
+    },
+    hold(tags, task) {
+      const names = tags.map(({ repository, tag }) => paths.tag(repository, tag));
+      return writes.runAll(names, async () => {
+        try {
+          return await task(remember);
+        } catch (error) {
+          // Whatever became of the files, they are read again.
+          for (const named of tags) remember(named, undefined);
+          throw error;
+        }
+      });
     },
     async list(repository) {
       const names = (await absent(readdir(paths.tags(repository)))) ?? [];

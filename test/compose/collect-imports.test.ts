@@ -57,21 +57,14 @@ function stopping({ shelf }: World) {
     found.open();
     await promise;
   };
-  const { links, hosted } = shelf;
+  const { hosted } = shelf;
   const stopped: Shelf = {
     ...shelf,
-    links: {
-      ...links,
-      async set(...args) {
-        await stop();
-        await links.set(...args);
-      },
-    },
     hosted: {
       ...hosted,
-      async blob(...args) {
+      async place(content, task) {
         await stop();
-        await hosted.blob(...args);
+        return hosted.place(content, task);
       },
     },
   };

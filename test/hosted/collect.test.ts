@@ -267,7 +267,10 @@ suite('a collection', () => {
       await ingest.write(bytes(text));
       await ingest.commit();
     }
-    const adopting = world.hosted.adopt(apps, linked, 3);
+    const blobs = [{ repository: apps, digest: linked, size: 3 }];
+    const adopting = world.hosted.place({ blobs, manifests: [], beside: [] }, (commit) =>
+      commit([], []),
+    );
     await writing.opened;
     const collecting = collected(world);
     // Time for the collection to look through all links, if nothing keeps it from that.

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { suite, test } from 'node:test';
-import { digestOf } from '../../src/core/digest.ts';
+import { setImmediate } from 'node:timers/promises';
+import { digestOf, type Digest } from '../../src/core/digest.ts';
 import { MEDIA_TYPES } from '../../src/core/media-type.ts';
 import { parseTag } from '../../src/core/reference.ts';
-import type { StoredManifest } from '../../src/hosted/place-stored.ts';
+import type { StoredManifest, Tagged } from '../../src/hosted/place-stored.ts';
+import type { Change } from '../../src/store/journal.ts';
 import {
   bytes,
   code,
@@ -15,6 +17,7 @@ import {
   pushBlob,
   pushImage,
   put,
+  read,
   repository,
   temporary,
   type World,
@@ -27,22 +30,42 @@ const [one, two, three] = ['apps/one', 'apps/two', 'apps/three'].map(repository)
 ];
 const v1 = parseTag('v1');
 
-/** A manifest as an import has it: content that no repository holds. */
+interface Stored {
+  readonly manifest: StoredManifest;
+  readonly tags: readonly Tagged[];
+}
+
+/** A manifest as an import has it: content that no repository holds; and the tags it is to get. */
 async function stored(
   { paths }: World,
   to: ReturnType<typeof repository>,
   manifest: Uint8Array,
   ...tags: readonly string[]
-): Promise<StoredManifest> {
+): Promise<Stored> {
   const digest = digestOf(manifest);
   await writeFile(paths.blob(digest), manifest);
   const { mediaType: contentType } = JSON.parse(Buffer.from(manifest).toString()) as {
     mediaType: string;
   };
   return {
-    repository: to,
-    put: { bytes: manifest, contentType, digest, tags: tags.map((tag) => parseTag(tag)) },
+    manifest: { repository: to, put: { bytes: manifest, contentType, digest } },
+    tags: tags.map((tag) => ({ repository: to, tag: parseTag(tag), digest })),
   };
+}
+
+/** Places all of it; `before` runs when nobody else can change anything of it any more. */
+function place(
+  { hosted }: World,
+  images: readonly Stored[],
+  more: readonly Change[] = [],
+  before: () => Promise<void> = async () => {},
+): Promise<void> {
+  const manifests = images.map(({ manifest }) => manifest);
+  const tags = images.flatMap((image) => image.tags);
+  return hosted.place({ blobs: [], manifests, beside: [] }, async (commit) => {
+    await before();
+    await commit(tags, more);
+  });
 }
 
 /** The manifest of an image whose blobs the repository holds. */
@@ -63,12 +86,10 @@ suite('manifests that are stored', () => {
     const index = await stored(world, one, indexBytes([manifest]), 'v1');
     const other = await stored(world, two, await imageOf(world, two, 'b'), 'v1', 'latest');
     const name = path.join(world.paths.root, 'repositories', 'other');
-    await world.hosted.place(
-      [index, await stored(world, one, image), other],
-      [{ name, text: 'told' }],
-    );
+    const images = [index, await stored(world, one, image), other];
+    await place(world, images, [{ name, text: 'told' }]);
     const told = await world.hosted.manifest(one, v1);
-    assert.equal(told.descriptor.digest, index.put.digest);
+    assert.equal(told.descriptor.digest, index.manifest.put.digest);
     assert.deepEqual((await world.hosted.manifest(one, manifest.digest)).bytes, Buffer.from(image));
     assert.deepEqual((await world.hosted.tags(two)).items, ['latest', 'v1']);
     assert.equal((await stat(name)).size, 4);
@@ -81,7 +102,7 @@ suite('manifests that are stored', () => {
     const wrong = await stored(world, two, await imageOf(world, three, 'b'), 'v1');
     const name = path.join(world.paths.root, 'repositories', 'other');
     await assert.rejects(
-      world.hosted.place([right, wrong], [{ name, text: 'told' }]),
+      place(world, [right, wrong], [{ name, text: 'told' }]),
       code('MANIFEST_BLOB_UNKNOWN'),
     );
     await assert.rejects(world.hosted.manifest(one, v1), code('MANIFEST_UNKNOWN'));
@@ -109,7 +130,7 @@ suite('manifests that are stored', () => {
       ),
     );
     await Promise.all([
-      ...given.map((manifests) => world.hosted.place(manifests, [])),
+      ...given.map((images) => place(world, images)),
       ...[one, two, three].map((to) => pushImage(world, to, 'pushed', 'v2')),
       Array.fromAsync(world.hosted.collect('collect')),
     ]);
@@ -117,5 +138,94 @@ suite('manifests that are stored', () => {
       assert.deepEqual((await world.hosted.tags(to)).items, ['v1', 'v2']);
       await put(world, to, images[0]?.[1] ?? bytes(''), 'v3');
     }
+  });
+
+  test('get their tags while nobody else can move them, and a push meanwhile comes after', async (t) => {
+    const world = await openWorld(await temporary(t));
+    const image = await stored(world, one, await imageOf(world, one, 'a'), 'v1');
+    const order: string[] = [];
+    let pushed: Promise<unknown> = Promise.resolve();
+    await place(world, [image], [], async () => {
+      pushed = pushImage(world, one, 'pushed', 'v1').then(() => order.push('pushed'));
+      // Its blobs need no more than their own digests' locks.
+      while ((await Array.fromAsync(world.records.links(one))).length < 4) await setImmediate();
+      assert.equal(await world.records.tag(one, v1), undefined);
+    });
+    order.push('placed');
+    assert.equal((await world.records.tag(one, v1))?.descriptor.digest, image.manifest.put.digest);
+    await pushed;
+    assert.deepEqual(order, ['placed', 'pushed']);
+    const record = await world.records.tag(one, v1);
+    assert.deepEqual(
+      record?.history.map(({ digest }) => digest),
+      [image.manifest.put.digest],
+    );
+  });
+
+  test('change nothing, and are held by nobody, where they are thought better of', async (t) => {
+    const held: Digest[] = [];
+    const world = await openWorld(await temporary(t), { onHeld: (digest) => held.push(digest) });
+    const config = bytes('{}');
+    const digest = digestOf(config);
+    await writeFile(world.paths.blob(digest), config);
+    const blob = { repository: one, digest, size: config.length };
+    const descriptor = {
+      mediaType: 'application/vnd.oci.image.config.v1+json',
+      digest,
+      size: config.length,
+    };
+    const image = await stored(world, one, imageBytes({ config: descriptor, layers: [] }), 'v1');
+    const content = { blobs: [blob], manifests: [image.manifest], beside: [] };
+    const reason = new Error('thought better of');
+    await assert.rejects(
+      world.hosted.place(content, async () => {
+        throw reason;
+      }),
+      reason,
+    );
+    assert.deepEqual(held, []);
+    assert.deepEqual(await Array.fromAsync(world.records.links(one)), []);
+    assert.equal(await world.records.tags(one), undefined);
+    await world.hosted.place(content, (commit) => commit(image.tags, []));
+    assert.equal((await world.hosted.manifest(one, v1)).descriptor.digest, image.tags[0]?.digest);
+    assert.deepEqual(await read(world, one, digest), Buffer.from(config));
+    assert.deepEqual(new Set(held), new Set([digest, image.tags[0]?.digest]));
+  });
+
+  test('may be blobs as well', async (t) => {
+    const world = await openWorld(await temporary(t));
+    const manifest = await imageOf(world, one, 'a');
+    const image = await stored(world, one, manifest, 'v1');
+    const digest = digestOf(manifest);
+    const { mediaType } = JSON.parse(Buffer.from(manifest).toString()) as { mediaType: string };
+    const layer = { mediaType, digest, size: manifest.length };
+    const config = await pushBlob(world, one, bytes('{}'));
+    const other = await stored(world, one, imageBytes({ config, layers: [layer] }), 'v2');
+    const content = {
+      blobs: [{ repository: one, digest, size: manifest.length }],
+      manifests: [image.manifest, other.manifest],
+      beside: [],
+    };
+    await world.hosted.place(content, (commit) => commit([...image.tags, ...other.tags], []));
+    assert.deepEqual(await read(world, one, digest), Buffer.from(manifest));
+    assert.equal((await world.hosted.manifest(one, v1)).descriptor.digest, digest);
+    // And again, when all of it is there.
+    await world.hosted.place(content, (commit) => commit([...image.tags, ...other.tags], []));
+    assert.deepEqual(await read(world, one, digest), Buffer.from(manifest));
+  });
+
+  test('and what changes beside them elsewhere wait for each other', async (t) => {
+    const world = await openWorld(await temporary(t));
+    const beside = [{ host: 'docker.io', path: 'library/app' }];
+    const order: string[] = [];
+    const content = { blobs: [], manifests: [], beside };
+    let second: Promise<unknown> = Promise.resolve();
+    await world.hosted.place(content, async (commit) => {
+      second = world.hosted.place(content, async () => void order.push('second'));
+      await commit([], [{ name: path.join(world.paths.repositories, 'other'), text: 'told' }]);
+      order.push('first');
+    });
+    await second;
+    assert.deepEqual(order, ['first', 'second']);
   });
 });

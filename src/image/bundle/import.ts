@@ -2,22 +2,19 @@ import type { Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
 import { isHosted } from '../../core/hosted.ts';
 import type { Platform } from '../../core/platform.ts';
-import {
-  atDigest,
-  formatReference,
-  type Reference,
-  type Repository,
-} from '../../core/reference.ts';
+import { formatReference, type Reference, type Repository } from '../../core/reference.ts';
 import { closureOf } from './closure.ts';
 import { subjectOf } from './closure-parts.ts';
 import { contentsOf, type Contents } from './contents.ts';
 import { Intake } from './intake.ts';
 import type { Lock } from './lock.ts';
+import { movesOf, type Move } from './moves.ts';
 import { nameImages } from './naming.ts';
-import { placeImages, type Whole } from './place.ts';
+import { placeImages } from './place.ts';
 import type { TagMoves } from './query.ts';
 import type { Shelf } from './shelf.ts';
 import { verify, type Verified } from './verified.ts';
+import type { Whole } from './whole.ts';
 
 export interface ImportOptions {
   readonly shelf: Shelf;
@@ -38,8 +35,7 @@ export interface ImportOptions {
 export interface ImportedImage {
   readonly name: string;
   readonly digest: Digest;
-  /** `same`: it was here under that name. `moved`: the name meant something else. `stays`: it still does. */
-  readonly outcome: 'new' | 'same' | 'moved' | 'stays';
+  readonly outcome: Move['outcome'];
   /** `os/architecture[/variant]` of what the image is for and the archive has not. */
   readonly without: readonly string[];
 }
@@ -76,15 +72,17 @@ export async function importBundle(
   });
   const verified = await verify(images, contents, intake, options);
   const whole = await chosen(verified, contents, options);
-  refuseMoves(whole, options);
+  // Nobody keeps tags from moving until they are written: before they are, it is asked again.
+  await movesOf(whole, options);
   refuseSparse(whole, shelf);
   await hold(whole, intake, shelf);
   const content = new Map(whole.flatMap(({ closure }) => [...closure.content]));
   // Before the images are kept, which would keep this as well.
   await intake.drop((digest) => content.has(digest));
   signal?.throwIfAborted();
-  await placeImages(whole, {
+  const moves = await placeImages(whole, {
     shelf,
+    name,
     manifest: (digest) => contents.source.manifest(digest),
     subject: subjectOf,
     tags: options.tags,
@@ -92,10 +90,10 @@ export async function importBundle(
   });
   const fresh = [...content.values()].filter(({ descriptor }) => intake.settle(descriptor.digest));
   return {
-    images: whole.map(({ reference: { repository, at }, root, before, without }) => ({
-      name: formatReference(repository, at),
+    images: moves.map(({ image: { reference, root, without }, outcome }) => ({
+      name: formatReference(reference.repository, reference.at),
       digest: root.digest,
-      outcome: outcomeOf(before, root.digest, options.tags),
+      outcome,
       without,
     })),
     places: whole.map(({ reference: { repository }, root: { digest } }) => ({
@@ -107,20 +105,10 @@ export async function importBundle(
   };
 }
 
-function outcomeOf(
-  before: Digest | undefined,
-  now: Digest,
-  tags: TagMoves,
-): ImportedImage['outcome'] {
-  if (before === undefined) return 'new';
-  if (before === now) return 'same';
-  return tags === 'spare' ? 'stays' : 'moved';
-}
-
 async function chosen(
   images: readonly Verified[],
   { source }: Contents,
-  { platforms, shelf }: ImportOptions,
+  { platforms }: ImportOptions,
 ): Promise<readonly (Whole & Pick<Verified, 'without'>)[]> {
   const whole: (Whole & Pick<Verified, 'without'>)[] = [];
   for (const { reference, root, closure, without } of images) {
@@ -130,27 +118,9 @@ async function chosen(
       platforms === undefined
         ? closure
         : await closureOf(text, root, source, { platforms, referrers: 'stored' });
-    const record = atDigest(at)
-      ? undefined
-      : isHosted(repository)
-        ? await shelf.hosted.tag(repository, at)
-        : (await shelf.tags.get(repository, at))?.descriptor;
-    whole.push({ reference, root, closure: wanted, before: record?.digest, without });
+    whole.push({ reference, root, closure: wanted, without });
   }
   return whole;
-}
-
-/** @throws RegistryError DENIED, with every tag that would mean something else from now on */
-function refuseMoves(whole: readonly Whole[], { name, tags }: ImportOptions): void {
-  const moving = whole.filter(({ before, root }) => before !== undefined && before !== root.digest);
-  if (tags !== 'keep' || moving.length === 0) return;
-  const lines = moving.map(({ reference: { repository, at }, root, before }) => {
-    return `  ${formatReference(repository, at)} means ${before}, there ${root.digest}`;
-  });
-  throw new RegistryError(
-    'DENIED',
-    `nothing of ${name} was imported: tags that are here mean something else, and only --overwrite moves them\n${lines.join('\n')}`,
-  );
 }
 
 /** What lives here obeys the rules of a push, which are asked before anything is visible. */

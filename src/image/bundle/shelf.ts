@@ -22,8 +22,6 @@ export interface Shelf {
   readonly referrers: ReferrersStore;
   readonly uses: Uses;
   readonly room: ShelfRoom;
-  /** All of the changes to small files, or none; settles when the disk has them. */
-  change(changes: readonly Change[]): Promise<void>;
   /** Has the manifest stay with all it lists; taken back by `dropped`. */
   keep(repository: Repository, digest: Digest, state: 'kept' | 'dropped'): void;
   /** Settles when what was kept has been followed to all its parts. */
@@ -51,17 +49,27 @@ export interface HostedShelf {
   /** Whether an index may lack some of what it lists. */
   readonly sparse: () => 'none' | 'indexes' | 'all';
   tag(repository: Repository, tag: Tag): Promise<Descriptor | undefined>;
-  /** Has the repository hold a blob that is stored. */
-  blob(repository: Repository, descriptor: Descriptor): Promise<void>;
   /**
-   * Has repositories hold manifests, what they list being there or among them, and makes `more` changes
-   * to small files: all of it, or nothing. @throws RegistryError as a push does
+   * Has repositories hold what is stored: manifests whose parts are there or among it, and blobs. The
+   * task runs while nobody else changes any of them; nothing is changed before it calls `commit`.
+   * @throws RegistryError as a push does, the task not having run; or what the task throws
    */
-  place(manifests: readonly PushedManifest[], more: readonly Change[]): Promise<void>;
+  place<T>(content: PushedContent, task: (commit: Commit) => Promise<T>): Promise<T>;
 }
 
-export interface PushedManifest {
-  readonly repository: Repository;
-  readonly manifest: Manifest;
-  readonly tags: readonly Tag[];
+export interface PushedContent {
+  readonly blobs: readonly { readonly repository: Repository; readonly descriptor: Descriptor }[];
+  readonly manifests: readonly { readonly repository: Repository; readonly manifest: Manifest }[];
+  /** Repositories that are mirrored and change with it: whoever names the same ones waits. */
+  readonly beside: readonly Repository[];
 }
+
+/** A tag that means one of the manifests from now on. */
+export interface PushedTag {
+  readonly repository: Repository;
+  readonly tag: Tag;
+  readonly digest: Digest;
+}
+
+/** All of it, with `more` changes to small files, or nothing; settles when the disk has it. */
+export type Commit = (tags: readonly PushedTag[], more: readonly Change[]) => Promise<void>;

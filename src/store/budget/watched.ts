@@ -44,5 +44,12 @@ export function watchedTags(tags: TagStore, { keeper }: Watchers): TagStore {
       await tags.remove(repository, tag);
       keeper.tagged(repository, tag, undefined);
     },
+    hold: (held, task) =>
+      tags.hold(held, (note) =>
+        task((named, record) => {
+          note(named, record);
+          keeper.tagged(named.repository, named.tag, record);
+        }),
+      ),
   };
 }

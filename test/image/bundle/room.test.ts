@@ -14,7 +14,17 @@ import { MemorySource } from '../../fixtures/memory-source.ts';
 import { temporaryFolder } from '../../fixtures/temporary.ts';
 import { failsWith } from '../archive/source-contract.ts';
 import { pattern } from '../../fixtures/collect.ts';
-import { APP, exported, flipped, keep, openWorld, seen, tag, type World } from './world.ts';
+import {
+  APP,
+  committing,
+  exported,
+  flipped,
+  keep,
+  openWorld,
+  seen,
+  tag,
+  type World,
+} from './world.ts';
 
 const MIB = 1024 * 1024;
 
@@ -301,11 +311,11 @@ suite('the room that an import takes', () => {
     const { bytes, lock } = await bundled(2, 1);
     await using there = await openWorld();
     const { housekeeping } = there.store;
-    const change: World['shelf']['change'] = async (changes) => {
+    const shelf = committing(there, async (commit) => {
       await housekeeping.repin();
-      await there.shelf.change(changes);
-    };
-    await there.import(bytes, { shelf: { ...there.shelf, change } });
+      await commit();
+    });
+    await there.import(bytes, { shelf });
     await housekeeping.evictor.sweep({ reason: 'request', excess: () => Infinity });
     for (const { digest, size } of lock.content) {
       assert.equal(await there.store.content.size(digest), size);

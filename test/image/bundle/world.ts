@@ -13,6 +13,7 @@ import { MEDIA_TYPES } from '../../../src/core/media-type.ts';
 import { parseTag, type Repository } from '../../../src/core/reference.ts';
 import { exportBundle, type ExportOptions } from '../../../src/image/bundle/export.ts';
 import { importBundle, type ImportOptions } from '../../../src/image/bundle/import.ts';
+import type { Shelf } from '../../../src/image/bundle/shelf.ts';
 import { confirmed } from '../../../src/store/tags.ts';
 import { buildImage, type BuiltImage } from '../../fixtures/image-builder.ts';
 import { file } from '../../fixtures/layer-builder.ts';
@@ -66,6 +67,18 @@ export async function openWorld(options: WorldOptions = {}) {
 }
 
 export type World = Awaited<ReturnType<typeof openWorld>>;
+
+/** The world's shelf, what makes images visible being done by the task. */
+export function committing(
+  { shelf }: Pick<World, 'shelf'>,
+  task: (commit: () => Promise<void>) => Promise<void>,
+): Shelf {
+  const place: Shelf['hosted']['place'] = (content, placing) =>
+    shelf.hosted.place(content, (commit) =>
+      placing((tags, more) => task(() => commit(tags, more))),
+    );
+  return { ...shelf, hosted: { ...shelf.hosted, place } };
+}
 
 export async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += 10_000) yield bytes.subarray(at, at + 10_000);
