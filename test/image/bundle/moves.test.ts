@@ -282,14 +282,25 @@ suite('what an earlier import keeps', () => {
     const { bytes } = await exported(here, ['docker.io/**']);
     await using there = await openWorld();
     const reason = new Error('the disk says no');
+    const order: string[] = [];
     let other: Promise<unknown> = Promise.resolve();
     const shelf = committing(there, async () => {
       // It finds no mark, and writes its own as soon as it may.
-      other = there.import(bytes, { as: { repository: APP, at: V1 } });
+      const at = { repository: APP, at: V1 };
+      other = there.import(bytes, { as: at }).then(() => order.push('one'));
+      // One of another repository waits for nobody, and takes as long.
+      const elsewhere = { repository: repository('docker.io', 'library/else'), at: V1 };
+      await there.import(bytes, { as: elsewhere });
+      order.push('elsewhere');
       throw reason;
     });
-    await assert.rejects(there.import(bytes, { shelf }), reason);
+    await assert.rejects(
+      there.import(bytes, { shelf }).finally(() => order.push('failed')),
+      reason,
+    );
     await other;
+    assert.deepEqual(order, ['elsewhere', 'failed', 'one']);
+    await there.store.tags.remove(APP, V1);
     const { keeper, evictor } = there.store.housekeeping;
     assert.equal(keeper.why(index.descriptor.digest)?.reason, 'imported');
     await evictor.sweep({ reason: 'request', excess: () => Infinity });
