@@ -8,7 +8,7 @@ import type { HousekeepingOptions } from '../store/budget/options.ts';
 import { watchedLinks, watchedTags } from '../store/budget/watched.ts';
 import { diskStore } from '../store/disk.ts';
 import { Layout } from '../store/layout.ts';
-import { diskLinks, type NotedLinks } from '../store/links.ts';
+import { diskLinks, type WatchableLinks } from '../store/links.ts';
 import { lockStore } from '../store/lock.ts';
 import { Paths } from '../store/paths.ts';
 import { diskReferrers, type ReferrersStore } from '../store/referrers.ts';
@@ -22,7 +22,7 @@ import { makeFolder } from '../store/make-folder.ts';
 export interface OpenStore extends AsyncDisposable {
   readonly paths: Paths;
   readonly content: IntakeStore;
-  readonly links: NotedLinks;
+  readonly links: WatchableLinks;
   readonly tags: TagStore;
   readonly referrers: ReferrersStore;
   /** Of the repositories that live here. */

@@ -4,7 +4,7 @@ import { HOSTED, isHosted } from '../core/hosted.ts';
 import { formatReference, type Repository } from '../core/reference.ts';
 import type { Uses } from '../store/budget/uses.ts';
 import { repositories } from '../store/catalog.ts';
-import type { NotedLinks } from '../store/links.ts';
+import type { WatchableLinks } from '../store/links.ts';
 import { absent } from '../store/small-file.ts';
 import { storedDigests } from '../store/stored.ts';
 import { DigestSet } from './digest-set.ts';
@@ -18,7 +18,7 @@ export interface CollectOptions extends Parts {
   readonly manifests: Manifests;
   readonly uses: Uses;
   /** What mirrored repositories are known to hold. */
-  readonly mirrored: NotedLinks;
+  readonly mirrored: WatchableLinks;
   readonly pins: readonly Pin[];
   /** Milliseconds for which what no manifest lists stays: longer than any push takes. */
   readonly grace: number;
@@ -185,13 +185,13 @@ async function* free(
   removed: ReadonlySet<string>,
 ): AsyncGenerator<Collected> {
   const { records, locks, signal } = options;
-  using linking = options.mirrored.note();
-  const { hosted, mirrored } = await everythingLinked(options, removed);
-  const isMirrored = (digest: Digest): boolean => mirrored.has(digest) || linking.has(digest);
+  const [hosted, mirrored] = [new DigestSet(), new DigestSet()];
+  using _watching = options.mirrored.watch((digest) => mirrored.add(digest));
+  await addLinked({ hosted, mirrored }, options, removed);
   for await (const digest of storedDigests(records.paths)) {
     signal?.throwIfAborted();
     if (hosted.has(digest)) continue;
-    const found = await locks.digest(digest, () => freeOne(options, digest, since, isMirrored));
+    const found = await locks.digest(digest, () => freeOne(options, digest, since, mirrored));
     if (found !== undefined) yield found;
   }
 }
@@ -201,7 +201,7 @@ async function freeOne(
   { records, content, watch, uses, mode, onReleased }: CollectOptions,
   digest: Digest,
   since: Since,
-  isMirrored: (digest: Digest) => boolean,
+  mirrored: DigestSet,
 ): Promise<Collected | undefined> {
   await uses.removal(digest);
   const found = await absent(stat(records.paths.blob(digest)));
@@ -209,9 +209,9 @@ async function freeOne(
   if (mode === 'collect') onReleased?.(digest);
   // What a mirror has just brought is linked a little later.
   const recent = Math.max(found.mtimeMs, found.ctimeMs) >= since.blobs;
-  if (recent || isMirrored(digest)) return undefined;
+  if (recent || mirrored.has(digest)) return undefined;
   // From the look at links until the removal has begun nothing is waited for: whoever uses it from then
-  // on waits for the removal, and whoever had it linked while it was used has been noted.
+  // on waits for the removal, and whoever had it linked while he used it has told so.
   const gone =
     mode === 'report'
       ? !uses.has(digest)
@@ -222,12 +222,12 @@ async function freeOne(
   return { type: gone === true ? 'freed' : 'in-use', digest, size: found.size };
 }
 
-/** What any repository holds, mirrored ones as well. */
-async function everythingLinked(
+/** Adds what any repository holds, as the disk has it. */
+async function addLinked(
+  linked: { readonly hosted: DigestSet; readonly mirrored: DigestSet },
   { records, mode, signal }: CollectOptions,
   removed: ReadonlySet<string>,
-): Promise<{ readonly hosted: DigestSet; readonly mirrored: DigestSet }> {
-  const linked = { hosted: new DigestSet(), mirrored: new DigestSet() };
+): Promise<void> {
   for (const repository of await repositories(records.paths)) {
     signal?.throwIfAborted();
     const lives = isHosted(repository);
@@ -237,5 +237,4 @@ async function everythingLinked(
       linked[lives ? 'hosted' : 'mirrored'].add(digest);
     }
   }
-  return linked;
 }

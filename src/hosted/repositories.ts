@@ -1,6 +1,6 @@
 import type { Digest } from '../core/digest.ts';
 import type { Repository } from '../core/reference.ts';
-import type { NotedLinks } from '../store/links.ts';
+import type { WatchableLinks } from '../store/links.ts';
 import type { Records } from '../store/records.ts';
 import type { ContentStore } from '../store/store.ts';
 import type { Uses } from '../store/budget/uses.ts';
@@ -37,7 +37,7 @@ export interface HostedOptions {
   /** Who reads or writes what of the content at the moment: none of it is collected. */
   readonly uses: Uses;
   /** What mirrored repositories are known to hold: it can be mounted, and is not collected. */
-  readonly mirrored: NotedLinks;
+  readonly mirrored: WatchableLinks;
   /** Whether blobs may be mounted from the repository; left out: from those that live here. */
   readonly mountable?: (repository: Repository) => Promise<boolean>;
   /** Asked whenever they matter: they may be others than before. */

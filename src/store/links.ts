@@ -5,7 +5,7 @@ import { isDigest, type Digest } from '../core/digest.ts';
 import { formatRepository, type Repository } from '../core/reference.ts';
 import { isCount, isRecord } from '../core/shape.ts';
 import { replaceDurably } from './durable.ts';
-import { LinkWatch, type LinkNotes } from './link-notes.ts';
+import { LinkWatch } from './link-watch.ts';
 import type { Paths } from './paths.ts';
 import { absent, readRecord, replaceFile } from './small-file.ts';
 
@@ -28,15 +28,15 @@ export interface LinkStore {
 }
 
 /** Links that can be looked through while others are set. */
-export interface NotedLinks extends LinkStore {
-  /** Notes, until disposed, what gets a link: in whatever order the disk is read, nothing is missed. */
-  note(): LinkNotes;
+export interface WatchableLinks extends LinkStore {
+  /** Tells, until disposed, what gets a link: in whatever order the disk is read, nothing is missed. */
+  watch(tell: (digest: Digest) => void): Disposable;
 }
 
 /** Links remembered in memory; each costs some 300 bytes. */
 const REMEMBERED = 20_000;
 
-export function diskLinks(paths: Paths): NotedLinks {
+export function diskLinks(paths: Paths): WatchableLinks {
   const remembered = new LRUCache<string, Link>({ max: REMEMBERED });
   const watch = new LinkWatch();
   const keyOf = (repository: Repository, digest: Digest): string =>
@@ -60,7 +60,7 @@ export function diskLinks(paths: Paths): NotedLinks {
       remembered.delete(keyOf(repository, digest));
       await rm(paths.link(repository, digest), { force: true });
     },
-    note: () => watch.note(),
+    watch: (tell) => watch.watch(tell),
   };
 }
 

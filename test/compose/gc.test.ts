@@ -49,7 +49,7 @@ test('gc removes what it has listed before, without a server', async () => {
 test('gc asks the server that runs on the store', async () => {
   await using folder = await temporaryFolder();
   const { stray, upkeep, choices } = await garden(folder.path);
-  const text = 'gc: { every: 0 }\n';
+  const text = 'gc: { every: 0, grace: 1ms }\n';
   const { config } = load({ file: { name: 'c', text }, environment: {}, overrides: [] });
   await using admin = await startAdminServer({ host: '127.0.0.1', port: 0 }, (error) => {
     throw error;
@@ -64,10 +64,19 @@ test('gc asks the server that runs on the store', async () => {
   await using hosted = openHosted(() => config, store);
   const prefetch = () => Promise.reject(new Error('prefetch'));
   admin.open({ ...administrationOf(store, hosted), prefetch, import: prefetch });
-  const collected = await upkeep.collect(choices);
-  assert.deepEqual(collected.kept, { tagged: 1, needed: 2 });
-  assert.equal(collected.blobs, 1);
+  const use = store.housekeeping.uses.begin(stray.digest);
+  const { blobs, kept, freed, inUse, inUseBytes } = await upkeep.collect(choices);
+  assert.deepEqual(kept, { tagged: 1, needed: 2 });
+  assert.deepEqual(
+    { blobs, freed, inUse, inUseBytes },
+    { blobs: 1, freed: 0, inUse: 1, inUseBytes: 5 },
+  );
   assert.equal(await store.records.link(apps, stray.digest), undefined);
+  assert.equal(await store.content.size(stray.digest), 5);
+  use[Symbol.dispose]();
+  const again = await upkeep.collect(choices);
+  assert.deepEqual([again.freed, again.freedBytes, again.inUse], [1, 5, 0]);
+  assert.equal(await store.content.size(stray.digest), undefined);
 });
 
 test('verify follows the references of what lives here', async () => {

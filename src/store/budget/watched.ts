@@ -1,4 +1,4 @@
-import type { NotedLinks } from '../links.ts';
+import type { WatchableLinks } from '../links.ts';
 import type { TagStore } from '../tags.ts';
 import type { BlobIndex } from './blob-index.ts';
 import type { Keeper } from './keeper.ts';
@@ -12,7 +12,7 @@ interface Watchers {
  * The same links; the index knows of every one of them before it is there. What is kept is told
  * again afterwards: a look through the store that began meanwhile may have missed the file.
  */
-export function watchedLinks(links: NotedLinks, { index, keeper }: Watchers): NotedLinks {
+export function watchedLinks(links: WatchableLinks, { index, keeper }: Watchers): WatchableLinks {
   return {
     get: (repository, digest) => links.get(repository, digest),
     async set(repository, digest, link, safety) {
@@ -26,7 +26,7 @@ export function watchedLinks(links: NotedLinks, { index, keeper }: Watchers): No
       await links.remove(repository, digest);
       index.links.remove(repository, digest);
     },
-    note: () => links.note(),
+    watch: (tell) => links.watch(tell),
   };
 }
 

@@ -1,21 +1,16 @@
 import type { Digest } from '../core/digest.ts';
 
-/** What has got a link, or has been about to, since this was begun. */
-export interface LinkNotes extends Disposable {
-  has(digest: Digest): boolean;
-}
-
 /**
  * Tells whoever looks through all links which he may have missed: those that were on their way when he
- * began, and all that came since. Synchronous, so nothing comes between a link and the note of it.
+ * began, and all that came since. Synchronous, so nothing comes between a link and word of it.
  */
 export class LinkWatch {
   readonly #writing = new Map<Digest, number>();
-  readonly #notes = new Set<Set<Digest>>();
+  readonly #watchers = new Set<(digest: Digest) => void>();
 
   /** A link to the content is going to be there, or will have failed, when this is disposed. */
   linking(digest: Digest): Disposable {
-    for (const noted of this.#notes) noted.add(digest);
+    for (const tell of this.#watchers) tell(digest);
     this.#writing.set(digest, (this.#writing.get(digest) ?? 0) + 1);
     return {
       [Symbol.dispose]: () => {
@@ -26,13 +21,10 @@ export class LinkWatch {
     };
   }
 
-  /** From now on, until disposed. */
-  note(): LinkNotes {
-    const noted = new Set(this.#writing.keys());
-    this.#notes.add(noted);
-    return {
-      has: (digest) => noted.has(digest),
-      [Symbol.dispose]: () => void this.#notes.delete(noted),
-    };
+  /** From now on, until disposed; of each link at least once. */
+  watch(tell: (digest: Digest) => void): Disposable {
+    for (const digest of this.#writing.keys()) tell(digest);
+    this.#watchers.add(tell);
+    return { [Symbol.dispose]: () => void this.#watchers.delete(tell) };
   }
 }
