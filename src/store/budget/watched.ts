@@ -2,6 +2,7 @@ import type { WatchableLinks } from '../links.ts';
 import type { TagStore } from '../tags.ts';
 import type { BlobIndex } from './blob-index.ts';
 import type { Keeper } from './keeper.ts';
+import type { Uses } from './uses.ts';
 
 interface Watchers {
   readonly index: BlobIndex;
@@ -12,10 +13,17 @@ interface Watchers {
  * The same links; the index knows of every one of them before it is there. What is kept is told
  * again afterwards: a look through the store that began meanwhile may have missed the file.
  */
-export function watchedLinks(links: WatchableLinks, { index, keeper }: Watchers): WatchableLinks {
+export function watchedLinks(
+  links: WatchableLinks,
+  { index, keeper, uses }: Watchers & { readonly uses: Uses },
+): WatchableLinks {
   return {
     get: (repository, digest) => links.get(repository, digest),
     async set(repository, digest, link, safety) {
+      // An eviction takes links along: from under this one the index would lose it, and the disk not.
+      using _use = uses.begin(digest);
+      const removal = uses.removal(digest);
+      if (removal !== undefined) await removal;
       const kind = link.mediaType === undefined ? 'blob' : 'manifest';
       index.link(repository, digest, kind);
       if (kind === 'manifest') keeper.linked(repository, digest);

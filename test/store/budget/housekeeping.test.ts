@@ -81,6 +81,32 @@ test('a removal that has begun is waited for; what is used is not removed', asyn
   assert.ok(opened);
 });
 
+test('what is being linked is not evicted, and a link comes after a removal that takes links along', async () => {
+  await using place = await setUp();
+  const { housekeeping, put, links, store } = place;
+  const { index, evictor, uses } = housekeeping;
+  const digest = await put(pattern(1000));
+  const stored = index.get(digest);
+  assert.ok(stored);
+  const setting = links.set(repository, digest, { size: 1000 });
+  assert.equal(await evictor.evict(stored, 'request'), false);
+  await setting;
+  assert.equal(await evictor.evict(stored, 'request'), true);
+  assert.deepEqual(index.links.repositoriesOf(digest), []);
+
+  const held = gate();
+  const removing = uses.remove(digest, async () => {
+    await held.opened;
+    index.links.remove(repository, digest);
+  });
+  const again = links.set(repository, digest, { size: 1000 });
+  await put(pattern(10));
+  held.open();
+  await Promise.all([removing, again]);
+  assert.deepEqual(index.links.repositoriesOf(digest), [repository]);
+  assert.equal(await store.size(digest), undefined);
+});
+
 test('what lives here is never evicted, and is when it does not any more', async () => {
   await using place = await setUp();
   const { housekeeping, put, store } = place;
