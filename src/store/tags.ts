@@ -54,6 +54,8 @@ const LONGEST_HISTORY = 1_000;
 export function diskTags(paths: Paths): TagStore {
   const remembered = new LRUCache<string, TagRecord>({ max: REMEMBERED });
   const writes = new Serial();
+  /** Tags that somebody holds, or waits to hold, and how many do. */
+  const held = new Map<string, number>();
   /** Grows with every change: what was read before one must not be remembered after it. */
   let changes = 0;
   const remember = ({ repository, tag }: NamedTag, record: TagRecord | undefined): void => {
@@ -74,6 +76,8 @@ export function diskTags(paths: Paths): TagStore {
     },
     async set(repository, tag, record) {
       const name = paths.tag(repository, tag);
+      // At once, for those who ask next; whoever holds the tag goes by what is written.
+      if (!held.has(name)) remember({ repository, tag }, record);
       await writes.run(name, () => {
         remember({ repository, tag }, record);
         return replaceFile(name, JSON.stringify(record), paths.journal);
@@ -88,23 +92,30 @@ export function diskTags(paths: Paths): TagStore {
         remember({ repository, tag }, undefined);
       });
     },
-    hold(tags, task) {
+    async hold(tags, task) {
       const names = tags.map(({ repository, tag }) => paths.tag(repository, tag));
-      return writes.runAll(names, async () => {
-        try {
-          return await task(remember);
-        } catch (error) {
-          // Whatever became of the files, they are read again.
-          for (const named of tags) remember(named, undefined);
-          throw error;
-        }
-      });
+      for (const name of names) held.set(name, (held.get(name) ?? 0) + 1);
+      try {
+        return await writes.runAll(names, () => task(remember));
+      } catch (error) {
+        // Whatever became of the files, they are read again.
+        for (const named of tags) remember(named, undefined);
+        throw error;
+      } finally {
+        for (const name of names) release(held, name);
+      }
     },
     async list(repository) {
       const names = (await absent(readdir(paths.tags(repository)))) ?? [];
       return names.filter((name) => isTag(name)).toSorted();
     },
   };
+}
+
+function release(held: Map<string, number>, name: string): void {
+  const others = (held.get(name) ?? 1) - 1;
+  if (others === 0) held.delete(name);
+  else held.set(name, others);
 }
 
 /** The record after the upstream said at `now` that the tag means `descriptor`. */
