@@ -11,7 +11,7 @@ import type { Incoming, Outgoing } from './messages.ts';
 import { notAllowed } from './methods.ts';
 import { parseTarget, splitTarget, type Target } from './name.ts';
 import type { Observer, RequestRecord } from './observe.ts';
-import { createPages, PROBES, type PagesOptions } from './pages.ts';
+import { createPages, errorPage, PROBES, type PagesOptions } from './pages.ts';
 import { Probes } from './probes.ts';
 import { Turn } from './turn.ts';
 
@@ -33,6 +33,8 @@ export interface AppOptions extends PagesOptions {
 /** What a server hands its requests to. */
 export interface App {
   handle(incoming: Incoming, outgoing: Outgoing): void;
+  /** Is told of what was refused before it became a request. */
+  refused(record: RequestRecord): void;
   /** Makes `/readyz` say that the end is near. */
   drain(): void;
   /** Breaks off every answer that is not through; tells how many. */
@@ -71,7 +73,11 @@ export function createApp(options: AppOptions): MirrorApp {
 
   const answerPage = (exchange: Exchange): void => {
     const fetch = (request: Request) => pages.fetch(request, { exchange });
-    const listener = getRequestListener(fetch, { overrideGlobalObjects: false });
+    const listener = getRequestListener(fetch, {
+      overrideGlobalObjects: false,
+      // What it makes no request of, such as a backslash in the path, never comes to the pages.
+      errorHandler: () => errorPage(new RegistryError('REQUEST_INVALID'), exchange),
+    });
     void listener(exchange.incoming, exchange.outgoing);
   };
 
@@ -119,6 +125,13 @@ export function createApp(options: AppOptions): MirrorApp {
 
   return {
     handle,
+    refused: (record) => {
+      const { route, failure } = record;
+      const running = { route, failure, kind: undefined, repository: undefined, served: undefined };
+      metrics.started(running);
+      metrics.ended(running, record);
+      log(record);
+    },
     drain: () => {
       draining = true;
     },

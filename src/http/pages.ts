@@ -56,13 +56,16 @@ export function createPages(options: PagesOptions & { readonly probes: Probes })
   pages.notFound(() => {
     throw new RegistryError('NOT_FOUND');
   });
-  pages.onError((error, context) => {
-    const { told, failure, fields } = describeError(error, NO_UPSTREAM);
-    context.env.exchange.failure = failure;
-    const text = errorBody(told.code, told.message, told.detail);
-    return answer(text, { status: told.status, fields });
-  });
+  pages.onError((error, context) => errorPage(error, context.env.exchange));
   return pages;
+}
+
+/** The error document of a page, which the exchange is told of. */
+export function errorPage(error: unknown, exchange: Exchange): Response {
+  const { told, failure, fields } = describeError(error, NO_UPSTREAM);
+  exchange.failure = failure;
+  const text = errorBody(told.code, told.message, told.detail);
+  return answer(text, { status: told.status, fields });
 }
 
 interface AnswerOptions {

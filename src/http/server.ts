@@ -7,6 +7,7 @@ import { Roster } from '../core/roster.ts';
 import type { App } from './app.ts';
 import { refuse, refuseTunnel } from './client-error.ts';
 import type { Incoming, Outgoing } from './messages.ts';
+import type { RequestRecord } from './observe.ts';
 
 /** PEM, not paths. With `clientCa` only clients with a certificate of it are let in. */
 export interface Tls {
@@ -139,6 +140,9 @@ function follow(
     app.handle(incoming, outgoing);
   };
   const handle = inTurn(begin);
+  const tell = (record: RequestRecord | undefined): void => {
+    if (record !== undefined) app.refused(record);
+  };
   const isAnswering = (socket: Duplex): boolean =>
     [...running].some((outgoing) => outgoing.socket === socket);
 
@@ -156,13 +160,13 @@ function follow(
     // A stream of HTTP/2 is answered like any other.
     if ('req' in connection) handle(incoming, connection);
     else if (isAnswering(connection)) connection.destroy();
-    else refuseTunnel(connection);
+    else tell(refuseTunnel(incoming.url ?? '-', connection));
   });
   server.on('clientError', (error: Error, socket: Duplex) => {
     // Behind half an answer a second one would be taken for its rest. What was answered in this turn of
     // the event loop leaves at its end, and is to come first.
     if (isAnswering(socket)) setImmediate(() => socket.destroy());
-    else refuse(error, socket);
+    else tell(refuse(error, socket));
   });
 
   return async (deadlineMs) => {

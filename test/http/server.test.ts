@@ -92,7 +92,12 @@ suite('closing', () => {
 test('a port that is taken is an error with its code', async () => {
   await using mirror = await serve();
   const { port } = mirror.server;
-  const app = { handle: () => undefined, drain: () => undefined, cut: () => 0 };
+  const app = {
+    handle: () => undefined,
+    refused: () => undefined,
+    drain: () => undefined,
+    cut: () => 0,
+  };
   await assert.rejects(startServer({ app, listen: { host: '127.0.0.1', port } }), {
     code: 'EADDRINUSE',
   });

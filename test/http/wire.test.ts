@@ -40,19 +40,35 @@ suite('on the wire', () => {
       assert.match(answer, /^HTTP\/1\.1 400 Bad Request\r\n/);
       assert.equal(bodyOf(answer).errors[0]?.code, 'REQUEST_INVALID');
       assert.deepEqual(mirror.source.calls, []);
+      const [record] = await mirror.recorded(1);
+      assert.deepEqual([record?.status, record?.failure?.code], [400, 'REQUEST_INVALID']);
+      const counted =
+        /layover_http_requests_total\{route="other",method="(?:GET|other)",code="400"\} 1\n/;
+      assert.ok(counted.test(await mirror.metrics.render()));
     });
   }
 
-  for (const [what, text] of [
-    ['a URL of a megabyte', `GET /v2/${'a'.repeat(1 << 20)} HTTP/1.1\r\nHost: a\r\n\r\n`],
-    ['a header of a megabyte', `GET /v2/ HTTP/1.1\r\nHost: a\r\nX: ${'a'.repeat(1 << 20)}\r\n\r\n`],
+  for (const [what, status, code, text] of [
+    [
+      'a URL of a megabyte',
+      414,
+      'URI_TOO_LONG',
+      `GET /v2/${'a'.repeat(1 << 20)} HTTP/1.1\r\nHost: a\r\n\r\n`,
+    ],
+    [
+      'a header of a megabyte',
+      431,
+      'REQUEST_INVALID',
+      `GET /v2/ HTTP/1.1\r\nHost: a\r\nX: ${'a'.repeat(1 << 20)}\r\n\r\n`,
+    ],
   ] as const) {
     test(`${what} is refused with an answer that the client gets to read`, async () => {
       await using mirror = await serve();
       const answer = await exchange(mirror.server.port, text);
-      assert.match(answer, /^HTTP\/1\.1 414 /);
-      assert.equal(bodyOf(answer).errors[0]?.code, 'URI_TOO_LONG');
+      assert.ok(answer.startsWith(`HTTP/1.1 ${status} `));
+      assert.equal(bodyOf(answer).errors[0]?.code, code);
       assert.deepEqual(mirror.source.calls, []);
+      assert.equal((await mirror.recorded(1))[0]?.status, status);
     });
   }
 
@@ -166,7 +182,21 @@ suite('on the wire', () => {
     );
     assert.match(refused, /^HTTP\/1\.1 405 [^]*\r\nAllow: GET, HEAD\r\n/);
     assert.equal(bodyOf(refused).errors[0]?.code, 'UNSUPPORTED');
+    const [record] = await mirror.recorded(1);
+    assert.deepEqual([record?.method, record?.path], ['CONNECT', 'elsewhere:443']);
   });
+
+  for (const path of ['/v2\\x', '/foo\\x']) {
+    test(`${path} is refused with an error document`, async () => {
+      await using mirror = await serve();
+      const request = `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`;
+      const answer = await exchange(mirror.server.port, request);
+      assert.match(answer, /^HTTP\/1\.1 400 /);
+      assert.match(answer, /"code":"REQUEST_INVALID"/);
+      const [record] = await mirror.recorded(1);
+      assert.equal(record?.failure?.code, 'REQUEST_INVALID');
+    });
+  }
 
   test('a client that asks before it sends a body is told not to', async () => {
     await using mirror = await serve();

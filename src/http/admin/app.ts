@@ -43,6 +43,8 @@ export function createAdminApp(options: AdminAppOptions): App {
   });
   return {
     handle: (incoming, outgoing) => void listener(incoming, outgoing),
+    // Whoever administers sees it; it is none of the requests that are counted.
+    refused: () => {},
     drain: () => {},
     cut: () => 0,
   };
