@@ -8,6 +8,7 @@ import { importBundle, type Imported } from '../image/bundle/import.ts';
 import { parseLock } from '../image/bundle/lock.ts';
 import type { ImportQuery } from '../image/bundle/query.ts';
 import { parseReference } from '../image/location.ts';
+import { untilAborted } from '../image/until-aborted.ts';
 import { shelfOf, type ShelfSetting } from './shelf.ts';
 
 export interface ImporterOptions extends ShelfSetting {
@@ -63,10 +64,9 @@ export class Importer implements AsyncDisposable {
   ): Promise<Imported> {
     const { store, config } = this.#setting;
     const { signal } = this.#closed;
-    signal.throwIfAborted();
-    // Until it is known how much there is nobody can tell what fits.
-    await store.housekeeping.looked();
     const ended = given === undefined ? signal : AbortSignal.any([signal, given]);
+    // Until it is known how much there is nobody can tell what fits.
+    await untilAborted(ended, () => store.housekeeping.looked());
     return importBundle(until(ended, bytes), {
       shelf: shelfOf(this.#setting),
       name,

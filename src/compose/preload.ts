@@ -48,7 +48,7 @@ export async function preload(options: PreloadOptions): Promise<void> {
   const record = path.join(store.paths.root, 'preloaded.json');
   const known = new Map((await readRecord(record, knownIn)) ?? []);
   const before = JSON.stringify([...known]);
-  const files = await filesOf(patterns);
+  const files = await filesOf(patterns, signal);
   try {
     for (const file of files) {
       signal.throwIfAborted();
@@ -79,13 +79,24 @@ function isSame(was: Known | undefined, now: Omit<Known, 'places'>): was is Know
   return was?.size === now.size && Math.abs(was.mtimeMs - now.mtimeMs) <= 1;
 }
 
-/** @throws RegistryError NAME_UNKNOWN for a pattern that fits nothing */
-async function filesOf(patterns: readonly string[]): Promise<readonly string[]> {
+/** @throws RegistryError NAME_UNKNOWN for a pattern that fits nothing; the signal's reason */
+async function filesOf(
+  patterns: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  // A walk may take long without coming upon anything that fits.
+  const exclude = (): boolean => {
+    signal.throwIfAborted();
+    return false;
+  };
   const found = new Set<string>();
   for (const pattern of patterns.flatMap((text) => text.split(',')).map((one) => one.trim())) {
     if (pattern === '') continue;
     const fitting: string[] = [];
-    for await (const name of glob(pattern)) fitting.push(path.resolve(name));
+    for await (const name of glob(pattern, { exclude })) {
+      signal.throwIfAborted();
+      fitting.push(path.resolve(name));
+    }
     if (fitting.length === 0) {
       throw new RegistryError('NAME_UNKNOWN', `--preload: no file fits ${pattern}`);
     }

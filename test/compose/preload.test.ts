@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { access, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { access, mkdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
+import { Importer } from '../../src/compose/importer.ts';
+import { preload } from '../../src/compose/preload.ts';
+import { RegistryError } from '../../src/core/errors.ts';
 import { parseTag } from '../../src/core/reference.ts';
 import { Paths } from '../../src/store/paths.ts';
 import { tarHeader, TRAILER } from '../../src/image/archive/tar-write.ts';
@@ -162,6 +165,43 @@ async function endedAt(flags: readonly string[], line: RegExp) {
   assert.ok(asked, `it ended by itself: ${log}`);
   const messages = [...log.matchAll(/"msg":"([^"]+)/g)].map(([, message = '']) => message);
   return { code, signal, log, messages };
+}
+
+for (const [what, name] of [
+  ['what fits', '*.tar'],
+  ['nothing that fits', '*.zip'],
+]) {
+  test(`a walk that comes upon ${what} ends with its signal, wherever it is`, async () => {
+    await using world = await openWorld();
+    const { store, hosted, config } = world;
+    await using importer = new Importer({ store, hosted, config: () => config });
+    await using tree = await temporaryFolder();
+    for (let at = 0; at < 20; at += 1) {
+      await mkdir(path.join(tree.path, String(at), 'deeper'), { recursive: true });
+      await writeFile(path.join(tree.path, String(at), 'deeper', 'one.tar'), 'no archive');
+    }
+    const ending = new AbortController();
+    const { signal } = ending;
+    const reason = new RegistryError('INTERRUPTED', 'it ends');
+    let asked = 0;
+    // Each place of the walk asks: in the middle of it the end comes.
+    const throwIfAborted = signal.throwIfAborted.bind(signal);
+    signal.throwIfAborted = () => {
+      if ((asked += 1) === 15) ending.abort(reason);
+      throwIfAborted();
+    };
+    const loading = preload({
+      patterns: [path.join(tree.path, '**', String(name))],
+      store,
+      importer,
+      prefetch: async () => assert.fail('nothing is fetched'),
+      environment: {},
+      signal,
+      observe: () => assert.fail('nothing is loaded'),
+    });
+    await assert.rejects(loading, reason);
+    assert.equal(asked, 15);
+  });
 }
 
 suite('SIGTERM before anybody is served', { timeout: 60_000 }, () => {

@@ -1,4 +1,4 @@
-import { interrupted } from '../copy/reading.ts';
+import { untilAborted } from '../until-aborted.ts';
 import type { Stock } from './stock.ts';
 
 /**
@@ -26,17 +26,4 @@ export function interruptible(stock: Stock, signal: AbortSignal): Stock {
     settle: () => until(() => stock.settle()),
     has: (repository, digest) => until(() => stock.has(repository, digest)),
   };
-}
-
-/** @throws RegistryError INTERRUPTED, or the signal's reason if that is one; what it throws itself */
-async function untilAborted<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
-  if (signal.aborted) throw interrupted(signal);
-  const ended = Promise.withResolvers<never>();
-  const end = (): void => ended.reject(interrupted(signal));
-  signal.addEventListener('abort', end);
-  try {
-    return await Promise.race([ask(), ended.promise]);
-  } finally {
-    signal.removeEventListener('abort', end);
-  }
 }
