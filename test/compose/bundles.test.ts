@@ -14,6 +14,7 @@ import { pino } from 'pino';
 import { importLog } from '../../src/compose/import-log.ts';
 import { parsePlatform } from '../../src/core/platform.ts';
 import { failsWith } from '../image/archive/source-contract.ts';
+import { timesOpen } from '../fixtures/open-files.ts';
 import { startRegistry } from '../fixtures/registry.ts';
 import { temporaryFolder } from '../fixtures/temporary.ts';
 import { exported, filled, flipped, manyPlatforms, openWorld } from '../image/bundle/world.ts';
@@ -260,6 +261,29 @@ suite('import', () => {
     });
     assert.match(log, /"without":\["linux\/amd64"\].*imported without platforms/);
   });
+
+  test(
+    'what is refused before its first byte is not left open',
+    { skip: process.platform !== 'linux' },
+    async () => {
+      await using one = await place('offline: true');
+      const lock = path.join(one.folder, 'no.lock.json');
+      await writeFile(lock, '{}');
+      for (const more of [{ as: 'NO' }, { lock }, { platforms: ['no/such/thing/as/this'] }]) {
+        await assert.rejects(one.bundles.import({ ...IMPORT, file: one.file, ...more }));
+        assert.equal(await timesOpen(one.file), 0, JSON.stringify(more));
+      }
+      const signal = AbortSignal.abort();
+      await assert.rejects(one.bundles.import({ ...IMPORT, file: one.file, signal }));
+      assert.equal(await timesOpen(one.file), 0);
+      await using _held = await openWorld({ folder: path.join(one.folder, 'data') });
+      await assert.rejects(
+        one.bundles.import({ ...IMPORT, file: one.file }),
+        failsWith('STORAGE_UNAVAILABLE'),
+      );
+      assert.equal(await timesOpen(one.file), 0);
+    },
+  );
 
   test('what lives here is pushed, as it were, and obeys the rules of pushes', async () => {
     const rules = `hosted: ['team/**']\noffline: true`;

@@ -27,8 +27,8 @@ export type Chunks = 'owned' | 'reused';
 /**
  * The bytes of an archive; those of a folder as if it were packed. Compressed ones come in chunks that
  * are owned, whatever is wanted: who unpacks them holds on to them for a while.
- * @throws RegistryError NAME_UNKNOWN if there is nothing of that name, here or, for a file in a folder,
- *   while it is read; MANIFEST_INVALID for a folder that is no layout
+ * @throws RegistryError NAME_UNKNOWN if there is nothing of that name, here or while it is read;
+ *   MANIFEST_INVALID for a folder that is no layout
  */
 export async function archiveBytes(name: string, wanted: Chunks = 'owned'): Promise<ArchiveBytes> {
   const found = await stat(name).catch(() => undefined);
@@ -36,10 +36,21 @@ export async function archiveBytes(name: string, wanted: Chunks = 'owned'): Prom
     await checkLayout(name);
     return { size: undefined, bytes: packed(name) };
   }
+  await using content = await opened(name);
+  return { size: content.size, bytes: fileBytes(name, wanted) };
+}
+
+/** Open from the first chunk that is asked for on, so that nobody has to close what was never read. */
+async function* fileBytes(name: string, wanted: Chunks): AsyncGenerator<Uint8Array> {
+  await using content = await opened(name);
+  yield* chunks(content, (await isPlain(content)) ? wanted : 'owned');
+}
+
+/** @throws RegistryError NAME_UNKNOWN */
+async function opened(name: string): Promise<Content> {
   const content = await openFile(name);
-  if (content === undefined) throw new RegistryError('NAME_UNKNOWN', `there is no file ${name}`);
-  const { size } = content;
-  return { size, bytes: chunks(content, (await isPlain(content)) ? wanted : 'owned') };
+  if (content !== undefined) return content;
+  throw new RegistryError('NAME_UNKNOWN', `there is no file ${name}`);
 }
 
 /** Before its files are stored, one after the other, to find at the end that they are no image. */
@@ -58,7 +69,7 @@ async function* packed(folder: string): AsyncGenerator<Uint8Array> {
     const name = path.relative(folder, file).split(path.sep).join('/');
     // A lock that is being written, and what is left of a download.
     if (!entry.isFile() || entry.name.startsWith('.')) continue;
-    const content = await openFile(file);
+    await using content = await openFile(file);
     if (content === undefined) continue;
     const { size } = content;
     yield tarHeader({ name, size });
@@ -75,8 +86,7 @@ async function isPlain(content: Content): Promise<boolean> {
 }
 
 async function* chunks(content: Content, wanted: Chunks = 'owned'): AsyncGenerator<Uint8Array> {
-  await using open = content;
-  const { size } = open;
+  const { size } = content;
   const buffers: Buffer[] = [];
   const read = (position: number): Promise<Uint8Array> => {
     const length = Math.min(CHUNK, size - position);
@@ -84,7 +94,7 @@ async function* chunks(content: Content, wanted: Chunks = 'owned'): AsyncGenerat
     const spare = buffers.length === IN_USE ? buffers.shift() : undefined;
     const into = spare ?? Buffer.allocUnsafeSlow(Math.min(CHUNK, size));
     if (wanted === 'reused') buffers.push(into);
-    return open.read(position, into.subarray(0, length));
+    return content.read(position, into.subarray(0, length));
   };
   if (size === 0) return;
   let position = 0;

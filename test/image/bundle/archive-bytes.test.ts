@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { rm, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { test } from 'node:test';
+import { suite, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { archiveBytes } from '../../../src/image/bundle/archive-bytes.ts';
+import { timesOpen } from '../../fixtures/open-files.ts';
 import { temporaryFolder } from '../../fixtures/temporary.ts';
+import { failsWith } from '../archive/source-contract.ts';
 
 const CONTENT = randomBytes(9 * 1024 * 1024 + 5);
 
@@ -46,3 +48,52 @@ test('compressed archives come in chunks that are owned, whatever is wanted', as
   for await (const chunk of (await archiveBytes(file, 'reused')).bytes) chunks.push(chunk);
   assert.ok(Buffer.concat(chunks).equals(compressed));
 });
+
+suite(
+  'an archive is open for as long as it is read',
+  { skip: process.platform !== 'linux' },
+  () => {
+    const opened = async () => {
+      const folder = await temporaryFolder();
+      const file = path.join(folder.path, 'archive.tar');
+      await writeFile(file, CONTENT);
+      const dispose = () => folder[Symbol.asyncDispose]();
+      return { file, archive: await archiveBytes(file, 'reused'), [Symbol.asyncDispose]: dispose };
+    };
+
+    test('and not before', async () => {
+      await using one = await opened();
+      assert.equal(one.archive.size, CONTENT.length);
+      assert.equal(await timesOpen(one.file), 0);
+      await one.archive.bytes[Symbol.asyncIterator]().return?.();
+      assert.equal(await timesOpen(one.file), 0);
+    });
+
+    test('whether it is read to its end or not', async () => {
+      await using one = await opened();
+      for await (const _ of one.archive.bytes) assert.equal(await timesOpen(one.file), 1);
+      assert.equal(await timesOpen(one.file), 0);
+      for await (const _ of (await archiveBytes(one.file)).bytes) break;
+      assert.equal(await timesOpen(one.file), 0);
+    });
+
+    test('nor once it cannot be', async () => {
+      await using one = await opened();
+      const bytes = one.archive.bytes[Symbol.asyncIterator]();
+      await bytes.next();
+      await truncate(one.file, 10);
+      await assert.rejects(async () => {
+        while ((await bytes.next()).done !== true);
+      });
+      assert.equal(await timesOpen(one.file), 0);
+      const { bytes: gone } = await archiveBytes(one.file);
+      await rm(one.file);
+      await assert.rejects(
+        async () => {
+          for await (const _ of gone);
+        },
+        failsWith('NAME_UNKNOWN', /archive\.tar/),
+      );
+    });
+  },
+);
