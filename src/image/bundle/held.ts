@@ -3,7 +3,8 @@ import type { Shelf } from './shelf.ts';
 
 /**
  * Content that has to stay while an import goes on, and which of it came with the import: that is removed
- * again unless it was settled. Until this is disposed nobody else removes any of it.
+ * again unless it was settled, which every import that has not failed does. Until this is disposed nobody
+ * else removes any of it.
  */
 export class Held implements AsyncDisposable {
   readonly #shelf: Shelf;
@@ -38,20 +39,21 @@ export class Held implements AsyncDisposable {
 
   /** Removes what came with the import and is not wanted. */
   async drop(isWanted: (digest: Digest) => boolean): Promise<void> {
-    for (const digest of this.#fresh) {
-      if (isWanted(digest)) continue;
-      this.#uses.get(digest)?.[Symbol.dispose]();
-      this.#uses.delete(digest);
-      this.#fresh.delete(digest);
-      await this.#shelf.discard(digest);
-    }
+    for (const digest of this.#fresh) if (!isWanted(digest)) await this.#discard(digest);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      await this.drop(() => false);
-    } finally {
-      for (const use of this.#uses.values()) use[Symbol.dispose]();
-    }
+    // Something has failed already, which is what is to be told. What cannot be removed now has nothing
+    // that leads to it, as after a crash, and goes like that.
+    for (const digest of this.#fresh) await this.#discard(digest).catch(() => {});
+    for (const use of this.#uses.values()) use[Symbol.dispose]();
+    this.#uses.clear();
+  }
+
+  async #discard(digest: Digest): Promise<void> {
+    this.#uses.get(digest)?.[Symbol.dispose]();
+    this.#uses.delete(digest);
+    this.#fresh.delete(digest);
+    await this.#shelf.discard(digest);
   }
 }
