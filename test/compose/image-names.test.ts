@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { access, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { namesIn } from '../../src/compose/image-names.ts';
 import { LARGEST_DOCUMENT } from '../../src/image/finder/documents.ts';
+import { collect } from '../fixtures/collect.ts';
 import { temporaryFolder } from '../fixtures/temporary.ts';
 
 const NEVER = new AbortController().signal;
@@ -66,3 +70,26 @@ test('whoever ends does not wait until all has been read', async () => {
   await assert.rejects(reading, reason);
   await assert.rejects(namesIn([file], { environment: {}, signal: ending.signal }), reason);
 });
+
+for (const [when, said] of [
+  ['answered', 'docker.io/library/a:1'],
+  ['ending', 'Error: it ends'],
+] as const) {
+  test(`a thread that errs ends nothing but itself: ${when}`, async () => {
+    await using folder = await temporaryFolder();
+    const file = path.join(folder.path, 'pods.yaml');
+    await writeFile(file, 'image: "a:1"\n');
+    const hook = new URL('../fixtures/erring-thread.ts', import.meta.url).href;
+    const script = fileURLToPath(new URL('erring-names-child.ts', import.meta.url));
+    const flags = ['--disable-warning=ExperimentalWarning', '--import', hook, script, file];
+    const child = spawn(process.execPath, flags, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ERRS: when, ERRS_AT: path.join(folder.path, 'erred') },
+    });
+    const exited = once(child, 'exit');
+    const [out, errors] = await Promise.all([collect(child.stdout), collect(child.stderr)]);
+    assert.deepEqual(await exited, [0, null], errors.toString());
+    assert.equal(out.toString(), said);
+    await access(path.join(folder.path, 'erred'));
+  });
+}
