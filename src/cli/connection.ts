@@ -4,8 +4,8 @@ import { Option, type Command, type OptionValues } from '@commander-js/extra-typ
 export interface Connection {
   /** Sent as `ns` with every request, as containerd does to a mirror. */
   readonly ns?: string | undefined;
-  /** `false`: never, not even on this machine. */
-  readonly plainHttp?: boolean | undefined;
+  /** `false`: never, not even on this machine. `'found-out'`: see `ClientOptions`. */
+  readonly plainHttp?: boolean | 'found-out' | undefined;
   /** Certificates are not checked. */
   readonly insecure?: true | undefined;
   /** Files in PEM. */
@@ -26,26 +26,40 @@ export interface Connection {
   readonly quiet?: true | undefined;
 }
 
-const CONNECTION = 'How to connect:';
+/** The flags of the way to a registry, with what they are for. */
+export const WAY = {
+  '--ns <registry>': 'ask a mirror for the content of this registry (?ns=)',
+  '--plain-http': 'speak HTTP, not HTTPS',
+  '--insecure': 'do not check the certificate',
+  '--cacert <file>': 'trust these certificates too (PEM)',
+  '--cert <file>': 'show this certificate (PEM), with --key',
+  '--key <file>': 'key of the certificate (PEM)',
+  '--user <name>': 'user name, instead of what docker login stored',
+  '--password <text>': 'password; --password-stdin keeps it from others',
+  '--password-stdin': 'read the password from standard input',
+  '--proxy <url>': 'go through this proxy',
+} as const;
 
 const option = <const Flags extends string>(flags: Flags, description: string) =>
-  new Option(flags, description).helpGroup(CONNECTION);
+  new Option(flags, description).helpGroup('How to connect:');
+
+const way = <const Flags extends keyof typeof WAY>(flags: Flags) => option(flags, WAY[flags]);
 
 /** Adds the flags of `Connection` to a verb. */
 export function connecting<Args extends unknown[], Options extends OptionValues>(
   command: Command<Args, Options>,
 ) {
   return command
-    .addOption(option('--ns <registry>', 'ask a mirror for the content of this registry (?ns=)'))
-    .addOption(option('--plain-http', 'speak HTTP, not HTTPS'))
-    .addOption(option('--insecure', 'do not check the certificate'))
-    .addOption(option('--cacert <file>', 'trust these certificates too (PEM)'))
-    .addOption(option('--cert <file>', 'show this certificate (PEM), with --key'))
-    .addOption(option('--key <file>', 'key of the certificate (PEM)'))
-    .addOption(option('-u, --user <name>', 'user name, instead of what docker login stored'))
-    .addOption(option('-p, --password <text>', 'password; --password-stdin keeps it from others'))
-    .addOption(option('--password-stdin', 'read the password from standard input'))
-    .addOption(option('--proxy <url>', 'go through this proxy'))
+    .addOption(way('--ns <registry>'))
+    .addOption(way('--plain-http'))
+    .addOption(way('--insecure'))
+    .addOption(way('--cacert <file>'))
+    .addOption(way('--cert <file>'))
+    .addOption(way('--key <file>'))
+    .addOption(option('-u, --user <name>', WAY['--user <name>']))
+    .addOption(option('-p, --password <text>', WAY['--password <text>']))
+    .addOption(way('--password-stdin'))
+    .addOption(way('--proxy <url>'))
     .addOption(option('--store <folder>', "read a mirror's store on this disk, no registry"))
     .addOption(option('--cache <folder>', 'keep content here (default: ~/.cache/layover)'))
     .addOption(option('--no-cache', 'keep no content between runs'))

@@ -8,7 +8,9 @@ import { location } from './arguments.ts';
 import { connecting } from './connection.ts';
 import type { Context } from './context.ts';
 import { copiedJson, placedAs, readFrom } from './copied.ts';
+import { ends } from './ends.ts';
 import { json as formatted } from './json.ts';
+import { registryOf } from './one-registry.ts';
 import { opening } from './opening.ts';
 import { platform } from './platform.ts';
 import { transfers } from './transfers.ts';
@@ -21,10 +23,16 @@ Examples:
   layover copy --referrers ghcr.io/owner/app:1.2 oci:./folder:1.2
   layover copy --platform linux/arm64 oci:./folder:1.2 docker-archive:app.tar:app:1.2
   layover copy --store /var/lib/layover alpine:3.20 localhost:5000/library/alpine:3.20
+  layover copy --to-user me --to-password-stdin alpine:3.20 ghcr.io/me/alpine:3.20 < password
 `;
 
+const ENDS = ends(
+  { name: 'from', what: 'where it comes from', role: 'read' },
+  { name: 'to', what: 'where it goes', role: 'written' },
+);
+
 export function addCopy(program: Command, context: Context): void {
-  connecting(program.command('copy'))
+  ENDS.add(connecting(program.command('copy')))
     .description(
       "Takes an image from anywhere to anywhere, digests unchanged: registries, folders, archives, a mirror's store. An index goes with all its platforms, except into docker's archives.",
     )
@@ -40,13 +48,21 @@ export function addCopy(program: Command, context: Context): void {
       }
       const { quiet } = connection;
       const signal = context.interruption.listen();
-      await using client = await opening(connection, context, { signal });
+      const asked = connection.store === undefined ? registryOf(from) : undefined;
+      const registries = [asked, registryOf(to)] as const;
+      const [reading, writing] = await ENDS.connections(connection, registries, context);
+      await using client = await opening(reading, context, { signal });
       await using opened = await client.open(from);
       const { source, repository, at } = opened;
       const name = { repository, at };
       if (json === true) notBoth(to);
       const stdout = (chunk: Uint8Array) => context.output.bytes(chunk);
-      await using into = await client.client.write(to, { name, stdout, signal });
+      await using stack = new AsyncDisposableStack();
+      const target =
+        writing === reading
+          ? client
+          : stack.use(await opening({ ...writing, cache: false }, context, { signal }));
+      await using into = await target.client.write(to, { name, stdout, signal });
       const named = { repository: into.repository, at: into.at };
       const names = [formatReference(named.repository, named.at)];
       using shown = transfers({ output: context.output, quiet, names });
@@ -59,11 +75,11 @@ export function addCopy(program: Command, context: Context): void {
         signal,
       });
       shown[Symbol.dispose]();
-      const target = formatLocation(to);
+      const place = formatLocation(to);
       if (quiet !== true) {
-        context.output.error(`copied to ${target}; ${placedAs(copied)}; ${readFrom(copied)}\n`);
+        context.output.error(`copied to ${place}; ${placedAs(copied)}; ${readFrom(copied)}\n`);
       }
-      if (json === true) context.output.out(formatted(copiedJson(copied, names, target)));
+      if (json === true) context.output.out(formatted(copiedJson(copied, names, place)));
     });
 }
 

@@ -9,8 +9,10 @@ import { location } from './arguments.ts';
 import { connecting } from './connection.ts';
 import type { Context } from './context.ts';
 import { diffText } from './diff-text.ts';
+import { ends } from './ends.ts';
 import { account } from './image-files.ts';
 import { json as formatted } from './json.ts';
+import { registryOf } from './one-registry.ts';
 import { opening } from './opening.ts';
 import { Finding } from './output.ts';
 import { platform } from './platform.ts';
@@ -22,8 +24,13 @@ Examples:
   layover diff --json --platform linux/arm64 app:1 app:2 | jq '.files[].path'
 `;
 
+const ENDS = ends(
+  { name: 'before', what: 'where the first image is', role: 'read' },
+  { name: 'after', what: 'where the second image is', role: 'read' },
+);
+
 export function addDiff(program: Command, context: Context): void {
-  connecting(program.command('diff'))
+  ENDS.add(connecting(program.command('diff')))
     .description(
       'Prints what sets the second image apart from the first: config, layers, and the files that a container sees. Times of files do not count.',
     )
@@ -37,9 +44,18 @@ export function addDiff(program: Command, context: Context): void {
       const signal = context.interruption.listen();
       const counted = account();
       const observe = counted.received;
-      await using client = await opening(connection, context, { signal, observe });
+      const registries = connection.store === undefined ? [before, after].map(registryOf) : [];
+      const [one, other] = await ENDS.connections(
+        connection,
+        [registries[0], registries[1]],
+        context,
+      );
+      await using client = await opening(one, context, { signal, observe });
+      await using stack = new AsyncDisposableStack();
+      const second =
+        other === one ? client : stack.use(await opening(other, context, { signal, observe }));
       await using old = await client.open(before);
-      await using young = await client.open(after);
+      await using young = await second.open(after);
       const found = await diffImages(
         await comparedOf(old, platform),
         await comparedOf(young, platform),

@@ -8,8 +8,9 @@ import type { Context } from './context.ts';
 export async function passwordOf(
   { user, password, passwordStdin }: Connection,
   { input }: Context,
+  prompt = 'Password: ',
 ): Promise<string | undefined> {
   if (passwordStdin === true) return (await input.text()).replace(/\r?\n$/, '');
   if (password !== undefined || user === undefined || input.watched === 'no') return password;
-  return await input.line('Password: ', 'hidden');
+  return await input.line(prompt, 'hidden');
 }

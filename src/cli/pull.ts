@@ -12,6 +12,7 @@ import { connecting } from './connection.ts';
 import type { Context } from './context.ts';
 import { copiedJson, readFrom } from './copied.ts';
 import { json as formatted } from './json.ts';
+import { forOneRegistry, registryOf } from './one-registry.ts';
 import { opening, type Opening } from './opening.ts';
 import { platform } from './platform.ts';
 import { transfers } from './transfers.ts';
@@ -62,6 +63,12 @@ export function addPull(program: Command, context: Context): void {
         }
         const { quiet, ns } = connection;
         const signal = context.interruption.listen();
+        const registries = connection.store === undefined ? images.map(registryOf) : [];
+        forOneRegistry(connection, registries, (flag) =>
+          /user|password/.test(flag)
+            ? '"layover login" keeps a login for each'
+            : 'pull them one by one, and put them together with --format oci',
+        );
         await using client = await opening(connection, context, { signal });
         await using stack = new AsyncDisposableStack();
         const passages: Passage[] = [];

@@ -6,7 +6,7 @@ import type { CredentialSource } from '../upstream/credentials.ts';
 import type { ProxyOptions, TlsOptions } from '../upstream/dispatcher.ts';
 import type { UpstreamEvent } from '../upstream/event.ts';
 import { upstream, type Upstream, type UpstreamOptions } from '../upstream/upstream.ts';
-import { allowedPrivate, urlOf } from './address.ts';
+import { allowedPrivate, urlOf, type Scheme } from './address.ts';
 import type { SinkOptions } from './archive/open-sink.ts';
 import { flagHints } from './flag-hints.ts';
 import type { Caching } from './cache/cached.ts';
@@ -17,10 +17,13 @@ import { resuming } from './resuming.ts';
 
 /** The way to registries, the same for all of them. */
 export interface ClientOptions {
-  /** The registry that the one named is asked for as a mirror of it: `?ns=` of every request. */
+  /** The registry that the one named is asked for as a mirror of it: `?ns=` of every request but those of `write`. */
   readonly ns?: string | undefined;
-  /** HTTP, not HTTPS; `false`: never. Left out: HTTPS, and on this machine HTTP where there is no TLS. */
-  readonly plainHttp?: boolean | undefined;
+  /**
+   * HTTP, not HTTPS; `false`: never. `'found-out'`: HTTPS, and on this machine HTTP where there is no
+   * TLS. Left out: the same, unless certificates are named, which mean TLS.
+   */
+  readonly plainHttp?: boolean | 'found-out' | undefined;
   /** Certificates are not checked. */
   readonly insecure?: true | undefined;
   /** Files in PEM: roots that are trusted as well, and the certificate to be shown with its key. */
@@ -68,24 +71,28 @@ export function client(options: ClientOptions = {}): Client {
   const cached = new Map<string, Source>();
   let tls: Promise<TlsOptions | undefined> | undefined;
 
-  const connect = async (host: string): Promise<Upstream> => {
+  const connect = async (host: string, ns: string | undefined): Promise<Upstream> => {
     tls ??= readTls(options);
     const way = options.proxy === undefined ? 'direct' : 'proxied';
-    const made = upstreamOptions(host, options, await tls, await allowedPrivate(host, way));
-    const { plainHttp } = options;
-    if (plainHttp === undefined) return await reach(host, made);
-    return upstream({ ...made, url: urlOf(host, plainHttp ? 'http' : 'https') });
+    const allowPrivate = await allowedPrivate(host, way);
+    const made = upstreamOptions(host, { ...options, ns }, await tls, allowPrivate);
+    const scheme = schemeOf(options);
+    return scheme === undefined
+      ? await reach(host, made)
+      : upstream({ ...made, url: urlOf(host, scheme) });
   };
-  const registry = async (host: string): Promise<Upstream> => {
-    const known = opened.get(host) ?? connect(host);
-    opened.set(host, known);
+  const openedAs = async (host: string, ns: string | undefined): Promise<Upstream> => {
+    const key = JSON.stringify([host, ns]);
+    const known = opened.get(key) ?? connect(host, ns);
+    opened.set(key, known);
     try {
       return await known;
     } catch (error) {
-      if (opened.get(host) === known) opened.delete(host);
+      if (opened.get(key) === known) opened.delete(key);
       throw error;
     }
   };
+  const registry = (host: string): Promise<Upstream> => openedAs(host, options.ns);
   const sourceOf = async (host: string): Promise<Source> => {
     const plain = await registry(host);
     const { retries = RETRIES } = options;
@@ -114,7 +121,8 @@ export function client(options: ClientOptions = {}): Client {
         return await (await import('./archive/open-sink.ts')).openSink(location, sinkOptions);
       }
       const { repository, at } = location.reference;
-      const { sink } = await registry(repository.host);
+      // What is written lies where it is said to: a mirror takes nothing for another registry.
+      const { sink } = await openedAs(repository.host, undefined);
       return { sink, repository, at, commit: async () => {}, ...staysOpen };
     },
     async [Symbol.asyncDispose]() {
@@ -125,6 +133,13 @@ export function client(options: ClientOptions = {}): Client {
       }
     },
   };
+}
+
+/** How registries are spoken to; `undefined`: that is found out. */
+function schemeOf({ plainHttp, cacert, cert }: ClientOptions): Scheme | undefined {
+  if (typeof plainHttp === 'boolean') return plainHttp ? 'http' : 'https';
+  if (plainHttp === 'found-out') return undefined;
+  return (cacert ?? cert) === undefined ? undefined : 'https';
 }
 
 /** The client closes its registries, whoever has opened something there. */

@@ -24,8 +24,6 @@ export async function reach(
 ): Promise<Upstream> {
   const secure = { ...options, url: urlOf(host, 'https') };
   if (!isLoopback(host)) return upstream(secure);
-  // Whoever names certificates means TLS.
-  if (options.tls?.ca !== undefined || options.tls?.cert !== undefined) return upstream(secure);
   const plain = { ...options, url: urlOf(host, 'http') };
   if (options.proxy === undefined && /:\d+$/.test(host)) {
     await using stack = new AsyncDisposableStack();
