@@ -76,7 +76,7 @@ function optionsOf({ name, what, role }: End): readonly Option[] {
     ([flag]) => role === 'read' || !flag.startsWith('--ns '),
   );
   return flags.map(([flag, description]) =>
-    new Option(`--${name}-${flag.slice(2)}`, description).helpGroup(
+    new Option(`--${name}-${flag.slice(2)}`, description.replaceAll('--', `--${name}-`)).helpGroup(
       `How to connect to ${what}, and to nothing else:`,
     ),
   );
