@@ -55,6 +55,9 @@ const MESSAGES: Partial<Record<ErrorCode, string>> = {
   UNEXPECTED_TOKEN: 'text that belongs to nothing; values with [ ] { } or # need quotes',
 };
 
+/** Values that aliases may stand for in all: a few lines of them can mean more than fits any memory. */
+const MOST_ALIASED = 10_000;
+
 /** Turns nodes into plain values and notes where each was. */
 class Walk {
   readonly #document: Document.Parsed;
@@ -63,6 +66,9 @@ class Walk {
   readonly #faults: Fault[] = [];
   /** The collections that are being walked, so that an alias to one of them ends. */
   readonly #open = new Set<unknown>();
+  /** Aliases that are being followed, and the values found behind all so far. */
+  #following = 0;
+  #aliased = 0;
 
   constructor(document: Document.Parsed, place: (offset: number) => Origin) {
     this.#document = document;
@@ -88,7 +94,7 @@ class Walk {
         return this.#fault(node, path, `no &${node.source} comes before *${node.source}`);
       }
       if (this.#open.has(target)) return this.#fault(node, path, 'an alias to what it is part of');
-      return this.#value(target, path);
+      return this.#behind(node, target, path);
     }
     if (!isMap(node) && !isSeq(node)) return undefined;
     this.#open.add(node);
@@ -96,6 +102,19 @@ class Walk {
       return isMap(node) ? this.#map(node.items, path) : this.#list(node.items, path);
     } finally {
       this.#open.delete(node);
+    }
+  }
+
+  #behind(alias: unknown, target: unknown, path: Path): unknown {
+    if (this.#aliased > MOST_ALIASED) return undefined;
+    this.#following += 1;
+    try {
+      return this.#value(target, path);
+    } finally {
+      this.#following -= 1;
+      if (this.#following === 0 && this.#aliased > MOST_ALIASED) {
+        this.#fault(alias, path, `aliases stand for more than ${MOST_ALIASED} values`);
+      }
     }
   }
 
@@ -126,6 +145,7 @@ class Walk {
   }
 
   #note(path: Path, key: unknown, value: unknown): void {
+    if (this.#following > 0) this.#aliased += 1;
     const keyPlace = this.#place(offsetOf(key) ?? 0);
     const offset = offsetOf(value);
     const valuePlace = offset === undefined ? keyPlace : this.#place(offset);
