@@ -145,6 +145,15 @@ function touching(tags: TagStore, layout: Layout): TagStore {
       await tags.set(repository, tag, record);
       if (before?.descriptor.digest !== record.descriptor.digest) layout.touch();
     },
+    async update(repository, tag, next) {
+      let moved = false;
+      await tags.update(repository, tag, (found) => {
+        const record = next(found);
+        moved = record !== undefined && found?.descriptor.digest !== record.descriptor.digest;
+        return record;
+      });
+      if (moved) layout.touch();
+    },
     async remove(repository, tag) {
       await tags.remove(repository, tag);
       layout.touch();

@@ -45,6 +45,8 @@ export class Freshness {
   readonly #options: FreshnessOptions;
   readonly #asking = new SingleFlight<Word>();
   readonly #heard = new LRUCache<string, Heard>({ max: REMEMBERED });
+  /** Of these, what is being put on record. */
+  readonly #onItsWay = new WeakSet<Heard>();
   readonly #postponed = new LRUCache<string, string>({ max: REMEMBERED, ttl: POSTPONED });
   readonly #negative = new Negative();
 
@@ -77,15 +79,11 @@ export class Freshness {
   }
 
   /** The manifest for a meaning that the upstream has just stated is here: it goes on record. */
-  async record(repository: Repository, tag: Tag, descriptor: Descriptor): Promise<void> {
+  record(repository: Repository, tag: Tag, descriptor: Descriptor): void {
     if (this.#heard.size === 0) return;
-    const { tags, background } = this.#options;
-    const key = formatReference(repository, tag);
-    const heard = this.#heard.get(key);
-    if (heard === undefined) return;
-    const record = await tags.get(repository, tag);
-    this.#heard.delete(key);
-    background.run(() => tags.set(repository, tag, confirmed(record, descriptor, heard.checkedAt)));
+    const heard = this.#heard.get(formatReference(repository, tag));
+    if (heard === undefined || this.#onItsWay.has(heard)) return;
+    this.#confirm(repository, tag, { ...heard, descriptor });
   }
 
   /** What upstreams have refused or failed to say is asked again: they may be others by now. */
@@ -194,28 +192,49 @@ export class Freshness {
   ): Promise<void> {
     const { tags, holds, policy, background, now } = this.#options;
     const key = formatReference(repository, tag);
-    const set = (next: TagRecord): void => background.run(() => tags.set(repository, tag, next));
     switch (word.kind) {
       case 'same':
-      case 'changed':
-        if (await holds(repository, word.descriptor)) {
-          this.#heard.delete(key);
-          set(confirmed(record, word.descriptor, now()));
-        } else {
-          this.#heard.set(key, { descriptor: word.descriptor, checkedAt: now() });
-        }
+      case 'changed': {
+        const heard = { descriptor: word.descriptor, checkedAt: now() };
+        if (await holds(repository, word.descriptor)) this.#confirm(repository, tag, heard);
+        else this.#heard.set(key, heard);
         return;
+      }
       case 'gone':
         if (record === undefined) return;
         if (policy(repository.host).whenDeleted === 'follow') {
           background.run(() => tags.remove(repository, tag));
         } else {
-          set({ ...record, goneSince: record.goneSince ?? now(), checkedAt: now() });
+          background.run(() =>
+            // It may mean something else by now, which somebody has brought while the upstream was asked.
+            tags.update(
+              repository,
+              tag,
+              (found) =>
+                found && { ...found, goneSince: found.goneSince ?? now(), checkedAt: now() },
+            ),
+          );
         }
         return;
       case 'silent':
         if (word.error instanceof RegistryError) this.#postponed.set(key, reasonOf(word.error));
     }
+  }
+
+  /** Puts the meaning on record. Until it is there, it is known all the same. */
+  #confirm(repository: Repository, tag: Tag, heard: Heard): void {
+    const { tags, background } = this.#options;
+    const { descriptor, checkedAt } = heard;
+    const key = formatReference(repository, tag);
+    this.#heard.set(key, heard);
+    this.#onItsWay.add(heard);
+    background.run(async () => {
+      try {
+        await tags.update(repository, tag, (found) => confirmed(found, descriptor, checkedAt));
+      } finally {
+        if (this.#heard.get(key) === heard) this.#heard.delete(key);
+      }
+    });
   }
 }
 

@@ -114,7 +114,7 @@ async function manifestByTag(
     if (!isUnknown(error)) throw error;
     manifest = await manifests.byTag(repository, tag);
   }
-  await freshness.record(repository, tag, manifest.descriptor);
+  freshness.record(repository, tag, manifest.descriptor);
   // The tag tells the story, unless the manifest behind it had to be fetched all the same.
   const asked = served?.result === 'miss' || served?.result === 'joined';
   if (!asked && manifest.served?.result !== 'hit') return manifest;

@@ -1,9 +1,9 @@
-import { LRUCache } from 'lru-cache';
 import { readdir, rm } from 'node:fs/promises';
 import { parseDescriptor, type Descriptor } from '../core/descriptor.ts';
 import { isDigest, type Digest } from '../core/digest.ts';
-import { formatReference, isTag, type Repository, type Tag } from '../core/reference.ts';
+import { isTag, type Repository, type Tag } from '../core/reference.ts';
 import { isCount, isRecord } from '../core/shape.ts';
+import { KnownTags, type Known } from './known-tags.ts';
 import type { Paths } from './paths.ts';
 import { Serial } from './serial.ts';
 import { absent, readRecord, replaceFile } from './small-file.ts';
@@ -30,11 +30,17 @@ export interface TagRecord {
 export interface TagStore {
   get(repository: Repository, tag: Tag): Promise<TagRecord | undefined>;
   set(repository: Repository, tag: Tag, record: TagRecord): Promise<void>;
+  /** The same with what comes of the record at that moment; without that it stays as it is. */
+  update(
+    repository: Repository,
+    tag: Tag,
+    next: (found: TagRecord | undefined) => TagRecord | undefined,
+  ): Promise<void>;
   remove(repository: Repository, tag: Tag): Promise<void>;
   list(repository: Repository): Promise<readonly Tag[]>;
   /**
-   * Runs the task while nobody else changes these tags: `set` and `remove` wait until it is over. What
-   * it writes into their files itself it has to note.
+   * Runs the task while nobody else changes these tags: `set`, `update` and `remove` wait until it is
+   * over. What it writes into their files itself it has to note.
    */
   hold<T>(tags: readonly NamedTag[], task: (note: NoteTag) => Promise<T>): Promise<T>;
 }
@@ -47,75 +53,89 @@ export interface NamedTag {
 /** The file of the tag, which is held, has this record now. */
 export type NoteTag = (named: NamedTag, record: TagRecord) => void;
 
-/** Records remembered in memory; each costs about a kilobyte. */
-const REMEMBERED = 10_000;
 const LONGEST_HISTORY = 1_000;
 
+/** For changes that are the same whatever was there. */
+const ANYTHING: Known = { record: undefined };
+
+/** What becomes of a record; `stays`: nothing. */
+type Next = (found: TagRecord | undefined) => TagRecord | 'gone' | 'stays';
+
 export function diskTags(paths: Paths): TagStore {
-  const remembered = new LRUCache<string, TagRecord>({ max: REMEMBERED });
+  const known = new KnownTags();
   const writes = new Serial();
-  /** Tags that somebody holds, or waits to hold, and how many do. */
-  const held = new Map<string, number>();
-  /** Grows with every change: what was read before one must not be remembered after it. */
-  let changes = 0;
-  const remember = ({ repository, tag }: NamedTag, record: TagRecord | undefined): void => {
-    const key = formatReference(repository, tag);
-    changes += 1;
-    if (record === undefined) remembered.delete(key);
-    else remembered.set(key, record);
+  /** Of each file who holds it, or wants to, and who waits for that: while there are any, whoever comes waits. */
+  const waiting = new Map<string, number>();
+  const nameOf = ({ repository, tag }: NamedTag): string => paths.tag(repository, tag);
+  const queued = async <T>(names: readonly string[], task: () => Promise<T>): Promise<T> => {
+    for (const name of names) waiting.set(name, (waiting.get(name) ?? 0) + 1);
+    try {
+      return await writes.runAll(names, task);
+    } finally {
+      for (const name of names) {
+        const left = (waiting.get(name) ?? 1) - 1;
+        if (left === 0) waiting.delete(name);
+        else waiting.set(name, left);
+      }
+    }
+  };
+  const read = async (named: NamedTag): Promise<TagRecord | undefined> => {
+    const { changes } = known;
+    const record = await readRecord(nameOf(named), parseTagRecord);
+    if (changes === known.changes) known.learn(named, record);
+    return record;
+  };
+  const write = (name: string, record: TagRecord | undefined): Promise<void> =>
+    record === undefined
+      ? rm(name, { force: true })
+      : replaceFile(name, JSON.stringify(record), paths.journal);
+  /** What is known changes at once where nobody holds the tag; the disk follows in turn. */
+  const change = async (named: NamedTag, found: Known | undefined, next: Next): Promise<void> => {
+    const name = nameOf(named);
+    const changed = (before: TagRecord | undefined): (() => Promise<void>) => {
+      const after = next(before);
+      if (after === 'stays') return async () => {};
+      const record = after === 'gone' ? undefined : after;
+      known.change(named, record);
+      return () => write(name, record);
+    };
+    if (found !== undefined && !waiting.has(name)) {
+      await writes.run(name, changed(found.record));
+      return;
+    }
+    await queued([name], async () => {
+      const current = known.get(named);
+      await changed(current === undefined ? await read(named) : current.record)();
+    });
   };
   return {
     async get(repository, tag) {
-      const key = formatReference(repository, tag);
-      const known = remembered.get(key);
-      if (known !== undefined) return known;
-      const before = changes;
-      const record = await readRecord(paths.tag(repository, tag), parseTagRecord);
-      if (record !== undefined && before === changes) remembered.set(key, record);
-      return record;
+      const found = known.get({ repository, tag });
+      return found === undefined ? read({ repository, tag }) : found.record;
     },
-    async set(repository, tag, record) {
-      const name = paths.tag(repository, tag);
-      // At once, for those who ask next; whoever holds the tag goes by what is written.
-      if (!held.has(name)) remember({ repository, tag }, record);
-      await writes.run(name, () => {
-        remember({ repository, tag }, record);
-        return replaceFile(name, JSON.stringify(record), paths.journal);
-      });
-    },
-    async remove(repository, tag) {
-      const name = paths.tag(repository, tag);
-      await writes.run(name, async () => {
-        remember({ repository, tag }, undefined);
-        await rm(name, { force: true });
-        // Somebody may have read it in between.
-        remember({ repository, tag }, undefined);
-      });
-    },
-    async hold(tags, task) {
-      const names = tags.map(({ repository, tag }) => paths.tag(repository, tag));
-      for (const name of names) held.set(name, (held.get(name) ?? 0) + 1);
-      try {
-        return await writes.runAll(names, () => task(remember));
-      } catch (error) {
-        // Whatever became of the files, they are read again.
-        for (const named of tags) remember(named, undefined);
-        throw error;
-      } finally {
-        for (const name of names) release(held, name);
-      }
-    },
+    set: (repository, tag, record) => change({ repository, tag }, ANYTHING, () => record),
+    update: (repository, tag, next) =>
+      change(
+        { repository, tag },
+        known.get({ repository, tag }),
+        (found) => next(found) ?? 'stays',
+      ),
+    remove: (repository, tag) => change({ repository, tag }, ANYTHING, () => 'gone'),
+    hold: (tags, task) =>
+      queued([...new Set(tags.map(nameOf))], async () => {
+        try {
+          return await task((named, record) => known.change(named, record));
+        } catch (error) {
+          // Whatever became of the files, they are read again.
+          for (const named of tags) known.forget(named);
+          throw error;
+        }
+      }),
     async list(repository) {
       const names = (await absent(readdir(paths.tags(repository)))) ?? [];
       return names.filter((name) => isTag(name)).toSorted();
     },
   };
-}
-
-function release(held: Map<string, number>, name: string): void {
-  const others = (held.get(name) ?? 1) - 1;
-  if (others === 0) held.delete(name);
-  else held.set(name, others);
 }
 
 /** The record after the upstream said at `now` that the tag means `descriptor`. */

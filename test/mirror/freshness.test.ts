@@ -4,6 +4,10 @@ import { test } from 'node:test';
 import type { Digest } from '../../src/core/digest.ts';
 import { RegistryError } from '../../src/core/errors.ts';
 import { parseTag } from '../../src/core/reference.ts';
+import { MEDIA_TYPES } from '../../src/core/media-type.ts';
+import type { Descriptor } from '../../src/core/descriptor.ts';
+import { replaceFile } from '../../src/store/small-file.ts';
+import { confirmed, diskTags } from '../../src/store/tags.ts';
 import { gate } from '../fixtures/gate.ts';
 import { world, type World, type WorldOptions } from '../fixtures/mirror-world.ts';
 
@@ -151,6 +155,65 @@ test('deleted upstream: goes on being served, and says so', async () => {
   place.advance(61_000);
   assert.equal((await pull(place)).warning, undefined);
 });
+
+/** The tag gets another meaning from somebody who holds it, and then what the task has begun goes on. */
+async function brought(place: World, task: () => Promise<void>): Promise<Descriptor> {
+  const { digest, size } = move(place);
+  const descriptor = { mediaType: MEDIA_TYPES.ociManifest, digest, size };
+  await place.tags.hold([{ repository, tag }], async (note) => {
+    await task();
+    const record = confirmed(await place.tags.get(repository, tag), descriptor, 1);
+    await replaceFile(place.paths.tag(repository, tag), JSON.stringify(record));
+    note({ repository, tag }, record);
+  });
+  return descriptor;
+}
+
+for (const restarted of [false, true]) {
+  test(`what somebody brings while the upstream says that it is gone stays, as gone${restarted ? ', after a restart' : ''}`, async () => {
+    const { place, image } = await pulled();
+    await using _ = place;
+    if (restarted) await place.restart();
+    place.advance(61_000);
+    const { digest } = await brought(place, async () => {
+      place.registry.untag('library/x', 'v1');
+      assert.equal((await pull(place)).detail, 'gone');
+    });
+    // A write of the same tag: those before have passed.
+    await place.tags.update(repository, tag, () => undefined);
+    const record = await place.tags.get(repository, tag);
+    assert.equal(record?.descriptor.digest, digest);
+    assert.notEqual(record.goneSince, undefined);
+    assert.deepEqual(
+      record.history.map((one) => one.digest),
+      [image.manifest.digest],
+    );
+    assert.deepEqual(await diskTags(place.paths).get(repository, tag), record);
+  });
+
+  test(`what somebody brings while the upstream confirms another meaning is in the history${restarted ? ', after a restart' : ''}`, async () => {
+    const { place, image } = await pulled();
+    await using _ = place;
+    if (restarted) await place.restart();
+    place.advance(61_000);
+    const { digest } = await brought(place, async () => {
+      place.registry.tag('library/x', 'v1', image.manifest.digest);
+      const asked = place.registry.count(HEADS);
+      assert.equal((await pull(place)).result, 'revalidated');
+      // Known, though not on record yet.
+      assert.equal((await pull(place)).result, 'hit');
+      assert.equal(place.registry.count(HEADS), asked + 1);
+    });
+    await place.tags.update(repository, tag, () => undefined);
+    const record = await place.tags.get(repository, tag);
+    assert.equal(record?.descriptor.digest, image.manifest.digest);
+    assert.deepEqual(
+      record.history.map((one) => one.digest),
+      [digest, image.manifest.digest],
+    );
+    assert.equal((await pull(place)).result, 'hit');
+  });
+}
 
 test('whenDeleted: follow', async () => {
   const { place } = await pulled({ policy: { whenDeleted: 'follow' } });

@@ -8,7 +8,7 @@ import { repositories } from '../../src/store/catalog.ts';
 import { diskLinks } from '../../src/store/links.ts';
 import { Paths } from '../../src/store/paths.ts';
 import { diskReferrers } from '../../src/store/referrers.ts';
-import { confirmed, diskTags } from '../../src/store/tags.ts';
+import { confirmed, diskTags, type NamedTag } from '../../src/store/tags.ts';
 import { temporaryFolder } from '../fixtures/temporary.ts';
 
 const repository = { host: 'localhost:5000', path: 'team/app' };
@@ -64,6 +64,74 @@ test('of writes to one tag at once the last one stays', async () => {
   );
   await Promise.all([...writes, tags.remove(repository, tag)]);
   assert.deepEqual(await tags.list(repository), []);
+});
+
+test('tags that are held change for nobody else, and are what was noted', async () => {
+  await using folder = await temporaryFolder();
+  const paths = new Paths(folder.path);
+  const tags = diskTags(paths);
+  const [a, b] = [descriptor('a'), descriptor('b')];
+  const held = ['one', 'two'].map((name) => ({ repository, tag: parseTag(name) }));
+  const meanings = async (from = tags) =>
+    Promise.all(held.map(async (one) => (await from.get(one.repository, one.tag))?.descriptor));
+  const [one, two] = held as [NamedTag, NamedTag];
+  await tags.set(repository, one.tag, confirmed(undefined, a, 1));
+  await tags.set(repository, two.tag, confirmed(undefined, a, 1));
+  let others: Promise<unknown> = Promise.resolve();
+  await tags.hold(held, async (note) => {
+    others = Promise.all([
+      tags.update(repository, one.tag, (found) => confirmed(found, a, 3)),
+      tags.remove(repository, two.tag),
+    ]);
+    // Another tag's write goes on, and so much time passes for these.
+    await tags.set(repository, tag, confirmed(undefined, b, 1));
+    assert.deepEqual(await meanings(), [a, a]);
+    const record = confirmed(await tags.get(repository, one.tag), b, 2);
+    await writeFile(paths.tag(repository, one.tag), JSON.stringify(record));
+    note(one, record);
+    assert.deepEqual(await meanings(), [b, a]);
+  });
+  await others;
+  assert.deepEqual(await meanings(), [a, undefined]);
+  assert.deepEqual(await meanings(diskTags(paths)), [a, undefined]);
+  const record = await tags.get(repository, one.tag);
+  assert.deepEqual(
+    record?.history.map(({ digest }) => digest),
+    [b.digest, a.digest],
+  );
+});
+
+test('tags that were held are read again when whoever held them has failed', async () => {
+  await using folder = await temporaryFolder();
+  const paths = new Paths(folder.path);
+  const tags = diskTags(paths);
+  await tags.set(repository, tag, confirmed(undefined, descriptor('a'), 1));
+  const reason = new Error('in the middle');
+  await assert.rejects(
+    tags.hold([{ repository, tag }], async () => {
+      const record = confirmed(undefined, descriptor('b'), 2);
+      await writeFile(paths.tag(repository, tag), JSON.stringify(record));
+      throw reason;
+    }),
+    reason,
+  );
+  assert.deepEqual((await tags.get(repository, tag))?.descriptor, descriptor('b'));
+});
+
+test('what is read while it changes is not remembered as it was', async () => {
+  await using folder = await temporaryFolder();
+  const paths = new Paths(folder.path);
+  await diskTags(paths).set(repository, tag, confirmed(undefined, descriptor('a'), 1));
+  for (let round = 0; round < 20; round += 1) {
+    const tags = diskTags(paths);
+    const last = descriptor(`b${round}`);
+    await Promise.all([
+      tags.get(repository, tag),
+      tags.set(repository, tag, confirmed(undefined, last, 2)),
+      tags.get(repository, tag),
+    ]);
+    assert.deepEqual((await tags.get(repository, tag))?.descriptor, last);
+  }
 });
 
 test('a broken record is as good as none, and hides nothing else', async () => {

@@ -48,6 +48,14 @@ export function watchedTags(tags: TagStore, { keeper }: Watchers): TagStore {
       await tags.set(repository, tag, record);
       keeper.tagged(repository, tag, (await tags.get(repository, tag)) ?? record);
     },
+    async update(repository, tag, next) {
+      await tags.update(repository, tag, (found) => {
+        const record = next(found);
+        if (record !== undefined) keeper.tagged(repository, tag, record);
+        return record;
+      });
+      keeper.tagged(repository, tag, await tags.get(repository, tag));
+    },
     async remove(repository, tag) {
       await tags.remove(repository, tag);
       keeper.tagged(repository, tag, undefined);
