@@ -2,33 +2,15 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { Descriptor } from '../../../src/core/descriptor.ts';
 import { HOSTED, isHosted } from '../../../src/core/hosted.ts';
-import {
-  formatReference,
-  parsePath,
-  parseTag,
-  type Repository,
-} from '../../../src/core/reference.ts';
+import { parseTag } from '../../../src/core/reference.ts';
 import type { Imported } from '../../../src/image/bundle/import.ts';
-import type { Shelf } from '../../../src/image/bundle/shelf.ts';
 import type { TagMoves } from '../../../src/image/bundle/query.ts';
-import { diskTags, type TagRecord } from '../../../src/store/tags.ts';
-import { buildImage, type BuiltImage } from '../../fixtures/image-builder.ts';
-import { file } from '../../fixtures/layer-builder.ts';
+import type { Shelf } from '../../../src/image/bundle/shelf.ts';
+import { diskTags } from '../../../src/store/tags.ts';
+import type { BuiltImage } from '../../fixtures/image-builder.ts';
 import { failsWith } from '../archive/source-contract.ts';
-import {
-  committing,
-  exported,
-  filled,
-  keep,
-  openWorld,
-  seen,
-  tag,
-  type World,
-  APP,
-} from './world.ts';
-
-const CONFIG = "hosted: ['team/**']";
-const V1 = parseTag('v1');
+import { archiveFor, come, CONFIG, nameOf, recordOf, repository, V1 } from './coming.ts';
+import { APP, committing, exported, filled, openWorld, seen, type World } from './world.ts';
 
 /** Two repositories of a kind, and what an archive has for each; the second's tag is the one that moves. */
 const KINDS = {
@@ -40,52 +22,6 @@ const KINDS = {
     repository('docker.io', 'library/base'),
   ],
 } as const;
-
-function repository(host: string, name: string): Repository {
-  return { host, path: parsePath(name) };
-}
-
-function imageFor(repository: Repository, text: string): BuiltImage {
-  return buildImage([[file('a', `${text} for ${repository.path}`)]], {
-    repository,
-    config: { text },
-  });
-}
-
-/** Has the tag mean the image, by a push or as a mirror comes by it. */
-async function come(world: World, image: BuiltImage): Promise<void> {
-  const { repository, manifest, config, layers } = image;
-  if (!isHosted(repository)) {
-    await keep(world.store, image, [manifest.descriptor, config, ...layers]);
-    await tag(world.store, repository, V1, manifest.descriptor);
-    return;
-  }
-  for (const { digest } of [config, ...layers]) {
-    const { body } = await image.source.blob(repository, digest);
-    await world.hosted.uploads.whole(repository, digest, { body });
-  }
-  const { bytes, descriptor } = manifest;
-  await world.hosted.changes.putManifest(repository, {
-    bytes,
-    contentType: descriptor.mediaType,
-    tags: [V1],
-  });
-}
-
-function recordOf({ store }: World, repository: Repository): Promise<TagRecord | undefined> {
-  const { records, tags } = store;
-  return isHosted(repository) ? records.tag(repository, V1) : tags.get(repository, V1);
-}
-
-/** An archive of an image for each of the repositories, and what else their tags may come to mean. */
-async function archiveFor(repositories: readonly Repository[]) {
-  await using here = await openWorld({ config: CONFIG });
-  const images = repositories.map((one) => imageFor(one, 'the archive'));
-  for (const image of images) await come(here, image);
-  const patterns = images.map((image) => nameOf(image));
-  const { bytes } = await exported(here, patterns);
-  return { bytes, images, others: repositories.map((one) => imageFor(one, 'somebody')) };
-}
 
 /** The world's shelf; the task runs once, when the import has seen that it may go on and nothing is visible yet. */
 function seenThrough({ shelf }: World, task: () => Promise<void>): Shelf {
@@ -107,10 +43,6 @@ function seenThrough({ shelf }: World, task: () => Promise<void>): Shelf {
     return hosted.sparse();
   };
   return { ...shelf, content: gated, hosted: { ...hosted, sparse } };
-}
-
-function nameOf({ repository }: BuiltImage): string {
-  return formatReference(repository, V1);
 }
 
 /** What became of the tags, in the order of the images. */
