@@ -127,7 +127,11 @@ export async function serve(options: ServeOptions): Promise<void> {
     mountableBy(() => worlds.config, request.environment),
   );
   [forget, residents] = [(digest) => source.forget(digest), hosted.repositories];
-  const catalog = createCatalog({ paths: store.paths, edition: hosted.edition });
+  const catalog = createCatalog({
+    paths: store.paths,
+    edition: hosted.edition,
+    serves: (host) => worlds.config.upstreams.has(host),
+  });
   const app = createApp({
     serving: () => worlds.now.serving,
     within: (work) => worlds.enter(work),

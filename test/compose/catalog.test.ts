@@ -41,6 +41,13 @@ test('names are those of one upstream, or all with the name of theirs', async ()
   assert.deepEqual(await world.catalog('ghcr.io'), []);
 });
 
+test('what was cached of upstreams that are none any more is not listed', async () => {
+  await using world = await setUp();
+  const { paths } = world;
+  const catalog = createCatalog({ paths, serves: (host) => host === 'quay.io' });
+  assert.deepEqual(await catalog(undefined), ['quay.io/org/y']);
+});
+
 test('those who ask at once share one walk', async () => {
   await using world = await setUp();
   const [first, ...others] = await Promise.all(
