@@ -2,12 +2,15 @@ import { createInterface, type Interface } from 'node:readline';
 import { Writable } from 'node:stream';
 import type { InputOptions } from './input.ts';
 
-/** Lines as they come, also those that come faster than they are asked for. */
+/**
+ * Lines as they come, also those that come faster than they are asked for. At a terminal what is typed
+ * shows while a question waits for it; what was typed before shows with its question, unless that hides it.
+ */
 export class Lines {
   readonly #options: InputOptions;
   readonly #interface: Interface;
   readonly #queue: string[] = [];
-  #muted = false;
+  #muted = true;
   #ended = false;
   #wake: (() => void) | undefined;
 
@@ -15,8 +18,9 @@ export class Lines {
     this.#options = options;
     const shown = new Writable({
       write: (chunk: Buffer, _encoding, done) => {
-        if (this.#muted) done();
-        else options.prompts.write(chunk, () => done());
+        if (!this.#muted) options.prompts.write(chunk);
+        // At once, as what waits in here would be shown or not by what holds when its turn comes.
+        done();
       },
     });
     this.#interface = createInterface({
@@ -26,6 +30,8 @@ export class Lines {
       historySize: 0,
     });
     this.#interface.on('line', (line) => {
+      // What follows in the same breath may be the answer to a question that hides it.
+      this.#muted = true;
       this.#queue.push(line);
       this.#wake?.();
     });
@@ -36,12 +42,11 @@ export class Lines {
     this.#interface.on('SIGINT', options.interrupt);
   }
 
+  /** As `Input.line`. */
   async next(prompt: string, typed: 'shown' | 'hidden'): Promise<string | undefined> {
     const signal = this.#options.signal();
     signal.throwIfAborted();
-    this.#interface.setPrompt(prompt);
-    if (!this.#ended) this.#interface.prompt();
-    this.#muted = typed === 'hidden';
+    this.#ask(prompt, typed);
     const wake = () => this.#wake?.();
     signal.addEventListener('abort', wake);
     try {
@@ -50,15 +55,33 @@ export class Lines {
       }
     } finally {
       signal.removeEventListener('abort', wake);
-      if (this.#muted) this.#options.prompts.write('\n');
-      this.#muted = false;
+      this.#muted = true;
     }
+    const line = signal.aborted ? undefined : this.#queue.shift();
+    const unended = line === undefined || (typed === 'hidden' && this.#interface.terminal);
+    if (unended && prompt !== '') this.#options.prompts.write('\n');
     signal.throwIfAborted();
-    return this.#queue.shift();
+    return line;
   }
 
   close(): void {
     this.#interface.close();
     this.#options.stdin.destroy();
+  }
+
+  #ask(prompt: string, typed: 'shown' | 'hidden'): void {
+    const [early] = this.#queue;
+    this.#interface.setPrompt(prompt);
+    if (typed === 'hidden' || !this.#interface.terminal) {
+      this.#options.prompts.write(prompt);
+    } else if (early !== undefined) {
+      this.#options.prompts.write(`${prompt}${early}\n`);
+    } else if (this.#ended) {
+      this.#options.prompts.write(prompt);
+    } else {
+      this.#muted = false;
+      // With what has been typed of the line, and the cursor behind it.
+      this.#interface.prompt(true);
+    }
   }
 }

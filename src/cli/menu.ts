@@ -21,18 +21,8 @@ const PAGE = 20;
  * Asks one line. `undefined`: nothing more will be answered, since the lines have ended.
  * @throws where the user interrupts the question
  */
-export async function ask(
-  question: string,
-  { input, interruption, output }: Context,
-): Promise<string | undefined> {
-  try {
-    const line = await input.line(question);
-    if (line === undefined) output.error('\n');
-    return line?.trim();
-  } catch (error) {
-    if (interruption.aborted) output.error('\n');
-    throw error;
-  }
+export async function ask(question: string, { input }: Context): Promise<string | undefined> {
+  return (await input.line(question))?.trim();
 }
 
 /** Asks for one of many, page by page. Gives its position. */

@@ -58,12 +58,13 @@ export async function askFolder(context: Context): Promise<Answer<string>> {
 /** A person sees the prompt where they type; otherwise it belongs to what is printed. */
 async function ask(prompt: string, context: Context): Promise<Answer<string>> {
   const { input, output, interruption } = context;
+  const [own, before] = input.watched === 'yes' ? [prompt, ''] : ['', '\n'];
   if (input.watched === 'no') output.out(prompt);
   try {
-    const line = await input.line(input.watched === 'yes' ? prompt : '');
-    return line === undefined ? leave('\n', context) : { kind: 'answer', value: line.trim() };
+    const line = await input.line(own);
+    return line === undefined ? leave(before, context) : { kind: 'answer', value: line.trim() };
   } catch (error) {
-    if (interruption.aborted) return leave('\n', context);
+    if (interruption.aborted) return leave(before, context);
     throw error;
   }
 }
