@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { ServedResult } from '../core/served.ts';
 import { Tally } from './tally.ts';
-import type { Observer, Route, Running } from './observe.ts';
+import type { Failure, Observer, Route, Running } from './observe.ts';
 
 /** Seconds: from a manifest in memory to the first byte of a slow upstream. */
 const FIRST_BYTE_BUCKETS = [
@@ -89,10 +89,25 @@ export function clientMetrics(
       const upstream = upstreamOf(running);
       const { kind, served, failure } = running;
       if (upstream === undefined || kind === undefined) return;
-      const result = served?.result ?? (failure === undefined ? 'bypass' : 'error');
+      const result = served?.result ?? resultOf(failure);
       asked.add(1, upstream, kind, result);
     },
   };
+}
+
+/** Of what was not served: who asks for what is nowhere, or for bytes that are none, meets no fault. */
+function resultOf(failure: Failure | undefined): ServedResult {
+  switch (failure?.code) {
+    case undefined:
+    case 'RANGE_INVALID':
+      return 'bypass';
+    case 'BLOB_UNKNOWN':
+    case 'MANIFEST_UNKNOWN':
+    case 'NAME_UNKNOWN':
+      return 'miss';
+    default:
+      return 'error';
+  }
 }
 
 /** Bytes of a joined download came from the upstream once, for somebody else. */

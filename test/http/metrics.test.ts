@@ -91,7 +91,7 @@ suite('requests', () => {
     });
     assert.deepEqual(await samples(mirror.metrics, 'layover_cache_requests_total'), {
       '{upstream="docker.io",kind="manifest",result="bypass"}': 1,
-      '{upstream="docker.io",kind="manifest",result="error"}': 1,
+      '{upstream="docker.io",kind="manifest",result="miss"}': 1,
     });
     assert.deepEqual(await samples(mirror.metrics, 'layover_served_bytes_total'), {
       '{upstream="docker.io",kind="manifest",source="upstream"}': bytes.length,
