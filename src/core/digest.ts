@@ -34,6 +34,17 @@ export function hexOf(digest: Digest): string {
   return digest.slice(digest.indexOf(':') + 1);
 }
 
+/** Of no bytes at all (image-spec descriptor.md, "Registered Algorithms"; FIPS 180-4). */
+const OF_NOTHING: ReadonlySet<string> = new Set([
+  'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
+  'sha512:cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e',
+]);
+
+/** Whether content of so many bytes may have the digest, as far as can be told without hashing it. */
+export function mayHaveSize(digest: Digest, size: number): boolean {
+  return (size === 0) === OF_NOTHING.has(digest);
+}
+
 /** Loaded when something is hashed: a list of tags is read without. */
 function newHash(algorithm: Algorithm): Hash {
   return process.getBuiltinModule('node:crypto').createHash(algorithm);

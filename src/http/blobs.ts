@@ -70,10 +70,14 @@ async function answerSpan(
   await using blob = opened;
   exchange.served = blob.served;
   const { start, end } = blob.span;
+  // The head of an empty answer is all of it: what has no bytes is believed first, and answered then.
+  if (start === end) await send(exchange, blob);
   if (range === undefined) exchange.begin(200, fields, end - start);
   else exchange.begin(206, { ...fields, 'Content-Range': contentRange(blob) }, end - start);
-  // What is stored comes at once; what is fetched may let the client wait for its first byte.
-  if (blob.served?.result !== 'hit') exchange.flush();
-  await send(exchange, blob);
+  if (start < end) {
+    // What is stored comes at once; what is fetched may let the client wait for its first byte.
+    if (blob.served?.result !== 'hit') exchange.flush();
+    await send(exchange, blob);
+  }
   exchange.end();
 }

@@ -40,6 +40,11 @@ export function somethingElse(
   );
 }
 
+/** The upstream tells a size that content with the digest cannot have. */
+export function impossible({ host }: Repository, digest: Digest, size: number): RegistryError {
+  return new RegistryError('UPSTREAM_INVALID', `${host} says that ${digest} has ${size} bytes`);
+}
+
 /** The upstream contradicts itself. */
 export function resized(
   { host }: Repository,

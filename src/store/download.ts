@@ -1,4 +1,4 @@
-import type { Digest } from '../core/digest.ts';
+import { mayHaveSize, type Digest } from '../core/digest.ts';
 import { asError } from '../core/errors.ts';
 import { pourBlob } from '../core/pour.ts';
 import type { Range } from '../core/range.ts';
@@ -10,6 +10,7 @@ import { Audience } from './audience.ts';
 import type { Ingest } from './store.ts';
 import {
   abandoned,
+  impossible,
   isOurs,
   isRangeInvalid,
   isWrong,
@@ -213,6 +214,8 @@ export class Download {
       if (offset === 0 || !isRangeInvalid(error)) throw error;
       ({ size } = await upstream.stat(repository, digest));
     }
+    // An answer of no bytes is over with its head, before there is anything to hash.
+    if (!mayHaveSize(digest, size)) throw impossible(repository, digest, size);
     this.#served = this.#source?.served;
     await ingest.expect(size);
     this.#local = ingest.length;

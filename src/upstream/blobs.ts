@@ -1,4 +1,4 @@
-import type { Digest } from '../core/digest.ts';
+import { mayHaveSize, type Digest } from '../core/digest.ts';
 import { spanOf, type Range, type Span } from '../core/range.ts';
 import type { Blob, BlobStat } from '../core/source.ts';
 import type { Answer } from './answer.ts';
@@ -12,7 +12,10 @@ import { invalid } from './failure.ts';
 /** How storage refuses HEAD by a URL that was signed for GET. */
 const SIGNED_FOR_GET: readonly number[] = [400, 401, 403];
 
-/** The blob's size, by HEAD; by the first byte of a GET where HEAD says nothing. */
+/** Of those that mean success, the ones that come with the whole blob (RFC 9110 section 15.3). */
+const WHOLE: ReadonlySet<number> = new Set([200, 203]);
+
+/** The blob's size, by HEAD; by the first byte of a GET where HEAD says nothing, or what cannot be. */
 export async function statBlob(
   endpoint: Endpoint,
   effort: Effort,
@@ -27,18 +30,40 @@ export async function statBlob(
   };
   const stat = await endpoint.run(head, effort, async (answer) => {
     using read = answer;
-    const size = read.status < 300 ? lengthOf(read.response.headers) : undefined;
-    return size === undefined ? undefined : { size, ...servedBy(read) };
+    const size = WHOLE.has(read.status) ? lengthOf(read.response.headers) : undefined;
+    if (size === undefined || !mayHaveSize(digest, size)) return undefined;
+    return { size, ...servedBy(read) };
   });
   if (stat !== undefined) return stat;
-  const first: Ask = { ...ask(repository, digest), headers: { range: 'bytes=0-0' } };
+  const range = { range: 'bytes=0-0' };
+  const first: Ask = { ...ask(repository, digest), headers: range, also: [416] };
   return await endpoint.run(first, effort, async (answer) => {
     using read = answer;
-    const total =
-      read.status === 206 ? parseContentRange(read)?.total : lengthOf(read.response.headers);
-    if (total === undefined) throw invalid(read.subject, "the blob's size is not told");
-    return { size: total, ...servedBy(read) };
+    const size = totalOf(read);
+    if (size === undefined) throw invalid(read.subject, "the blob's size is not told");
+    return { size: possible(read, digest, size), ...servedBy(read) };
   });
+}
+
+/** As an answer to a range tells it. */
+function totalOf(answer: Answer): number | undefined {
+  switch (answer.status) {
+    case 206:
+      return parseContentRange(answer)?.total;
+    case 416:
+      return unsatisfied(answer);
+    default:
+      return WHOLE.has(answer.status) ? lengthOf(answer.response.headers) : undefined;
+  }
+}
+
+/** An answer without bytes would be passed on whole before anybody could hash it. */
+function possible({ subject, status }: Answer, digest: Digest, size: number): number {
+  if (mayHaveSize(digest, size)) return size;
+  throw invalid(
+    subject,
+    `answered ${status} with a blob of ${size} bytes, which ${digest} is not of`,
+  );
 }
 
 /** Opens a blob or a part of it, whichever way the upstream gives it. */
@@ -50,12 +75,14 @@ export async function openBlob(
   range: Range | undefined,
   reading: Reading,
 ): Promise<Blob> {
-  const size = async () => (await statBlob(endpoint, effort, repository, digest)).size;
+  const told = async () => (await statBlob(endpoint, effort, repository, digest)).size;
   const headers: Record<string, string> = range === undefined ? {} : { range: rangeHeader(range) };
   const get: Ask = { ...ask(repository, digest), headers, also: [416] };
   return await endpoint.run(get, effort, async (answer) => {
     using unused = new DisposableStack();
     unused.use(answer);
+    const size = async (said: number | undefined) =>
+      said === undefined ? await told() : possible(answer, digest, said);
     const part = await partOf(answer, range, size);
     unused.move();
     return new BlobBody(answer, part, reading);
@@ -75,26 +102,27 @@ export interface Part {
 async function partOf(
   answer: Answer,
   range: Range | undefined,
-  askSize: () => Promise<number>,
+  sizeOf: (said: number | undefined) => Promise<number>,
 ): Promise<Part> {
   answer.requireIdentity();
   const { subject, status } = answer;
   if (status === 416) {
-    const size = unsatisfied(answer) ?? (await askSize());
+    const size = await sizeOf(unsatisfied(answer));
     spanOf(range, size);
     throw invalid(subject, `refused a range that a blob of ${size} bytes has`);
   }
   if (status === 206) {
     const given = parseContentRange(answer);
     if (range === undefined || given === undefined) throw invalid(subject, 'a part of no range');
-    const size = given.total ?? (await askSize());
+    const size = await sizeOf(given.total);
     const span = spanOf(range, size);
     if (given.first === span.start && given.last === span.end - 1) {
       return { size, span, skip: 0, rest: 'none' };
     }
     throw invalid(subject, `asked for bytes ${span.start}-${span.end - 1}, got others`);
   }
-  const size = lengthOf(answer.response.headers) ?? (await askSize());
+  if (!WHOLE.has(status)) throw invalid(subject, `answered ${status}, which comes without a blob`);
+  const size = await sizeOf(lengthOf(answer.response.headers));
   const span = spanOf(range, size);
   return { size, span, skip: span.start, rest: span.end < size ? 'unwanted' : 'none' };
 }

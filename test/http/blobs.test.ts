@@ -85,6 +85,24 @@ suite('a blob', () => {
     assert.equal(ranged.headers.get('content-range'), 'bytes */0');
   });
 
+  test('of no bytes is answered when it may be believed to be empty, and not before', async () => {
+    await using mirror = await serve();
+    const { source } = mirror;
+    const empty = source.putBlob(REPOSITORY, new Uint8Array());
+    const open = source.blob.bind(source);
+    source.blob = async (...asked) => ({
+      ...(await open(...asked)),
+      served: { result: 'miss' },
+      pour: async () => {
+        throw new RegistryError('UPSTREAM_INVALID', 'what came is not nothing');
+      },
+    });
+    const answer = await fetch(`${mirror.url}/v2/app/blobs/${empty}`);
+    assert.equal(answer.status, 502);
+    assert.match(await answer.text(), /UPSTREAM_INVALID/);
+    assert.equal(source.open, 0);
+  });
+
   test('that the client has already is 304', async () => {
     await using mirror = await served();
     const etag = (await fetch(mirror.blob, { method: 'HEAD' })).headers.get('etag') ?? '';

@@ -221,3 +221,19 @@ test('a manifest asked for as a blob is not there, and stays a manifest', async 
     await answer.arrayBuffer();
   }
 });
+
+for (const status of [200, 204]) {
+  test(`an upstream that answers ${status} without bytes gives no blob, and nothing is kept`, async () => {
+    await using way = await through();
+    const { registry } = way.place;
+    const digest = registry.addBlob(BLOB, 'library/x');
+    const blob = `${way.url}/v2/x/blobs/${digest}`;
+    const undo = registry.misbehave({ path: /blobs/ }, { kind: 'status', status });
+    for (const init of [{}, { headers: { range: 'bytes=0-' } }, { method: 'HEAD' }]) {
+      assert.equal((await fetch(blob, init)).status, 502, JSON.stringify(init));
+    }
+    undo();
+    const answer = await fetch(blob);
+    assert.ok(Buffer.from(await answer.arrayBuffer()).equals(Buffer.from(generatedBytes(BLOB))));
+  });
+}

@@ -47,3 +47,23 @@ test('an upstream is blamed for wrong bytes, and for nothing that is wrong here'
     assert.equal(await ending(reason), reason);
   }
 });
+
+test('nothing is no content of a digest that is of something', async () => {
+  await using folder = await temporaryFolder();
+  const upstream = new MemorySource();
+  const digest = upstream.putBlob(repository, Buffer.from('content'));
+  const nothing = upstream.putBlob(repository, new Uint8Array());
+  const open = upstream.blob.bind(upstream);
+  upstream.blob = (where) => open(where, nothing);
+  const store = await diskStore({ paths: new Paths(folder.path) });
+  const about = { origin: { repository, upstream }, store, retries: 3, abandonAfter: 0 };
+  const download = new Download({ ...about, digest, onDone: async () => {} });
+  const [ran, read] = await Promise.allSettled([download.run(), download.read()]);
+  for (const end of [ran, read]) {
+    assert.ok(end.status === 'rejected' && end.reason instanceof RegistryError);
+    assert.equal(end.reason.code, 'UPSTREAM_INVALID');
+  }
+  assert.equal(upstream.open, 0);
+  const empty = new Download({ ...about, digest: nothing, onDone: async () => {} });
+  assert.equal(await empty.run(), true);
+});

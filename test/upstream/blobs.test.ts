@@ -41,6 +41,44 @@ test('an empty blob is one', async () => {
   assert.equal((await source.stat(X, digest)).size, 0);
 });
 
+const BYTES_OF_NOTHING = { 'content-type': 'application/octet-stream' };
+
+for (const [name, answer] of [
+  ['200 without bytes', { status: 200, headers: BYTES_OF_NOTHING }],
+  ['204', { status: 204 }],
+  ['204 with a length', { status: 204, headers: { 'content-length': '300000' } }],
+  ['416 of nothing', { status: 416, headers: { 'content-range': 'bytes */0' } }],
+] as const) {
+  test(`${name} is no blob that has bytes, whatever is asked`, async () => {
+    await using registry = await startRegistry();
+    await using source = connect(registry);
+    const digest = registry.addBlob(LAYER);
+    const undo = registry.misbehave({ method: 'GET' }, { kind: 'status', ...answer });
+    for (const range of [undefined, { from: 0 }, { from: 5, to: 9 }, { last: 5 }]) {
+      await failure(source.blob(X, digest, range), 'UPSTREAM_INVALID');
+    }
+    assert.equal((await source.stat(X, digest)).size, LAYER.size);
+    registry.misbehave({ method: 'HEAD' }, { kind: 'status', ...answer, body: '' });
+    if (answer.status !== 416) await failure(source.stat(X, digest), 'UPSTREAM_INVALID');
+    await failure(source.blob(X, digest), 'UPSTREAM_INVALID');
+    undo();
+    if (answer.status !== 416) assert.equal((await source.stat(X, digest)).size, LAYER.size);
+  });
+}
+
+test('that an empty blob is empty is believed however it is told', async () => {
+  await using registry = await startRegistry();
+  await using source = connect(registry);
+  for (const algorithm of ['sha256', 'sha512'] as const) {
+    const digest = registry.addBlob('', undefined, algorithm);
+    const undo = registry.misbehave({ method: 'HEAD' }, { kind: 'status', status: 405 });
+    assert.equal((await source.stat(X, digest)).size, 0);
+    assert.equal((await failure(source.blob(X, digest, { from: 0 }), 'RANGE_INVALID')).status, 416);
+    undo();
+    assert.equal((await source.stat(X, digest)).size, 0);
+  }
+});
+
 const RANGES: readonly (readonly [Range, number, number])[] = [
   [{ from: 100_000 }, 100_000, 300_000],
   [{ from: 10, to: 19 }, 10, 20],

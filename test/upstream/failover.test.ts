@@ -179,6 +179,20 @@ for (const behaviour of [
   });
 }
 
+for (const status of [200, 204]) {
+  test(`a mirror that answers ${status} without bytes stands in no blob's way`, async () => {
+    await using registry = await startRegistry();
+    await using mirror = await startRegistry();
+    await using source = connect(registry, { mirrors: [mirror.url] });
+    const digest = registry.addBlob('right');
+    mirror.misbehave({}, { kind: 'status', status });
+    assert.equal((await source.stat(X, digest)).size, 5);
+    assert.equal(digestOf(await bytesOf(await source.blob(X, digest))), digest);
+    assert.equal(digestOf(await bytesOf(await source.blob(X, digest, { from: 0 }))), digest);
+    assert.ok(mirror.requests.length >= 3);
+  });
+}
+
 test('the upstream has the last word on what there is', async () => {
   await using registry = await startRegistry();
   await using mirror = await startRegistry();
