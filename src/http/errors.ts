@@ -10,6 +10,9 @@ export interface ErrorOptions {
   readonly whenRateLimited: 429 | 503;
 }
 
+/** Seconds after which a client may come back whom nobody told when: what stands behind a redirect limits its rate. */
+const LATER = 5;
+
 /** What a client is told of something thrown, and what the log is. */
 export interface Described {
   readonly told: RegistryError;
@@ -76,11 +79,13 @@ function fieldsOf({
   retryAfter,
 }: RegistryError): Readonly<Record<string, string>> {
   const size = code === 'RANGE_INVALID' ? countIn(detail, 'size') : undefined;
+  const limited = code === 'TOOMANYREQUESTS' || code === 'RATE_LIMITED';
+  const after = retryAfter ?? (limited ? LATER : undefined);
   return {
     'Content-Type': 'application/json',
     ...(status === 405 && { Allow: allowedIn(detail) }),
     ...(size !== undefined && { 'Content-Range': `bytes */${size}` }),
-    ...(retryAfter !== undefined && { 'Retry-After': `${Math.max(0, Math.ceil(retryAfter))}` }),
+    ...(after !== undefined && { 'Retry-After': `${Math.max(0, Math.ceil(after))}` }),
   };
 }
 

@@ -1,14 +1,19 @@
 import type { Clock } from './clock.ts';
 
+/** What an endpoint that wants a pause says: that it is asked too often (429), or that it is busy (503). */
+export type Wish = 'limited' | 'busy';
+
 /** Why nothing is sent, and for how many seconds more. */
 export interface Pause {
-  readonly reason: 'limited' | 'down';
+  readonly reason: Wish | 'down';
   readonly seconds: number;
 }
 
 const FAILURES_TO_OPEN = 5;
 const FIRST_PAUSE = 2_000;
 const LONGEST_PAUSE = 60_000;
+/** Of an endpoint that does not say how long it wants to be left alone. */
+const FIRST_WISH = 5_000;
 
 /**
  * Keeps requests from an endpoint that asked for a pause, or that cannot be reached. After a row of
@@ -17,7 +22,10 @@ const LONGEST_PAUSE = 60_000;
 export class Circuit {
   readonly #clock: Clock;
   readonly #changed: (open: boolean) => void;
-  #limitedUntil = 0;
+  #wish: Wish = 'limited';
+  #wishedUntil = 0;
+  /** How long it was left alone last time, without having said for how long. */
+  #guess = 0;
   #downUntil = 0;
   #failures = 0;
   #pause = FIRST_PAUSE;
@@ -31,12 +39,12 @@ export class Circuit {
   /** `undefined` when a request may go out; that request then tells how it went. */
   enter(): Pause | undefined {
     const now = this.#clock.now();
-    if (now < this.#limitedUntil) {
-      return { reason: 'limited', seconds: Math.ceil((this.#limitedUntil - now) / 1000) };
+    if (now < this.#wishedUntil) {
+      return { reason: this.#wish, seconds: secondsOf(this.#wishedUntil - now) };
     }
     if (this.#failures >= FAILURES_TO_OPEN) {
       if (now < this.#downUntil) {
-        return { reason: 'down', seconds: Math.ceil((this.#downUntil - now) / 1000) };
+        return { reason: 'down', seconds: secondsOf(this.#downUntil - now) };
       }
       // This request is the probe; should it never report, the next may go after another pause.
       this.#downUntil = now + this.#pause;
@@ -46,18 +54,27 @@ export class Circuit {
     return undefined;
   }
 
-  /** The upstream asked for a pause of so many seconds. */
-  limited(seconds: number): void {
+  /**
+   * The upstream wants a pause, of so many seconds if it says so. If it does not, and wants one again soon after the
+   * last, it is a longer one each time. Gives the seconds that it is left alone for.
+   */
+  wished(wish: Wish, seconds: number | undefined): number {
     this.#failures = 0;
-    this.#limitedUntil = Math.max(this.#limitedUntil, this.#clock.now() + seconds * 1000);
+    const now = this.#clock.now();
+    const until = seconds === undefined ? this.#guessed(now) : now + seconds * 1000;
+    if (until >= this.#wishedUntil) {
+      this.#wish = wish;
+      this.#wishedUntil = until;
+    }
     this.#setOpen(true);
+    return secondsOf(this.#wishedUntil - now);
   }
 
   /** It answered, whatever it said. */
   succeeded(): void {
     this.#failures = 0;
     this.#pause = FIRST_PAUSE;
-    if (this.#clock.now() >= this.#limitedUntil) this.#setOpen(false);
+    if (this.#clock.now() >= this.#wishedUntil) this.#setOpen(false);
   }
 
   /** It could not be reached. */
@@ -69,9 +86,22 @@ export class Circuit {
     this.#setOpen(true);
   }
 
+  /** When it may be asked again. Those who are refused at the same time are refused once. */
+  #guessed(now: number): number {
+    if (now < this.#wishedUntil) return this.#wishedUntil;
+    const again = now < this.#wishedUntil + this.#guess;
+    this.#guess = again ? Math.min(this.#guess * 2, LONGEST_PAUSE) : FIRST_WISH;
+    return now + this.#guess;
+  }
+
   #setOpen(open: boolean): void {
     if (open === this.#open) return;
     this.#open = open;
     this.#changed(open);
   }
+}
+
+/** Whole ones; what a clock's fractions add to a round number is no further second. */
+function secondsOf(milliseconds: number): number {
+  return Math.ceil(Math.round(milliseconds) / 1000);
 }

@@ -193,12 +193,19 @@ export class Endpoint {
         ? (await import('./refusal.ts')).refusal
         : (await import('./write-refusal.ts')).writeRefusal;
     const error = await meant(response, subject, origin);
-    if (status === 429) observe({ host, type: 'rate-limited', retryAfter: error.retryAfter });
-    const asked = status === 429 || status === 503;
-    if (asked && origin === 'endpoint' && error.retryAfter !== undefined) {
-      this.#circuit.limited(error.retryAfter);
+    const retryAfter = origin === 'endpoint' ? this.#pause(status, error) : error.retryAfter;
+    if (status === 429) observe({ host, type: 'rate-limited', retryAfter });
+    return retryAfter === error.retryAfter ? error : during(retryAfter, error);
+  }
+
+  /** Leaves the endpoint alone if it wants that; gives for how many seconds. */
+  #pause(status: number, { retryAfter }: UpstreamError): number | undefined {
+    // Too many requests at no time at all is no wish to obey.
+    if (status === 429) {
+      return this.#circuit.wished('limited', retryAfter === 0 ? undefined : retryAfter);
     }
-    return error;
+    if (status !== 503 || retryAfter === undefined) return retryAfter;
+    return this.#circuit.wished('busy', retryAfter);
   }
 
   async #follow(ask: Ask, authorization: string | undefined, deadline: Deadline): Promise<Answer> {
@@ -226,12 +233,22 @@ export class Endpoint {
   }
 }
 
+/** The same, from somebody who is left alone for so many seconds. */
+function during(retryAfter: number | undefined, error: UpstreamError): UpstreamError {
+  const later = retryAfter === undefined ? {} : { retryAfter };
+  return new UpstreamError(error.code, error.message, error, later);
+}
+
 function paused({ reason, seconds }: Pause, subject: Subject): RegistryError {
-  const limited = reason === 'limited';
-  const said = limited ? 'the upstream asked for a pause' : 'the upstream was out of reach';
   return new RegistryError(
-    limited ? 'TOOMANYREQUESTS' : 'UPSTREAM_UNAVAILABLE',
-    `${describe(subject)}: ${said}; not asked again for ${seconds} s`,
+    reason === 'limited' ? 'TOOMANYREQUESTS' : 'UPSTREAM_UNAVAILABLE',
+    `${describe(subject)}: ${PAUSED[reason]}; not asked again for ${seconds} s`,
     { retryAfter: seconds },
   );
 }
+
+const PAUSED: Readonly<Record<Pause['reason'], string>> = {
+  limited: 'the upstream limits its rate',
+  busy: 'the upstream asked for a pause',
+  down: 'the upstream was out of reach',
+};

@@ -250,6 +250,7 @@ suite('an error of the source', () => {
       'TOOMANYREQUESTS',
       { 'retry-after': '2' },
     ],
+    [new RegistryError('TOOMANYREQUESTS'), 429, 'TOOMANYREQUESTS', { 'retry-after': '5' }],
     [new RegistryError('STORAGE_UNAVAILABLE'), 503, 'STORAGE_UNAVAILABLE', {}],
     [new TypeError('secret internals'), 500, 'UNKNOWN', {}],
     ['not even an error', 500, 'UNKNOWN', {}],

@@ -99,25 +99,63 @@ for (const [name, retryAfter, seconds] of [
   });
 }
 
-test('429 without Retry-After is told and no more', async () => {
-  await using registry = await startRegistry();
-  await using source = connect(registry);
-  registry.misbehave({ times: 1 }, { kind: 'status', status: 429, body: 'Too Many Requests' });
-  const error = await failure(source.resolve(X, V1), 'TOOMANYREQUESTS');
-  assert.equal(error.retryAfter, undefined);
-  registry.addImage('library/x', 'v1');
-  await source.resolve(X, V1);
-  assert.equal(registry.requests.length, 2);
-});
+for (const said of [undefined, '-5', '0', 'soon']) {
+  test(`429 with Retry-After ${said}: nobody asks for a while, each time for a longer one`, async () => {
+    await using registry = await startRegistry();
+    await using source = connect(registry);
+    const headers = { ...(said !== undefined && { 'retry-after': said }) };
+    const limit = { kind: 'status', status: 429, body: 'Too Many Requests', headers } as const;
+    const undo = registry.misbehave({}, limit);
+    for (const [index, seconds] of [5, 10, 20, 40, 60, 60].entries()) {
+      const together = [source.resolve(X, V1), source.manifest(X, V1)];
+      const failures = await Promise.all(together.map((one) => failure(one, 'TOOMANYREQUESTS')));
+      // Those who were refused at once have heard the same.
+      assert.deepEqual(
+        failures.map(({ retryAfter }) => retryAfter),
+        [seconds, seconds],
+      );
+      source.clock.pass(seconds * 1000 - 1);
+      assert.equal((await failure(source.resolve(X, V1), 'TOOMANYREQUESTS')).retryAfter, 1);
+      assert.equal(registry.requests.length, 2 * (index + 1));
+      source.clock.pass(1);
+    }
+    undo();
+    registry.addImage('library/x', 'v1');
+    await source.resolve(X, V1);
+    source.clock.pass(61_000);
+    registry.misbehave({}, limit);
+    assert.equal((await failure(source.resolve(X, V1), 'TOOMANYREQUESTS')).retryAfter, 5);
+    assert.ok(
+      source.events.some((event) => event.type === 'rate-limited' && event.retryAfter === 60),
+    );
+  });
+}
 
-test('503 with Retry-After opens the circuit too', async () => {
+test('503 with Retry-After opens the circuit too, and is called the same meanwhile', async () => {
   await using registry = await startRegistry();
   await using source = connect(registry);
   const headers = { 'retry-after': '30' };
-  registry.misbehave({}, { kind: 'status', status: 503, headers });
+  const undo = registry.misbehave({}, { kind: 'status', status: 503, headers });
   assert.equal((await failure(source.resolve(X, V1), 'UPSTREAM_UNAVAILABLE')).retryAfter, 30);
-  assert.equal((await failure(source.resolve(X, V1), 'TOOMANYREQUESTS')).retryAfter, 30);
+  assert.equal((await failure(source.resolve(X, V1), 'UPSTREAM_UNAVAILABLE')).retryAfter, 30);
   assert.equal(registry.requests.length, 1);
+  undo();
+  source.clock.pass(30_000);
+  registry.misbehave({}, { kind: 'status', status: 429, headers });
+  await failure(source.resolve(X, V1), 'TOOMANYREQUESTS');
+  await failure(source.resolve(X, V1), 'TOOMANYREQUESTS');
+  assert.equal(registry.requests.length, 2);
+});
+
+test('503 without Retry-After opens nothing', async () => {
+  await using registry = await startRegistry();
+  await using source = connect(registry, { retries: 0 });
+  registry.misbehave({}, { kind: 'status', status: 503 });
+  for (let count = 0; count < 6; count += 1) {
+    const { retryAfter } = await failure(source.resolve(X, V1), 'UPSTREAM_UNAVAILABLE');
+    assert.equal(retryAfter, undefined);
+  }
+  assert.equal(registry.requests.length, 6);
 });
 
 test('an upstream out of reach is left alone, then probed by one request', async () => {
