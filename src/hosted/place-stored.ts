@@ -77,9 +77,9 @@ export async function placeStored<T>(
   const { locks, watch, onTags, rules, content, now } = options;
   const records = withPlaced(options.records, blobs, placed);
   const commit: Commit = async (tagged, more) => {
-    for (const digest of digests) watch.linking(digest);
     const changes = [...more, ...(await adopting(options, records, blobs))];
     for (const { repository, pushed } of placed) {
+      watch.linking(pushed.descriptor.digest);
       const tags = tagged.filter(
         (one) => one.digest === pushed.descriptor.digest && same(one.repository, repository),
       );
@@ -107,12 +107,13 @@ export async function placeStored<T>(
 
 /** Links of the blobs; whoever has one of them shows that it is needed. */
 async function adopting(
-  { records, now }: Pick<ChangesOptions, 'records' | 'now'>,
+  { records, watch, now }: Pick<ChangesOptions, 'records' | 'watch' | 'now'>,
   { link }: Pick<Records, 'link'>,
   blobs: readonly StoredBlob[],
 ): Promise<readonly Change[]> {
   const changes: Change[] = [];
   for (const { repository, digest, size } of blobs) {
+    watch.linking(digest);
     const known = await records.link(repository, digest);
     const here = known !== undefined && isBlob(known) && known.size === size;
     if (here && (await records.use(repository, digest, now()))) continue;
