@@ -10,6 +10,8 @@ export interface Connection {
   readonly insecure?: true | undefined;
   /** Files in PEM. */
   readonly cacert?: string | undefined;
+  /** Who named it, where no flag did. */
+  readonly cacertFrom?: string | undefined;
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
   readonly user?: string | undefined;

@@ -1,6 +1,7 @@
 import type { CacheEvent } from '../image/cache/cache-options.ts';
 import type { Client } from '../image/client.ts';
 import type { UpstreamEvent } from '../upstream/event.ts';
+import type { Hints } from '../upstream/hints.ts';
 import type { Actions } from './actions.ts';
 import type { Connection } from './connection.ts';
 import type { Input } from './input.ts';
@@ -28,5 +29,7 @@ export interface ConnectOptions {
   /** What `--password` or `--password-stdin` gave. */
   readonly password?: string | undefined;
   readonly observe?: ((event: UpstreamEvent) => void) | undefined;
+  /** What helps, in the words of the program that runs, where they are not those of `layover`. */
+  readonly hints?: Partial<Hints> | undefined;
   readonly cacheEvents?: ((event: CacheEvent) => void) | undefined;
 }

@@ -10,7 +10,7 @@ import { passwordOf } from './password.ts';
 import { told } from './told.ts';
 import { UsageError } from './usage-error.ts';
 
-export interface OpeningOptions extends Pick<ConnectOptions, 'observe' | 'cacheEvents'> {
+export interface OpeningOptions extends Pick<ConnectOptions, 'observe' | 'cacheEvents' | 'hints'> {
   /** Ends what registries are being asked for. */
   readonly signal?: AbortSignal | undefined;
 }

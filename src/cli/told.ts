@@ -5,6 +5,9 @@ import { Finding } from './output.ts';
 /** What Node advises those who run it themselves. */
 const CERTIFICATES = /; if the root CA is installed locally, .*$/;
 
+/** The code says what OpenSSL does in addresses and lines of its own source. */
+const OPENSSL = /^ERR_(?:SSL|OSSL)_/;
+
 /** What happened and why, without the stack; a defect is told with its stack, for whoever mends it. */
 export function told(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
@@ -26,6 +29,8 @@ function reason(cause: unknown, before: string): string | undefined {
   }
   // Whoever caught it was reading what others wrote, and it quotes that.
   if (CERTIFICATES.test(cause.message)) return cause.message.replace(CERTIFICATES, '');
+  const code = systemCode(cause);
+  if (code !== undefined && OPENSSL.test(code)) return before.includes(code) ? undefined : code;
   return cause instanceof SyntaxError ? steadied(cause.message) : told(cause);
 }
 

@@ -15,8 +15,8 @@ const CACHE_SIZE = 10 * 2 ** 30;
 
 /** What the verbs of the client work with, wired to this user's logins, cache and proxies. */
 export async function connect(options: ConnectOptions, environment: Environment): Promise<Client> {
-  const { connection, password, observe } = options;
-  const { ns, plainHttp, insecure, cacert, cert, key, store } = connection;
+  const { connection, password, observe, hints } = options;
+  const { ns, plainHttp, insecure, cacert, cacertFrom, cert, key, store } = connection;
   if ((cert === undefined) !== (key === undefined)) {
     throw new RegistryError('REQUEST_INVALID', '--cert and --key belong together');
   }
@@ -26,10 +26,12 @@ export async function connect(options: ConnectOptions, environment: Environment)
     plainHttp,
     insecure,
     cacert,
+    cacertFrom,
     cert,
     key,
     store,
     observe,
+    hints,
     cache,
     credentials: await credentialsOf(connection.user, password, environment),
     proxy: proxyOf(connection.proxy) ?? environmentProxy(environment),

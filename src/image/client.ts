@@ -5,6 +5,7 @@ import type { Clock } from '../upstream/clock.ts';
 import type { CredentialSource } from '../upstream/credentials.ts';
 import type { ProxyOptions, TlsOptions } from '../upstream/dispatcher.ts';
 import type { UpstreamEvent } from '../upstream/event.ts';
+import type { Hints } from '../upstream/hints.ts';
 import { upstream, type Upstream, type UpstreamOptions } from '../upstream/upstream.ts';
 import { allowedPrivate, urlOf, type Scheme } from './address.ts';
 import type { SinkOptions } from './archive/open-sink.ts';
@@ -28,6 +29,8 @@ export interface ClientOptions {
   readonly insecure?: true | undefined;
   /** Files in PEM: roots that are trusted as well, and the certificate to be shown with its key. */
   readonly cacert?: string | undefined;
+  /** Who named `cacert`, as messages say it; `--cacert` if left out. */
+  readonly cacertFrom?: string | undefined;
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
   /** `storedCredentials` for what docker knows, `givenCredentials` for a password at hand. */
@@ -47,6 +50,8 @@ export interface ClientOptions {
   readonly chunk?: number | undefined;
   readonly observe?: ((event: UpstreamEvent) => void) | undefined;
   readonly clock?: Clock | undefined;
+  /** What helps, where it is not what `layover` has flags for. */
+  readonly hints?: Partial<Hints> | undefined;
 }
 
 /**
@@ -162,7 +167,7 @@ function upstreamOptions(
     retries: options.retries ?? RETRIES,
     timeouts: options.timeouts ?? TIMEOUTS,
     ns: options.ns,
-    hints: flagHints(host, options.proxy),
+    hints: { ...flagHints(host, options.proxy), ...options.hints },
     chunk: options.chunk,
     observe: options.observe,
     clock: options.clock,
@@ -170,14 +175,14 @@ function upstreamOptions(
 }
 
 async function readTls(options: ClientOptions): Promise<TlsOptions | undefined> {
-  const { cacert, cert, key, insecure } = options;
+  const { cacert, cacertFrom = '--cacert', cert, key, insecure } = options;
   if ((cert === undefined) !== (key === undefined)) {
     throw new RegistryError('REQUEST_INVALID', '--cert and --key belong together');
   }
   if (cacert === undefined && cert === undefined && insecure === undefined) return undefined;
   const files = {
     ...(cacert !== undefined && {
-      ca: await readPem('--cacert', cacert, 'certificate'),
+      ca: await readPem(cacertFrom, cacert, 'certificate'),
     }),
     ...(cert !== undefined && {
       cert: await readPem('--cert', cert, 'certificate'),
@@ -187,8 +192,7 @@ async function readTls(options: ClientOptions): Promise<TlsOptions | undefined> 
   try {
     process.getBuiltinModule('node:tls').createSecureContext(files);
   } catch (cause) {
-    const message =
-      'the files of --cacert, --cert and --key are damaged, or do not belong together';
+    const message = `the files of ${cacertFrom}, --cert and --key are damaged, or do not belong together`;
     throw new RegistryError('REQUEST_INVALID', message, { cause });
   }
   return { ...files, insecureSkipVerify: insecure === true };

@@ -6,6 +6,7 @@ export function flagHints(host: string, proxy?: ProxyOptions): Hints {
   return {
     untrusted:
       '--cacert FILE trusts its authority, --insecure any certificate, --plain-http does without TLS',
+    withoutTls: '--plain-http does without',
     privateAddress: 'a public registry may not lead into private networks',
     denied: `check the name, or run: layover login ${host}`,
     refused: `another login is stored by: layover login ${host}`,

@@ -6,6 +6,7 @@ import { isLoopback, urlOf } from './address.ts';
 /** What connections that did not come about end with; anything else is an answer of some kind. */
 const SILENT: ReadonlySet<string> = new Set([
   'tls',
+  'no-tls',
   'reset',
   'refused',
   'invalid',

@@ -6,7 +6,15 @@ import { PrivateAddressError } from './private-address.ts';
 import { errors } from './undici.ts';
 
 /** How a request without an answer ended: the `code` of its event. */
-export type Trouble = 'timeout' | 'dns' | 'tls' | 'refused' | 'reset' | 'private' | 'invalid';
+export type Trouble =
+  | 'timeout'
+  | 'dns'
+  | 'tls'
+  | 'no-tls'
+  | 'refused'
+  | 'reset'
+  | 'private'
+  | 'invalid';
 
 /** What an endpoint throws: with it goes whether asking again may help, and whether it counts as out of reach. */
 export class UpstreamError extends RegistryError {
@@ -80,6 +88,9 @@ const TROUBLES: Readonly<Record<string, Trouble>> = {
   EADDRNOTAVAIL: 'refused',
   EPROTO: 'tls',
   UND_ERR_PRX_TLS: 'tls',
+  // What came is no record of TLS.
+  ERR_SSL_WRONG_VERSION_NUMBER: 'no-tls',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'no-tls',
   UND_ERR_HEADERS_OVERFLOW: 'invalid',
   UND_ERR_INVALID_ARG: 'invalid',
 };
@@ -158,6 +169,12 @@ export function connectionFailure(cause: unknown, subject: Subject): UpstreamErr
       return make(
         'UPSTREAM_UNAVAILABLE',
         `${at}: no trust in the TLS connection to ${dialled} (${systemCode(cause) ?? 'unknown reason'}); ${hints.untrusted}`,
+        'useless',
+      );
+    case 'no-tls':
+      return make(
+        'UPSTREAM_UNAVAILABLE',
+        `${at}: ${dialled} does not speak TLS (${systemCode(cause)}); ${hints.withoutTls}`,
         'useless',
       );
     case 'private':

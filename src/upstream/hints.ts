@@ -10,6 +10,8 @@ export interface Hints {
   readonly refused: string;
   /** The server ends the connection while TLS begins: it may want to know who asks. */
   readonly identity: string;
+  /** It does not speak TLS. */
+  readonly withoutTls: string;
   /** Without TLS it does not answer as a registry does. */
   readonly plain: string;
   readonly limited: string;
@@ -26,6 +28,7 @@ export function configurationHints(host: string): Hints {
     privateAddress: `if that is meant, name it in ${key}.allowPrivate`,
     denied: `for a private repository check ${key}.credentials`,
     refused: `check ${key}.credentials`,
+    withoutTls: `if that is meant, write http:// in ${key}.url`,
     identity: `if it wants a client certificate, set ${key}.tls.cert and ${key}.tls.key`,
     plain: `if it speaks TLS, write https:// in ${key}.url`,
     limited: `credentials under ${key} may raise the limit`,

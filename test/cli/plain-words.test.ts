@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { test } from 'node:test';
 import { digestOf } from '../../src/core/digest.ts';
 import { certificateAuthority } from '../fixtures/certificate.ts';
 import { layerOf, type Item } from '../fixtures/layer-builder.ts';
 import { startRegistry } from '../fixtures/registry.ts';
+import { temporaryFolder } from '../fixtures/temporary.ts';
 import { here } from './here.ts';
 
 const AS = { environment: { HOME: '/nonexistent' } };
@@ -22,6 +25,30 @@ test('nothing is said of how to run Node', async () => {
   assert.equal(code, 1);
   assert.match(error, /--cacert FILE/);
   assert.doesNotMatch(error, /Node/);
+});
+
+test('a server without TLS is told as one, on one line, without the lines of OpenSSL', async () => {
+  await using folder = await temporaryFolder();
+  const ca = path.join(folder.path, 'ca.pem');
+  await writeFile(ca, certificateAuthority().ca);
+  await using registry = await startRegistry();
+  const { host } = registry;
+  const { code, error } = await here(['tags', '--cacert', ca, `${host}/team/app`], AS);
+  assert.equal(code, 1);
+  const told = `${host} does not speak TLS (ERR_SSL_WRONG_VERSION_NUMBER); --plain-http does without`;
+  assert.equal(error, `layover: ${host}/team/app: ${told}\n`);
+});
+
+test('a certificate and a key of two others: the reason in a word', async () => {
+  await using folder = await temporaryFolder();
+  const [cert, key] = [path.join(folder.path, 'cert.pem'), path.join(folder.path, 'key.pem')];
+  await writeFile(cert, certificateAuthority().issue('one').cert);
+  await writeFile(key, certificateAuthority().issue('other').key);
+  const line = ['tags', '--cert', cert, '--key', key, 'localhost:1/a'];
+  const { code, error } = await here(line, AS);
+  assert.equal(code, 1);
+  assert.match(error, /do not belong together: ERR_OSSL_X509_KEY_VALUES_MISMATCH/);
+  assert.doesNotMatch(error, /routines/);
 });
 
 test('a proxy that is not there is named, without its password', async () => {

@@ -226,6 +226,14 @@ suite("layover doctor, on the mirror's machine", () => {
     assert.deepEqual(found(await doctor(upstream({ url: origin.url }))), ['upstream-tls']);
   });
 
+  test('an upstream that is meant to speak TLS, and does not', async () => {
+    await using origin = await startRegistry();
+    const ran = await doctor(upstream({ url: origin.url.replace('http:', 'https:') }));
+    assert.deepEqual(found(ran), ['upstream-tls']);
+    assert.match(ran.out, /does not speak TLS/);
+    assert.doesNotMatch(ran.out, /certificate|tls\.ca/);
+  });
+
   test('offline no upstream is asked', async () => {
     await using origin = await startRegistry();
     const ran = await doctor({ offline: true, ...upstream({ url: origin.url }) });

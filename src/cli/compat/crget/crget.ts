@@ -10,6 +10,8 @@ import { told } from '../../told.ts';
 import { helpOf, usageOf } from '../argparse-help.ts';
 import { ArgumentError, parseArguments, type Arguments } from '../argparse.ts';
 import { chosenOf, platformsOf } from '../chosen.ts';
+import { HINTS } from '../hints.ts';
+import { requestsBundle } from '../requests-bundle.ts';
 import { parseHosted, type HostedReference } from '../hosted-reference.ts';
 import { extractFile, extractLayer } from './extract.ts';
 import { GRAMMAR } from './grammar.ts';
@@ -46,7 +48,8 @@ async function run({ values }: Arguments, context: Context, log: Log): Promise<v
   log.info(`Output: ${target}`);
   log.info('Authenticating...');
   const login = await loginFor(repository, written, values.get('config'), context, log);
-  await using client = await opening({ ...login }, context, { signal });
+  const connection = { ...login, ...requestsBundle(context) };
+  await using client = await opening(connection, context, { signal, hints: HINTS.crget });
   const location = { kind: 'registry', reference: withLibrary(reference) } as const;
   await using opened = await client.client.read(location);
   const { source } = opened;

@@ -7,6 +7,7 @@ import type { Connection } from '../../connection.ts';
 import type { Context } from '../../context.ts';
 import { opening, type Opening } from '../../opening.ts';
 import { chosenOf, platformsOf } from '../chosen.ts';
+import { HINTS } from '../hints.ts';
 import { pythonList } from '../python.ts';
 import { platformNamed } from './platforms.ts';
 import type { CrpyTarget } from './reference.ts';
@@ -40,6 +41,7 @@ export async function session(
     context,
     {
       signal: context.interruption.listen(),
+      hints: HINTS.crpy,
       observe(event) {
         if (event.type !== 'token' || event.result !== 'ok' || told === 'none') return;
         tokens += 1;

@@ -10,6 +10,7 @@ import type { Context } from '../../context.ts';
 import { opening, type Opening } from '../../opening.ts';
 import { told } from '../../told.ts';
 import { chosenOf, platformsOf } from '../chosen.ts';
+import { HINTS } from '../hints.ts';
 import { describeValues, parseLine, type Values } from './arguments.ts';
 import { connectionOf } from './connection.ts';
 import { listTar } from './list-tar.ts';
@@ -53,7 +54,8 @@ async function run(values: Values, context: Context): Promise<void> {
   const platform = platformIn(values);
   const reference = parseImgpull(values.get('image') ?? '', values.get('namespace'));
   const signal = context.interruption.listen();
-  await using client = await opening(connectionOf(values), context, { signal });
+  const hints = HINTS.imgpull;
+  await using client = await opening(connectionOf(values), context, { signal, hints });
   const work = { client, reference, platform };
   if (values.has('manifest')) await showManifest(work, values.get('manifest'), context);
   else await pullTar(work, values.get('dest') ?? '', context);

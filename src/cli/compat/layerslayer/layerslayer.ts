@@ -3,6 +3,8 @@ import { opening } from '../../opening.ts';
 import { told } from '../../told.ts';
 import { helpOf, usageOf } from '../argparse-help.ts';
 import { ArgumentError, parseArguments, type Arguments, type Grammar } from '../argparse.ts';
+import { HINTS } from '../hints.ts';
+import { requestsBundle } from '../requests-bundle.ts';
 import { deskFor, type Desk } from './desk.ts';
 import { FSLOG, GRAMMAR, SEARCH } from './grammar.ts';
 import { readTarget, Refusal, targetName } from './target.ts';
@@ -77,7 +79,8 @@ async function explored(desk: Desk): Promise<number> {
   const { values, context, signal } = desk;
   const text = values.get('target-image') ?? ((await desk.ask(PROMPT)) || EXAMPLE);
   const reference = readTarget(text, values.get('registry'));
-  await using client = await opening({ quiet: true }, context, { signal });
+  const connection = { quiet: true, ...requestsBundle(context) } as const;
+  await using client = await opening(connection, context, { signal, hints: HINTS.layerslayer });
   await using opened = await client.open({ kind: 'registry', reference });
   const file = values.get('carve-file');
   try {

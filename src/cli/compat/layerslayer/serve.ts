@@ -12,6 +12,8 @@ import { opening } from '../../opening.ts';
 import { told } from '../../told.ts';
 import type { Context } from '../../context.ts';
 import type { Arguments } from '../argparse.ts';
+import { HINTS } from '../hints.ts';
+import { requestsBundle } from '../requests-bundle.ts';
 import { ApiError, failedAnswer, type Answer } from './answer.ts';
 import { Api } from './api.ts';
 import { peekedBy } from './desk.ts';
@@ -30,7 +32,8 @@ export async function serveApi(values: Arguments['values'], context: Context): P
     throw new Refusal(`[!] Error: --hub: not a URL: ${hub}`);
   }
   using peeked = peekedBy(context);
-  await using client = await opening({ quiet: true }, context, { signal });
+  const connection = { quiet: true, ...requestsBundle(context) } as const;
+  await using client = await opening(connection, context, { signal, hints: HINTS.layerslayer });
   const api = new Api({ client, peeked, registry: values.get('registry'), hub: new URL(hub) });
   const host = values.get('host') ?? HOST;
   const shown = isIPv6(host) ? `[${host}]` : host;

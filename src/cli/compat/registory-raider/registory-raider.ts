@@ -7,6 +7,7 @@ import { readImageConfig } from '../../../image/image-config.ts';
 import type { Context } from '../../context.ts';
 import { opening } from '../../opening.ts';
 import { chosenOf, platformsOf } from '../chosen.ts';
+import { HINTS } from '../hints.ts';
 import { parseAddress } from './address.ts';
 import { askFolder, askItem, askLayers } from './questions.ts';
 import { saveLayers } from './save.ts';
@@ -43,7 +44,8 @@ export async function registoryRaider(line: readonly string[], context: Context)
   const { base, host, connection } = parseAddress(url);
   const insecure = flags.includes('--insecure') ? { insecure: true as const } : {};
   const signal = context.interruption.listen();
-  await using client = await opening({ ...connection, ...insecure }, context, { signal });
+  const hints = HINTS['registory-raider'];
+  await using client = await opening({ ...connection, ...insecure }, context, { signal, hints });
   const { items } = await (await client.client.registry(host)).repositories();
   output.out(`Fetching Catalog from ${base}\n\n${catalogScreen(items)}`);
   if (items.length === 0) return 0;

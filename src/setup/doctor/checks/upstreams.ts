@@ -89,6 +89,12 @@ function findingOf({ host, url, login, unusable, last }: Askable, error: Registr
         `its certificate is not trusted here: ${lost}`,
         `set ${key}.tls.ca to the authority's certificate`,
       );
+    case 'no-tls':
+      return finding(
+        'upstream-tls',
+        `it does not speak TLS: ${lost}`,
+        `set ${key}.url to one with https:// that does, or to http:// if that is meant`,
+      );
     default:
       if (/^5\d\d$/.test(last() ?? '')) {
         return finding(
