@@ -10,7 +10,8 @@ export interface Input extends Disposable {
   text(): Promise<string>;
   /**
    * The next line, without its end, after the prompt was shown; `undefined` when there is none any
-   * more. What is typed `hidden` is not shown. A prompt that gets no answer ends its line.
+   * more. What is typed `hidden` is not shown. Once it is answered, or not, the prompt
+   * is a line.
    * @throws the reason of the signal, once it is aborted
    */
   line(prompt: string, typed?: 'shown' | 'hidden'): Promise<string | undefined>;

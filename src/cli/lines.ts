@@ -58,8 +58,8 @@ export class Lines {
       this.#muted = true;
     }
     const line = signal.aborted ? undefined : this.#queue.shift();
-    const unended = line === undefined || (typed === 'hidden' && this.#interface.terminal);
-    if (unended && prompt !== '') this.#options.prompts.write('\n');
+    const ended = line !== undefined && typed === 'shown' && this.#interface.terminal;
+    if (!ended && prompt !== '') this.#options.prompts.write('\n');
     signal.throwIfAborted();
     return line;
   }

@@ -92,7 +92,7 @@ test('an interruption and the end of what is typed end the line of the question'
   }
 });
 
-test('from a pipe every question is shown, those behind the last line too', async () => {
+test('from a pipe every question is a line, those behind the last line too', async () => {
   let shown = '';
   const prompts = new Writable({
     write(chunk, _encoding, done) {
@@ -112,5 +112,5 @@ test('from a pipe every question is shown, those behind the last line too', asyn
   }
   lines.close();
   assert.deepEqual(answers, ['1', '2', 'last', undefined]);
-  assert.equal(shown, 'a? b? c? d? \n');
+  assert.equal(shown, 'a? \nb? \nc? \nd? \n');
 });

@@ -285,6 +285,7 @@ test('layerslayer -i asks what to peek into and what to save', async () => {
     assert.match(out, /\nLayers:\n \[0\] sha256:[0-9a-f]{64} - [\d.]+ B\n/);
     assert.ok(out.indexOf('[Layer 1]') < out.indexOf('[Layer 0]'));
     assert.equal(out.match(/\[\+\] Saved layer/g)?.length, 1);
+    assert.equal(error.match(/^Download this layer\? \(y\/N\) $/gm)?.length, 2);
   } finally {
     process.chdir(before);
   }
