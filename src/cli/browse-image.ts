@@ -12,7 +12,7 @@ import { columns } from './columns.ts';
 import type { Context } from './context.ts';
 import { formatBytes } from './format-bytes.ts';
 import { stepsTable } from './history.ts';
-import { ask, askItem } from './menu.ts';
+import { ask, askItem, refuse } from './menu.ts';
 import { told } from './told.ts';
 
 /** Where a part of the walk leads. */
@@ -88,7 +88,7 @@ async function inspect(
     if (typed === undefined || typed === 'q') return 'quit';
     if (typed === 'b') return 'back';
     const action = Object.hasOwn(ACTIONS, typed) ? ACTIONS[typed] : undefined;
-    if (action === undefined) output.error('Please enter one of p, l, f, c, s, b, q.\n');
+    if (action === undefined) refuse('Please enter one of p, l, f, c, s, b, q.', context);
     else if ((await forgiving(() => action(files, context), context)) === 'quit') return 'quit';
   }
 }

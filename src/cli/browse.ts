@@ -21,7 +21,7 @@ Examples:
 export function addBrowse(program: Command, context: Context): void {
   connecting(program.command('browse'))
     .description(
-      'Walks through a registry: repositories, tags, platforms, config and build history, layers; looks into layers, takes files out of them, saves them. What is typed may come from a file; then a failure is the end.',
+      'Walks through a registry: repositories, tags, platforms, config and build history, layers; looks into layers, takes files out of them, saves them. What is typed may come from a file; then a failure is the end, and so is an answer that is no choice.',
     )
     .argument('<where>', 'a registry, its URL, a repository, an image, a place', browseTarget)
     .addOption(platform('of indexes, the images for this platform (default: ask)'))

@@ -25,7 +25,16 @@ export async function ask(question: string, { input }: Context): Promise<string 
   return (await input.line(question))?.trim();
 }
 
-/** Asks for one of many, page by page. Gives its position. */
+/**
+ * Tells a person that what they typed is no choice: they are asked again.
+ * @throws SelectionError where lines come from a file: what follows was meant for other questions
+ */
+export function refuse(message: string, { input, output }: Context): void {
+  if (input.watched === 'no') throw new SelectionError(message);
+  output.error(`${message}\n`);
+}
+
+/** Asks for one of many, page by page. Gives its position. @throws as `refuse` */
 export async function askItem({ what, items }: Menu, context: Context): Promise<Answer<number>> {
   let [shown, from] = [positions(items, ''), 0];
   const show = (): void => {
@@ -53,15 +62,16 @@ export async function askItem({ what, items }: Menu, context: Context): Promise<
     const number = integer(typed);
     const value = number === undefined ? items.indexOf(typed) : number - 1;
     if (items[value] !== undefined) return { kind: 'answer', value };
-    context.output.error(
+    refuse(
       number === undefined
-        ? `There is no ${what} ${JSON.stringify(typed)}.\n`
-        : `Invalid selection. Please enter a number between 1 and ${items.length}.\n`,
+        ? `There is no ${what} ${JSON.stringify(typed)}.`
+        : `Invalid selection. Please enter a number between 1 and ${items.length}.`,
+      context,
     );
   }
 }
 
-/** Asks for layers by the grammar of `parseSelection`. Gives their positions. */
+/** Asks for layers by the grammar of `parseSelection`. Gives their positions. @throws as `refuse` */
 export async function askLayers(
   count: number,
   context: Context,
@@ -75,7 +85,7 @@ export async function askLayers(
       if (selection.kind === 'quit') return { kind: 'quit' };
       return { kind: 'answer', value: selection.positions };
     } catch (error) {
-      if (!(error instanceof SelectionError)) throw error;
+      if (!(error instanceof SelectionError) || context.input.watched === 'no') throw error;
       context.output.error(`Error: ${error.message}\n`);
     }
   }

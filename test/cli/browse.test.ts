@@ -9,6 +9,7 @@ import { pseudoTerminal, withoutTerminals } from '../fixtures/pseudo-terminal.ts
 import { entryOf, putImage, world, type World } from './compat/world.ts';
 import { here } from './here.ts';
 
+const PROGRAM = fileURLToPath(new URL('../../bin/layover', import.meta.url));
 const BASE = layerOf([folder('etc'), file('etc/old', 'old'), file('etc/x', 'below')]);
 const TOP = layerOf([file('etc/x', 'above'), file('etc/.wh.old'), file('a\u001bb', 'odd')]);
 const CONFIG = {
@@ -74,10 +75,9 @@ test('browse looks into layers, folders and for files', async () => {
 test('browse saves layers as they are stored', async () => {
   await using there = await world();
   const { layers } = put(there);
-  const typed = ['s', '0', 'a', there.at('saved'), 'q'];
+  const typed = ['s', 'a', there.at('saved'), 'q'];
   const { code, error } = await browsed(there, `${there.host}/owner/app:v1`, typed);
-  assert.equal(code, 0);
-  assert.match(error, /Error: Layer 0 is out of range\. Must be between 1 and 2\.\n/);
+  assert.equal(code, 0, error);
   const names = layers.map(
     ({ digest }, index) => `owner-app-layer${index + 1}-${digest.slice(7, 19)}.tar.gz`,
   );
@@ -126,20 +126,52 @@ test('browse shows long lists in pages, and less of them', async () => {
   assert.ok(out.includes(`\n${there.host}/owner/app:t02\n`));
 });
 
-for (const [typed, says] of [
-  [['x'], 'There is no tag "x".\n'],
-  [['2'], 'Invalid selection. Please enter a number between 1 and 1.\n'],
-  [['1', 'z'], 'Please enter one of p, l, f, c, s, b, q.\n'],
-  [['1', 'p', '1-x'], "Error: Invalid range format. Use format like '1-5'.\n"],
-] as const) {
-  test(`browse asks again: ${typed.join(' ')}`, async () => {
+const REFUSED = [
+  [['x'], 'There is no tag "x".'],
+  [['2'], 'Invalid selection. Please enter a number between 1 and 1.'],
+  [['1', 'z'], 'Please enter one of p, l, f, c, s, b, q.'],
+  [['1', 'p', '1-x'], "Error: Invalid range format. Use format like '1-5'."],
+  [['1', 's', '0'], 'Error: Layer 0 is out of range. Must be between 1 and 2.'],
+] as const;
+
+for (const [typed, says] of REFUSED) {
+  test(`browse: where lines come from a file, what is no choice is the end: ${typed.join(' ')}`, async () => {
     await using there = await world();
     put(there);
     const { code, error } = await browsed(there, `${there.host}/owner/app`, [...typed, 'q']);
-    assert.equal(code, 0);
-    assert.ok(error.includes(says), error);
+    assert.equal(code, 1);
+    assert.ok(error.endsWith(`\nlayover: ${says.replace('Error: ', '')}\n`), error);
   });
 }
+
+test(
+  'browse: at a terminal what is no choice is told, and asked for again',
+  { skip: withoutTerminals(), timeout: 30_000 },
+  async () => {
+    await using there = await world();
+    put(there);
+    const env = { PATH: process.env['PATH'] ?? '', HOME: there.at('.'), TERM: 'xterm' };
+    const command = [PROGRAM, 'browse', `http://${there.host}/owner/app`];
+    await using terminal = pseudoTerminal(command, { env, cwd: there.at('.') });
+    const at = { tag: 'tag (', image: 'q quit: ', layers: 'Layers (' } as const;
+    for (const [question, answer, says] of [
+      [at.tag, 'x', REFUSED[0][1]],
+      [at.tag, '2', REFUSED[1][1]],
+      [at.tag, '1', ''],
+      [at.image, 'z', REFUSED[2][1]],
+      [at.image, 'p', ''],
+      [at.layers, '1-x', REFUSED[3][1]],
+      [at.layers, '0', REFUSED[4][1]],
+      [at.layers, 'b', ''],
+      [at.image, 'q', ''],
+    ] as const) {
+      await terminal.shows(question);
+      terminal.type(`${answer}\r`);
+      await terminal.shows(says);
+    }
+    assert.equal(await terminal.ended, 0, terminal.shown);
+  },
+);
 
 for (const typed of [[], ['1'], ['1', 'p'], ['1', 'c'], ['1', 'c', 'etc/x'], ['1', 's', '1']]) {
   test(`browse ends where the lines end, with 0: ${typed.join(' ')}`, async () => {
@@ -162,7 +194,7 @@ test('browse: where lines come from a file, a failure is the end, with a line an
   ] as const) {
     const { code, error } = await browsed(there, where, typed);
     assert.equal(code, 1, where);
-    assert.match(error, /layover: [^\n]+\n$/);
+    assert.match(error, /(?:^|\n)layover: [^\n]+\n$/);
   }
   assert.ok(!(await readdir(there.at('.'))).includes('a'));
 });
@@ -177,9 +209,8 @@ test(
     await using there = await world();
     const many = Array.from({ length: 60 }, (_, number) => file(`f${number}`));
     putImage(there.registry, 'many', 'v1', [layerOf(many)]);
-    const program = fileURLToPath(new URL('../../bin/layover', import.meta.url));
     const env = { PATH: process.env['PATH'] ?? '', HOME: there.at('.'), TERM: 'xterm' };
-    const command = [program, 'browse', `http://${there.host}`];
+    const command = [PROGRAM, 'browse', `http://${there.host}`];
     for (const [leave, code] of [
       ['q\r', 0],
       ['\u0003', 130],
