@@ -26,7 +26,7 @@ Examples:
 export async function run(line: readonly string[], context: Context): Promise<ExitCode> {
   try {
     const program = await programFor(line, context);
-    await program.parseAsync(line, { from: 'user' });
+    await program.parseAsync(withHelp(program, line), { from: 'user' });
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
@@ -60,6 +60,19 @@ async function programFor(line: readonly string[], context: Context): Promise<Co
     program.commands.at(-1)?.summary(summary).helpGroup(group);
   }
   return program;
+}
+
+/**
+ * The line with `help A B` as `A B --help`. What is no command stands alone: help of others would be
+ * no answer, and it is told that there is none.
+ */
+function withHelp(command: Pick<Command, 'commands'>, line: readonly string[]): readonly string[] {
+  const [first, ...rest] = line;
+  if (first === undefined || first.startsWith('-') || command.commands.length === 0) return line;
+  const below = command.commands.find((one) => one.name() === first);
+  if (below !== undefined) return [first, ...withHelp(below, rest)];
+  if (first !== 'help') return [first];
+  return withHelp(command, [...rest.filter((word) => word !== 'help'), '--help']);
 }
 
 function bare({ output, version }: Context): Command {

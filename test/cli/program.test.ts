@@ -47,6 +47,28 @@ test('help of every verb has an example that names the verb, and is data', async
   }
 });
 
+for (const [line, same] of [
+  [['help'], []],
+  [['help', 'help'], []],
+  [['help', 'pull'], ['pull']],
+  [['help', 'settings'], ['settings']],
+  [
+    ['help', 'settings', 'check'],
+    ['settings', 'check'],
+  ],
+  [['settings', 'help'], ['settings']],
+  [
+    ['settings', 'help', 'check'],
+    ['settings', 'check'],
+  ],
+] as const) {
+  test(`${line.join(' ')} is the help of ${same.join(' ') || 'all'}`, async () => {
+    const help = await ran([...same, '--help']);
+    assert.match(help.out, /^Usage: /);
+    assert.deepEqual(await ran(line), help);
+  });
+}
+
 for (const [line, says] of [
   [[], /Usage: layover/],
   [['sreve'], /unknown command 'sreve'\n\(Did you mean serve\?\)/],
@@ -56,6 +78,10 @@ for (const [line, says] of [
   [['settings'], /Usage: layover settings/],
   [['settings', 'check', 'a', 'b'], /too many arguments/],
   [['verify', '--offline'], /unknown option '--offline'/],
+  [['help', 'sreve'], /^layover: unknown command 'sreve'\n\(Did you mean serve\?\)/],
+  [['sreve', '--help'], /^layover: unknown command 'sreve'\n\(Did you mean serve\?\)/],
+  [['help', 'settings', 'chek'], /^layover: unknown command 'chek'\n\(Did you mean check\?\)/],
+  [['settings', 'help', 'chek'], /^layover: unknown command 'chek'\n\(Did you mean check\?\)/],
 ] as const) {
   test(`usage: ${JSON.stringify(line)} is refused with exit code 2 and no data`, async () => {
     const { code, out, error } = await ran(line);
