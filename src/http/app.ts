@@ -11,6 +11,7 @@ import type { Incoming, Outgoing } from './messages.ts';
 import { notAllowed } from './methods.ts';
 import { parseTarget, splitTarget, type Target } from './name.ts';
 import type { Observer, RequestRecord } from './observe.ts';
+import { Patience } from './patience.ts';
 import { createPages, errorPage, PROBES, type PagesOptions } from './pages.ts';
 import { Probes } from './probes.ts';
 import { Turn } from './turn.ts';
@@ -26,6 +27,8 @@ export interface AppOptions extends PagesOptions {
   readonly metrics: PagesOptions['metrics'] & Observer;
   /** The name that upstreams are told in `Via`: a request that comes with it leads in a circle. */
   readonly via?: string;
+  /** Milliseconds after which a client that waits for content is told that it has not come; 27 s if left out. */
+  readonly patience?: number;
   /** Given one record a request, when it is over. */
   readonly log: (record: RequestRecord) => void;
 }
@@ -71,6 +74,12 @@ export function createApp(options: AppOptions): MirrorApp {
     },
   };
 
+  const patience = new Patience({
+    exchanges,
+    longest: options.patience,
+    onLate: (exchange, error) => fail(exchange, error, options.serving()),
+  });
+
   const answerPage = (exchange: Exchange): void => {
     const fetch = (request: Request) => pages.fetch(request, { exchange });
     const listener = getRequestListener(fetch, {
@@ -90,6 +99,7 @@ export function createApp(options: AppOptions): MirrorApp {
       exchanges.leave(place);
       ended.give();
     });
+    patience.watch();
     const serving = options.serving();
     let target: Target | undefined;
     try {
@@ -140,6 +150,7 @@ export function createApp(options: AppOptions): MirrorApp {
       while (running.some((exchange) => !exchange.closed)) await ended.wait();
     },
     cut: () => {
+      patience[Symbol.dispose]();
       const { size } = exchanges;
       for (const exchange of exchanges) exchange.cut();
       return size;

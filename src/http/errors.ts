@@ -27,10 +27,10 @@ export function errorBody(code: ErrorCode, message: string, detail?: unknown): s
 
 /**
  * The one place where something thrown becomes an answer. An answer that is on its way already is
- * cut; a client that has left is told nothing.
+ * cut; a client that has left, or has its answer, is told nothing.
  */
 export function fail(exchange: Exchange, error: unknown, options: ErrorOptions): void {
-  if (error instanceof ClientGone || exchange.closed) return;
+  if (error instanceof ClientGone || exchange.closed || exchange.answered) return;
   const { told, failure, fields } = describeError(error, options);
   if (exchange.begun) {
     exchange.failure = { ...failure, cause: error };

@@ -54,6 +54,7 @@ export class Exchange implements Leaving {
   #writing: Set<(reason: ClientGone) => void> | undefined;
   /** Of an answer that has not left yet. */
   #body: Uint8Array | string | undefined;
+  #answered = false;
   #closed = false;
   #cut = false;
 
@@ -79,8 +80,18 @@ export class Exchange implements Leaving {
     return this.#firstByte !== undefined;
   }
 
+  /** Whether it has its whole answer: what comes later is for nobody. */
+  get answered(): boolean {
+    return this.#answered;
+  }
+
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** Milliseconds since it came. */
+  get waited(): number {
+    return performance.now() - this.#started;
   }
 
   /** Rejects with `ClientGone` if the connection closes before the answer is through. */
@@ -98,9 +109,10 @@ export class Exchange implements Leaving {
     return typeof value === 'string' ? value : value?.join(', ');
   }
 
-  /** Answers at once. To HEAD the same without the body; a status without a body has none. */
+  /** Answers at once. To HEAD the same without the body; a status without a body has none. The first answer counts. */
   answer(status: number, fields: Fields, body?: Uint8Array | string): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#answered) return;
+    this.#answered = true;
     const head = headOf(this, fields);
     if (body !== undefined) {
       this.#length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
@@ -132,9 +144,12 @@ export class Exchange implements Leaving {
     }
   }
 
-  /** Sends the head of an answer whose `length` bytes come through `write`; `end` ends it. */
+  /**
+   * Sends the head of an answer whose `length` bytes come through `write`; `end` ends it.
+   * @throws ClientGone also where there is an answer already
+   */
   begin(status: number, fields: Fields, length: number): void {
-    if (this.#closed) throw new ClientGone();
+    if (this.#closed || this.#answered) throw new ClientGone();
     const head = headOf(this, fields);
     head.push('Content-Length', `${length}`);
     this.#length = length;
@@ -153,7 +168,7 @@ export class Exchange implements Leaving {
    * @throws ClientGone
    */
   write(chunk: Uint8Array): Promise<void> {
-    if (this.#closed) return Promise.reject(new ClientGone());
+    if (this.#closed || this.#answered) return Promise.reject(new ClientGone());
     if (chunk.length === 0) return Promise.resolve();
     if (this.#sent + chunk.length > this.#length) {
       return Promise.reject(new Error(`more than the ${this.#length} bytes that were announced`));
