@@ -66,28 +66,24 @@ test('what takes long and is no content is waited for', LIMIT, async () => {
   other.open();
 });
 
-test(
-  'a slow answer to HEAD and another to GET: a status in time, and what came late is here',
-  LIMIT,
-  async () => {
-    await using place = await world();
-    await using mirror = await serve({ source: place.mirror, patience: 500 });
-    const { registry } = place;
-    const { manifest } = registry.addImage('library/x', 'v1');
-    const [head, get] = [gate(), gate()];
-    const asks = { method: 'GET', path: /manifests/ };
-    registry.misbehave({ method: 'HEAD' }, { kind: 'hold-headers', gate: head });
-    registry.misbehave(asks, { kind: 'hold-headers', gate: get });
-    const answer = fetch(`${mirror.url}/v2/x/manifests/v1`);
-    await registry.seen({ method: 'HEAD' });
-    head.open();
-    await registry.seen(asks);
-    assert.equal((await answer).status, 504);
-    get.open();
-    await place.mirror.passed();
-    await registry.settled();
-    const again = await fetch(`${mirror.url}/v2/x/manifests/v1`);
-    assert.equal(again.headers.get('docker-content-digest'), manifest.digest);
-    assert.equal(registry.count(asks), 1);
-  },
-);
+test('a slow answer to HEAD and another to GET: a status in time', LIMIT, async () => {
+  await using place = await world();
+  await using mirror = await serve({ source: place.mirror, patience: 500 });
+  const { registry } = place;
+  const { manifest } = registry.addImage('library/x', 'v1');
+  const [head, get] = [gate(), gate()];
+  const asks = { method: 'GET', path: /manifests/ };
+  registry.misbehave({ method: 'HEAD' }, { kind: 'hold-headers', gate: head });
+  registry.misbehave(asks, { kind: 'hold-headers', gate: get });
+  const answer = fetch(`${mirror.url}/v2/x/manifests/v1`);
+  await registry.seen({ method: 'HEAD' });
+  head.open();
+  await registry.seen(asks);
+  assert.equal((await answer).status, 504);
+  get.open();
+  await place.mirror.passed();
+  await registry.settled();
+  const again = await fetch(`${mirror.url}/v2/x/manifests/v1`);
+  assert.equal(again.headers.get('docker-content-digest'), manifest.digest);
+  assert.equal(registry.count(asks), 1);
+});
