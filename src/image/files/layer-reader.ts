@@ -2,7 +2,7 @@ import { decompress, type Compression, type Decompressed } from '../../layer/dec
 import type { Part, TarEntry } from '../../layer/tar-entry.ts';
 import { walkTar } from '../../layer/tar.ts';
 import { inLayer, layerAt, type ImageLayers, type ReadOptions } from './image-layers.ts';
-import { layerBytes, type Manner } from './layer-bytes.ts';
+import { layerBytes, type LayerBytes, type Manner } from './layer-bytes.ts';
 
 /** A layer that is being read, closed by whoever opened it. Nothing is fetched before `entries` is asked for one. */
 export class LayerReader implements AsyncDisposable {
@@ -10,6 +10,7 @@ export class LayerReader implements AsyncDisposable {
   readonly #image: ImageLayers;
   readonly #manner: Manner;
   readonly #options: ReadOptions;
+  #bytes: LayerBytes | undefined;
   #decompressed: Decompressed | undefined;
   #entries: AsyncGenerator<TarEntry, void, undefined> | undefined;
 
@@ -27,20 +28,30 @@ export class LayerReader implements AsyncDisposable {
   }
 
   /**
-   * The next entry; `undefined` at the end, which in the manner `verified` is reached only by right bytes.
+   * The next entry; `undefined` at the end, which is reached only by right bytes unless some were passed over.
    * @throws RegistryError LAYER_INVALID, DIGEST_INVALID, SIZE_INVALID, INTERRUPTED, or the source's own
    */
   async next(): Promise<TarEntry | undefined> {
     return this.#guard(async () => {
       if (this.#entries === undefined) {
-        const bytes = layerBytes(this.#image, this.index, this.#manner, this.#options);
-        this.#decompressed = await decompress(bytes);
+        this.#bytes = layerBytes(this.#image, this.index, this.#manner, this.#options);
+        this.#decompressed = await decompress(this.#bytes);
         this.#entries = walkTar(keptOpen(this.#decompressed));
       }
       const { value } = await this.#entries.next();
       if (value === undefined) await this.#drain();
       return value ?? undefined;
     });
+  }
+
+  /**
+   * For who wants nothing more of the layer: what is on its way anyhow is read, as its end tells whether
+   * the bytes were right.
+   * @throws RegistryError as `next` does
+   */
+  async settle(): Promise<void> {
+    if (this.#bytes?.gapless !== true || !this.#bytes.arriving) return;
+    await this.#guard(async () => this.#decompressed?.drain());
   }
 
   async *entries(): AsyncGenerator<TarEntry, void, undefined> {
@@ -83,10 +94,12 @@ export class LayerReader implements AsyncDisposable {
     await this.#decompressed?.[Symbol.asyncDispose]();
   }
 
-  /** What follows the archive belongs to the digest, and to the checksum of compressed data, all the same. */
+  /**
+   * What follows the archive belongs to the digest, and to the checksum of compressed data, all the same.
+   * Neither tells anything of a plain archive of which something was passed over.
+   */
   async #drain(): Promise<void> {
-    if (this.#manner === 'pieces') return;
-    if (this.#manner === 'stream' && this.compression === 'none') return;
+    if (this.compression === 'none' && this.#bytes?.gapless !== true) return;
     await this.#decompressed?.drain();
   }
 }

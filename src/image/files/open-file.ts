@@ -16,7 +16,10 @@ export interface OpenFileOptions extends ReadOptions {
 export interface OpenedFile extends AsyncDisposable {
   /** The file itself, where links lead. */
   readonly entry: FileEntry;
-  /** Read once. The layer is fetched up to the file's end and less than 256 KiB beyond. */
+  /**
+   * Read once. The layer is fetched up to the file's end and less than 256 KiB beyond. If that was all of
+   * it, from its beginning on, wrong bytes are DIGEST_INVALID.
+   */
   readonly body: AsyncIterable<Uint8Array>;
   /** The same with holes told as how many zeros they are. */
   parts(): AsyncIterable<Part>;
@@ -109,10 +112,19 @@ function file(
 ): OpenedFile {
   return {
     entry,
-    body: reader.content(archived),
-    parts: () => reader.parts(archived),
+    body: toTheEnd(reader.content(archived), reader),
+    parts: () => toTheEnd(reader.parts(archived), reader),
     [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
   };
+}
+
+/** A clean end is one of right bytes, as far as that can be told without asking for more. */
+async function* toTheEnd<T>(
+  content: AsyncIterable<T>,
+  reader: LayerReader,
+): AsyncGenerator<T, void, undefined> {
+  yield* content;
+  await reader.settle();
 }
 
 function noFile(path: string, { type, path: at }: FileEntry): RegistryError {

@@ -14,22 +14,30 @@ interface Coming {
   cancelled: boolean;
 }
 
+export interface Pieces extends Bytes {
+  /** Whether the one that is read ahead is the last. */
+  readonly arriving: boolean;
+}
+
 /**
  * A blob by closed ranges: whoever stops reading has caused less than 256 KiB more to be fetched
  * than was read. Ranges rather than a body that is closed, because a connection buffers more than that.
  * From the second piece on one is read ahead, so that decompressing and waiting overlap; not so with
  * zstd, which gives nothing of a block, 128 KiB at most, before it has all of it.
  */
-export function piecesOf(size: number, fetch: Fetch): Bytes {
+export function piecesOf(size: number, fetch: Fetch): Pieces {
   let position = 0;
+  let ahead: Coming | undefined;
   return {
+    get arriving() {
+      return ahead?.at === position && ahead.end === size;
+    },
     skip: (count) => {
       const passed = Math.min(count, size - position);
       position += passed;
       return passed;
     },
     [Symbol.asyncIterator]: async function* pieces() {
-      let ahead: Coming | undefined;
       let whole = false;
       try {
         for (let nth = 0; position < size; nth += 1) {
@@ -49,6 +57,7 @@ export function piecesOf(size: number, fetch: Fetch): Bytes {
         }
       } finally {
         if (ahead !== undefined) await cancel(ahead);
+        ahead = undefined;
       }
     },
   };
