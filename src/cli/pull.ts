@@ -1,5 +1,7 @@
 import { Option, type Command } from '@commander-js/extra-typings';
 import { hexOf } from '../core/digest.ts';
+import { RegistryError } from '../core/errors.ts';
+import { isRecord } from '../core/shape.ts';
 import { atDigest, formatReference, type Reference } from '../core/reference.ts';
 import type { Passage } from '../image/copy/copy.ts';
 import type { Selection } from '../image/copy/plan.ts';
@@ -87,7 +89,7 @@ export function addPull(program: Command, context: Context): void {
           referrers: referrers === true ? 'copied' : 'left-out',
           observe: shown.observe,
           signal,
-        });
+        }).catch(sayFormat);
         shown[Symbol.dispose]();
         if (quiet !== true)
           context.output.error(
@@ -96,6 +98,15 @@ export function addPull(program: Command, context: Context): void {
         if (json === true) context.output.out(formatted(copiedJson(copied, names, path)));
       },
     );
+}
+
+/** Of what docker's archives have no place for: which formats have one. */
+function sayFormat(error: unknown): never {
+  if (!(error instanceof RegistryError) || !isRecord(error.detail)) throw error;
+  const { suited } = error.detail;
+  if (!Array.isArray(suited)) throw error;
+  const message = `${error.message}: --format ${suited.join(' or ')}`;
+  throw new RegistryError(error.code, message, { cause: error });
 }
 
 /** What is pulled from a mirror is called as it is at the registry that is mirrored. */

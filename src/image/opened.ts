@@ -1,5 +1,6 @@
 import type { Descriptor } from '../core/descriptor.ts';
 import type { Digest } from '../core/digest.ts';
+import type { Manifest } from '../core/manifest.ts';
 import type { Reference, Repository, Tag } from '../core/reference.ts';
 import type { Sink } from '../core/sink.ts';
 import type { Source } from '../core/source.ts';
@@ -35,6 +36,11 @@ export interface OpenedSink extends AsyncDisposable {
   /** What the image is to be called there. */
   readonly repository: Repository;
   readonly at: Tag | Digest;
+  /**
+   * Told of each image that is chosen, and what it is called, before anything of it is fetched.
+   * @throws RegistryError UNSUPPORTED for what has no place there
+   */
+  check?(manifest: Manifest, name: string): void;
   /**
    * Makes all of it visible at once, safe from a loss of power.
    * @throws RegistryError STORAGE_UNAVAILABLE; what was there before still is

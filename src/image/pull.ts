@@ -17,6 +17,7 @@ export async function pull({ into, ...options }: TransferOptions): Promise<Copie
     selection: { kind: 'one' },
     // Whoever runs the image needs every layer, and this is no place that hands them on.
     foreign: 'if-there',
+    check: (manifest, name) => into.check?.(manifest, name),
     ...options,
     sink: into.sink,
   });

@@ -7,7 +7,12 @@ import { commit, type TransferOptions } from './pull.ts';
  * @throws RegistryError as `copy` does
  */
 export async function push({ into, ...options }: TransferOptions): Promise<Copied> {
-  const copied = await copy({ selection: { kind: 'all' }, ...options, sink: into.sink });
+  const copied = await copy({
+    selection: { kind: 'all' },
+    check: (manifest, name) => into.check?.(manifest, name),
+    ...options,
+    sink: into.sink,
+  });
   await commit(into, options.signal);
   return copied;
 }

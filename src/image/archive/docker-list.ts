@@ -5,11 +5,15 @@ import { isIndexType, parseImageManifest, type ImageManifest } from '../../core/
 import type { Manifest } from '../../core/manifest.ts';
 import { hostPlatform, matchesPlatform } from '../../core/platform.ts';
 import { formatReference, same } from '../../core/reference.ts';
+import { printableName } from '../../layer/name.ts';
 import type { Finished } from './archive-layout.ts';
 import type { DockerImage } from './docker-manifest.ts';
 import { UNNAMED } from './images.ts';
 
 import type { Named, Received } from './received.ts';
+
+/** The places for what a docker archive has no place for, as `detail.suited` of the error. */
+const SUITED: readonly string[] = ['oci', 'oci-archive'];
 
 /**
  * What `manifest.json` lists. Of an image for several platforms that is one: this machine's, or the
@@ -57,17 +61,31 @@ function imageFor({ manifest }: Named, received: Received): ImageManifest | unde
 
 function imageOf({ bytes }: Manifest): ImageManifest | undefined {
   const image = parseImageManifest(bytes);
-  const { mediaType } = image.config;
-  return /^application\/vnd\.(?:oci\.image\.config|docker\.container\.image)\.v1\+json$/.test(
-    mediaType,
-  )
-    ? image
-    : undefined;
+  return isImage(image) ? image : undefined;
 }
 
-function missing(digest: Digest): never {
-  throw new RegistryError(
-    'UNSUPPORTED',
-    `a docker archive needs every layer, and ${digest} is kept elsewhere; an OCI layout does not`,
+function isImage({ config }: ImageManifest): boolean {
+  return /^application\/vnd\.(?:oci\.image\.config|docker\.container\.image)\.v1\+json$/.test(
+    config.mediaType,
   );
+}
+
+/** @throws RegistryError UNSUPPORTED for what is no image */
+export function refuseArtifact(manifest: ImageManifest, name: string): void {
+  if (isImage(manifest)) return;
+  const { artifactType = manifest.config.mediaType } = manifest;
+  throw unsuited(
+    `${name} is an artifact of type ${printableName(artifactType)}, not an image: a docker archive has no place for it`,
+  );
+}
+
+/** @throws RegistryError UNSUPPORTED */
+export function missing(digest: Digest): never {
+  throw unsuited(
+    `a docker archive needs every layer, and ${digest}, which may not be handed on, is kept elsewhere: an OCI layout does without`,
+  );
+}
+
+function unsuited(message: string): RegistryError {
+  return new RegistryError('UNSUPPORTED', message, { detail: { suited: SUITED } });
 }

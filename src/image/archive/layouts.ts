@@ -3,7 +3,7 @@ import { hexOf, type Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
 import { formatReference } from '../../core/reference.ts';
 import type { ArchiveLayout, Finished, SmallFile } from './archive-layout.ts';
-import { dockerList } from './docker-list.ts';
+import { dockerList, refuseArtifact } from './docker-list.ts';
 import { indexWith, LAYOUT_MARKER } from './index-json.ts';
 import { blobPath } from './oci-layout.ts';
 import type { Named } from './received.ts';
@@ -13,6 +13,8 @@ export type LayoutName = 'docker' | 'oci' | 'imgpull' | 'crpy';
 
 /** An OCI image layout in a tar. */
 const oci: ArchiveLayout = {
+  foreign: 'left-out',
+  check: () => {},
   path: ({ digest }) => blobPath(digest),
   beside: () => [],
   finish: ({ received }) => [
@@ -22,17 +24,22 @@ const oci: ArchiveLayout = {
   ],
 };
 
+/** What goes for all archives that `docker load` reads. */
+const FOR_IMAGES = { foreign: 'needed', check: refuseArtifact } as const;
+
 /**
  * What `docker save` writes since version 25: an OCI image layout that has docker's list of images as
  * well. Either kind of reader finds what it looks for, and digests outlive the archive.
  */
 const docker: ArchiveLayout = {
   ...oci,
+  ...FOR_IMAGES,
   finish: (finished) => [...oci.finish(finished), list(finished)],
 };
 
 /** Flat, with keys in lower case. */
 const imgpull: ArchiveLayout = {
+  ...FOR_IMAGES,
   path: (descriptor) =>
     isConfig(descriptor)
       ? descriptor.digest
@@ -48,6 +55,7 @@ const imgpull: ArchiveLayout = {
 
 /** A folder a layer, and everything behind `./`, though the list says it without. */
 const crpy: ArchiveLayout = {
+  ...FOR_IMAGES,
   path: (descriptor) => {
     const hex = hexOf(descriptor.digest);
     return isConfig(descriptor) ? `./${hex}.json` : `./${hex}/layer.tar`;

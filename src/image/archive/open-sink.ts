@@ -1,3 +1,4 @@
+import { isIndexType, parseImageManifest } from '../../core/image-manifest.ts';
 import { atDigest, parseTag, type Reference } from '../../core/reference.ts';
 import type { Write } from '../../core/source.ts';
 import { parseReference } from '../location.ts';
@@ -61,10 +62,14 @@ async function archiveSink(
   { signal, stdout }: SinkOptions,
 ): Promise<OpenedSink> {
   const output = await Output.open(file, { signal, stdout });
-  const sink = new TarSink(output, LAYOUTS[layout], signal);
+  const rules = LAYOUTS[layout];
+  const sink = new TarSink(output, rules, signal);
   return {
     sink,
     ...named,
+    check({ bytes, descriptor }, name) {
+      if (!isIndexType(descriptor.mediaType)) rules.check(parseImageManifest(bytes), name);
+    },
     async commit() {
       signal?.throwIfAborted();
       await sink.finish();

@@ -3,6 +3,7 @@ import { algorithmOf, digestOf, type Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
 import { isIndexType, parseImageManifest, type ImageManifest } from '../../core/image-manifest.ts';
 import { childrenOf, type Manifest } from '../../core/manifest.ts';
+import { isForeign } from '../foreign.ts';
 import { atDigest, same, type Reference, type Repository, type Tag } from '../../core/reference.ts';
 
 /** An image that was written, with what it is called. */
@@ -86,5 +87,5 @@ export class Received {
 function partsOf({ bytes, descriptor }: Manifest): readonly Descriptor[] {
   if (isIndexType(descriptor.mediaType)) return [];
   const { config, layers }: ImageManifest = parseImageManifest(bytes);
-  return [config, ...layers.filter(({ mediaType }) => !/foreign|nondistributable/.test(mediaType))];
+  return [config, ...layers.filter((layer) => !isForeign(layer))];
 }

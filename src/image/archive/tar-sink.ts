@@ -1,9 +1,12 @@
 import type { Digest } from '../../core/digest.ts';
-import { RegistryError } from '../../core/errors.ts';
+import { isUnknown, RegistryError } from '../../core/errors.ts';
 import type { Descriptor } from '../../core/descriptor.ts';
 import { SingleFlight } from '../../core/single-flight.ts';
 import type { Content, PlaceOptions, Sink } from '../../core/sink.ts';
+import type { Blob } from '../../core/source.ts';
+import { isForeign } from '../foreign.ts';
 import type { ArchiveLayout, SmallFile } from './archive-layout.ts';
+import { missing } from './docker-list.ts';
 import type { Output } from './output.ts';
 import { Received } from './received.ts';
 import { take } from './take.ts';
@@ -50,14 +53,14 @@ export class TarSink implements Sink {
       // Whoever writes it may fail where this content does not.
       await this.#writing.run(digest, async () => {}).catch(() => {});
     }
-    const slot = this.#slots.get(digest) ?? this.#allocate(descriptor);
-    if (slot.descriptor.size !== size) {
+    const known = this.#slots.get(digest)?.descriptor.size ?? size;
+    if (known !== size) {
       throw new RegistryError(
         'SIZE_INVALID',
-        `${digest} cannot have both ${size} and ${slot.descriptor.size} bytes`,
+        `${digest} cannot have both ${size} and ${known} bytes`,
       );
     }
-    await this.#writing.run(digest, () => this.#fill(slot, content, progress));
+    await this.#writing.run(digest, () => this.#fill(descriptor, content, progress));
     return 'written';
   }
 
@@ -97,15 +100,37 @@ export class TarSink implements Sink {
     return slot;
   }
 
-  async #fill(slot: Slot, content: Content, progress: PlaceOptions['progress']): Promise<void> {
-    const header = tarHeader({ name: slot.path, size: slot.descriptor.size });
-    const start = slot.offset + header.length;
+  async #fill(
+    descriptor: Descriptor,
+    content: Content,
+    progress: PlaceOptions['progress'],
+  ): Promise<void> {
+    const { digest, size } = descriptor;
+    const header = tarHeader({ name: this.#layout.path(descriptor), size });
+    // Places are in the order of asking, so that archives of one image are the same; but what may be
+    // missing gets one with its first byte, and leaves no gap.
+    if (!isForeign(descriptor) && !this.#slots.has(digest)) this.#allocate(descriptor);
+    const slot = (): Slot => this.#slots.get(digest) ?? this.#allocate(descriptor);
     const write = (bytes: Uint8Array, position: number): Promise<void> =>
-      this.#output.write(bytes, start + position);
-    await take(slot.descriptor, content, write, { progress, signal: this.#signal });
-    await this.#output.write(header, slot.offset);
-    for (const file of this.#layout.beside(slot.descriptor)) await this.#append(file);
-    slot.written = true;
+      this.#output.write(bytes, slot().offset + header.length + position);
+    await take(descriptor, () => this.#opened(descriptor, content), write, {
+      progress,
+      signal: this.#signal,
+    });
+    await this.#output.write(header, slot().offset);
+    for (const file of this.#layout.beside(descriptor)) await this.#append(file);
+    slot().written = true;
+  }
+
+  /** Without a layer that is needed there is no use in going on. */
+  async #opened(descriptor: Descriptor, content: Content): Promise<Blob> {
+    try {
+      return await content();
+    } catch (error) {
+      const needed = this.#layout.foreign === 'needed' && isForeign(descriptor);
+      if (needed && isUnknown(error)) missing(descriptor.digest);
+      throw error;
+    }
   }
 
   async #append({ name, bytes }: SmallFile): Promise<void> {

@@ -5,6 +5,7 @@ import type { Range } from '../../core/range.ts';
 import { same, type Repository } from '../../core/reference.ts';
 import type { Placement, Sink } from '../../core/sink.ts';
 import type { Blob, Shared, Source } from '../../core/source.ts';
+import { isForeign } from '../foreign.ts';
 import { originOf, type Observe, type Origin } from './event.ts';
 import { limit } from './limit.ts';
 import { interrupted, reading } from './reading.ts';
@@ -77,7 +78,7 @@ export class Carrier {
         await trip.run();
       } catch (error) {
         if (signal.aborted) throw interrupted(signal);
-        if (foreign !== 'if-there' || !trip.missing) throw error;
+        if (foreign !== 'if-there' || !trip.missing || !isUnknown(error)) throw error;
         observe({ type: 'blob-left-out', descriptor });
       }
     });
@@ -188,9 +189,4 @@ class Trip {
       },
     });
   }
-}
-
-/** By its type: what the layer's own URLs lead to is never fetched. */
-export function isForeign({ mediaType }: Descriptor): boolean {
-  return /\.(?:nondistributable|foreign)\./.test(mediaType);
 }

@@ -1,7 +1,8 @@
 import type { Descriptor } from '../../core/descriptor.ts';
 import type { Digest } from '../../core/digest.ts';
 import type { Platform } from '../../core/platform.ts';
-import type { Repository, Tag } from '../../core/reference.ts';
+import type { Manifest } from '../../core/manifest.ts';
+import { formatReference, type Repository, type Tag } from '../../core/reference.ts';
 import type { Sink } from '../../core/sink.ts';
 import type { Source } from '../../core/source.ts';
 import { Carrier, type ForeignLayers } from './carrier.ts';
@@ -27,6 +28,8 @@ export interface CopyOptions {
   /** Signatures and other referrers of what is copied; left out if not said. */
   readonly referrers?: 'left-out' | 'copied';
   readonly foreign?: ForeignLayers;
+  /** Told of each image once it is chosen, before anything else of it is fetched: may throw. */
+  readonly check?: ((manifest: Manifest, name: string) => void) | undefined;
   /** Blobs at a time; 4 if left out. */
   readonly parallel?: number;
   readonly signal?: AbortSignal | undefined;
@@ -61,6 +64,7 @@ export async function copy(options: CopyOptions): Promise<Copied> {
   for (const [image, passage] of images.entries()) {
     if (signal.aborted) throw interrupted(signal);
     const planned = await planOf(passage, options);
+    options.check?.(planned.chosen, formatReference(passage.repository, passage.at));
     observe({ type: 'image-chosen', image, ...chosen(planned), blobs: blobsOf(planned) });
     plans.push(planned);
   }

@@ -1,6 +1,7 @@
-import { RegistryError } from '../../core/errors.ts';
+import { isUnknown, RegistryError } from '../../core/errors.ts';
 import type { Range } from '../../core/range.ts';
 import type { Blob } from '../../core/source.ts';
+import { isForeign } from '../foreign.ts';
 import { reading } from '../copy/reading.ts';
 import { checkSignal, layerAt, type ImageLayers, type ReadOptions } from './image-layers.ts';
 
@@ -16,7 +17,7 @@ export function fetcher(
   const { digest, size } = layerAt(image, index);
   return async function* fetch(range) {
     checkSignal(signal);
-    await using opened = await image.source.blob(image.repository, digest, range);
+    await using opened = await blobOf(image, index, range);
     // Whoever interrupts does not wait for bytes that are not coming, nor for attempts to get them.
     await using blob =
       signal === undefined ? opened : reading(opened, { signal, onBytes: () => {} });
@@ -27,6 +28,21 @@ export function fetcher(
       yield chunk;
     }
   };
+}
+
+/** What is missing is told with the layer that it was to be. */
+async function blobOf(image: ImageLayers, index: number, range: Range | undefined): Promise<Blob> {
+  const layer = layerAt(image, index);
+  try {
+    return await image.source.blob(image.repository, layer.digest, range);
+  } catch (error) {
+    if (!isUnknown(error) || !isForeign(layer)) throw error;
+    throw new RegistryError(
+      error.code,
+      `layer ${index} (${layer.digest}) is kept elsewhere, as it may not be handed on: ${error.message}`,
+      { cause: error, definitive: error.definitive },
+    );
+  }
 }
 
 function checkSize(blob: Blob, digest: string, size: number): void {

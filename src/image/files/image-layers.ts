@@ -1,6 +1,7 @@
 import type { Descriptor } from '../../core/descriptor.ts';
 import type { Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
+import { printableName } from '../../layer/name.ts';
 import type { Repository } from '../../core/reference.ts';
 import type { Source } from '../../core/source.ts';
 
@@ -48,8 +49,16 @@ export function checkSignal(signal: AbortSignal | undefined): void {
 export function inLayer(error: unknown, layer: Descriptor, index: number): unknown {
   if (!(error instanceof RegistryError) || error.code !== 'LAYER_INVALID') return error;
   if (error.detail !== undefined) return error;
-  return new RegistryError('LAYER_INVALID', `layer ${index} (${layer.digest}): ${error.message}`, {
-    cause: error,
-    detail: { layer: index, digest: layer.digest },
-  });
+  const { digest } = layer;
+  return new RegistryError(
+    'LAYER_INVALID',
+    `layer ${index} (${digest}): ${error.message}${otherwise(layer)}`,
+    { cause: error, detail: { layer: index, digest } },
+  );
+}
+
+/** What artifacts list as layers need not be archives; their types lie less often than those of layers. */
+function otherwise({ mediaType }: Descriptor): string {
+  if (/tar|^$/.test(mediaType)) return '';
+  return `; it may be no layer of an image: it is of type ${printableName(mediaType)}`;
 }
