@@ -7,7 +7,12 @@ const { argv, env: environment } = process;
 const line = argv.slice(2);
 
 if (line.length === 1 && line[0] === '--version') {
-  // Asked by scripts all the time: not worth loading a program for.
+  // Asked by scripts all the time: not worth loading a program for, unless it fails.
+  const lost = async (error: Error): Promise<void> => {
+    const { unwritable } = await import('./cli/terminal.ts');
+    unwritable(error, { stderr: process.stderr, ended: (code) => process.exit(code) });
+  };
+  process.stdout.on('error', (error) => void lost(error));
   process.stdout.write(`layover ${version}\n`);
 } else {
   const { stdin, stdout, stderr } = process;

@@ -16,13 +16,19 @@ export interface TerminalOptions {
 /** Characters of a line where nobody says how many there are. */
 const COLUMNS = 80;
 
+/** For the error of a standard output. */
+export function unwritable(
+  error: Error,
+  { stderr, ended }: Pick<TerminalOptions, 'stderr' | 'ended'>,
+): void {
+  if (systemCode(error) === 'EPIPE') return ended(0);
+  stderr.write(`layover: the data cannot be written: ${error.message}\n`);
+  ended(1);
+}
+
 /** The process's own streams as the place where verbs write. */
 export function terminal({ stdout, stderr, ended }: TerminalOptions): Output {
-  stdout.on('error', (error: Error) => {
-    if (systemCode(error) === 'EPIPE') return ended(0);
-    stderr.write(`layover: the data cannot be written: ${error.message}\n`);
-    ended(1);
-  });
+  stdout.on('error', (error: Error) => unwritable(error, { stderr, ended }));
   return {
     out: (text) => void stdout.write(text),
     bytes: async (chunk) => {

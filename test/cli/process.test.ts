@@ -8,7 +8,8 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const ENTRY = fileURLToPath(new URL('entry.ts', import.meta.url));
-const FLAGS = ['--disable-warning=ExperimentalWarning', ENTRY];
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const WARNINGS = '--disable-warning=ExperimentalWarning';
 
 function folder() {
   const path = mkdtempSync(join(tmpdir(), 'layover-cli-'));
@@ -16,7 +17,7 @@ function folder() {
 }
 
 function layover(cwd: string, line: readonly string[], environment: Record<string, string> = {}) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [...FLAGS, ...line], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [WARNINGS, ENTRY, ...line], {
     cwd,
     env: { PATH: '', ...environment },
     encoding: 'utf8',
@@ -71,27 +72,32 @@ test('a rate that is none is told by its flag', () => {
   assert.match(stderr, /\n {2}--rate: "fast" is not a size; /);
 });
 
-test('a reader that leaves ends the program quietly', async () => {
-  const child = spawn(process.execPath, [...FLAGS, 'settings', 'schema'], { env: { PATH: '' } });
-  child.stdout.destroy();
-  let told = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (told += text));
-  const [code] = await once(child, 'close');
-  assert.deepEqual([code, told], [0, '']);
-});
+for (const [says, line] of [
+  ['a verb', [ENTRY, 'settings', 'schema']],
+  ['the version', [MAIN, '--version']],
+] as const) {
+  test(`a reader that leaves ends the program quietly: ${says}`, async () => {
+    const child = spawn(process.execPath, [WARNINGS, ...line], { env: { PATH: '' } });
+    child.stdout.destroy();
+    let told = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (told += text));
+    const [code] = await once(child, 'close');
+    assert.deepEqual([code, told], [0, '']);
+  });
 
-test('data that a full disk does not take is a failure of one line', (t) => {
-  if (!existsSync('/dev/full')) return t.skip('no /dev/full here');
-  const full = openSync('/dev/full', 'w');
-  try {
-    const { status, stderr } = spawnSync(process.execPath, [...FLAGS, 'settings', 'schema'], {
-      env: { PATH: '' },
-      stdio: ['ignore', full, 'pipe'],
-      encoding: 'utf8',
-    });
-    assert.equal(status, 1);
-    assert.match(stderr, /^layover: the data cannot be written: ENOSPC.*\n$/);
-  } finally {
-    closeSync(full);
-  }
-});
+  test(`data that a full disk does not take is a failure of one line: ${says}`, (t) => {
+    if (!existsSync('/dev/full')) return t.skip('no /dev/full here');
+    const full = openSync('/dev/full', 'w');
+    try {
+      const { status, stderr } = spawnSync(process.execPath, [WARNINGS, ...line], {
+        env: { PATH: '' },
+        stdio: ['ignore', full, 'pipe'],
+        encoding: 'utf8',
+      });
+      assert.match(stderr, /^layover: the data cannot be written: ENOSPC.*\n$/);
+      assert.equal(status, 1);
+    } finally {
+      closeSync(full);
+    }
+  });
+}
