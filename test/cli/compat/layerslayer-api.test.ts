@@ -21,6 +21,29 @@ let image: Put;
 let stop: () => Promise<unknown>;
 const asked: string[] = [];
 
+/** A server of its own, which ends in the end. */
+async function serve(...flags: readonly string[]) {
+  const line = ['layerslayer', '--api', '--port=0', `--registry=${here.host}`, ...flags];
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...line], {
+    env: { PATH: process.env['PATH'] ?? '', HOME: here.home },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended = once(child, 'exit');
+  let said = '';
+  for await (const chunk of child.stderr.iterator({ destroyOnReturn: false })) {
+    said += String(chunk);
+    if (said.includes('\n')) break;
+  }
+  return {
+    url: /listening on (http:\/\/127\.0\.0\.1:\d+)\n/.exec(said)?.[1] ?? assert.fail(said),
+    end: async (signal: 'SIGINT' | 'SIGTERM') => (child.kill(signal), await ended),
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}
+
 before(async () => {
   await using stack = new AsyncDisposableStack();
   here = stack.use(await world());
@@ -47,32 +70,8 @@ before(async () => {
   await once(hub, 'listening');
   stack.defer(() => void hub.close());
   const { port } = hub.address() as AddressInfo;
-  const child = spawn(
-    process.execPath,
-    [
-      '--disable-warning=ExperimentalWarning',
-      MAIN,
-      'layerslayer',
-      '--api',
-      '--port=0',
-      `--registry=${here.host}`,
-      `--hub=http://127.0.0.1:${port}`,
-    ],
-    {
-      env: { PATH: process.env['PATH'] ?? '', HOME: here.home },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
-  stack.defer(async () => {
-    const ended = once(child, 'exit');
-    if (child.kill('SIGINT')) assert.deepEqual(await ended, [0, null]);
-  });
-  let said = '';
-  for await (const chunk of child.stderr) {
-    said += String(chunk);
-    if (said.includes('\n')) break;
-  }
-  url = /listening on (http:\/\/127\.0\.0\.1:\d+)\n/.exec(said)?.[1] ?? assert.fail(said);
+  const served = stack.use(await serve(`--hub=http://127.0.0.1:${port}`));
+  url = served.url;
   const owned = stack.move();
   stop = () => owned.disposeAsync();
 });
@@ -106,7 +105,7 @@ for (const [path, expected] of [
   ['/fslog?image=user/app:v1&path=/etc&layer=0', [/^.* etc\/passwd +\n$/]],
   ['/fslog-search?q=link', [/etc\/link -> passwd +\[.*user\/app:v1 layer 1\]\n/]],
   ['/fslog-search?q=passwd&image=user/app:v1&layer=0', [/^.* etc\/passwd +\[.* layer 0\]\n$/]],
-  ['/history', [/^peeked at .*\n.* 2\/2 {2}.*user\/app:v1\n/m]],
+  ['/history', [/^peeked at {12}layers {2}image\n[-\dT:]{19} {2}2\/2 {5}.*user\/app:v1\n/]],
   ['/history?q=nothing', [/^No peeked images found\n$/]],
 ] as const) {
   test(`layerslayer --api: GET ${path}`, async () => {
@@ -294,3 +293,11 @@ test('layerslayer --api: a layer that turns out wrong ends the connection', asyn
     undo();
   }
 });
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  test(`layerslayer --api ends with 0 by ${signal}`, async () => {
+    await using served = await serve();
+    assert.equal((await fetch(`${served.url}/history`)).status, 200);
+    assert.deepEqual(await served.end(signal), [0, null]);
+  });
+}

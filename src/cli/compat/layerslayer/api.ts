@@ -10,7 +10,7 @@ import type { Opening } from '../../opening.ts';
 import { told } from '../../told.ts';
 import { ApiError, jsonAnswer, queryOf, textAnswer, type Answer, type Query } from './answer.ts';
 import { mergedLines, searchLines, singleLines } from './fslog.ts';
-import { historyLines } from './history.ts';
+import { historyTable } from './history.ts';
 import { passedThrough } from './hub.ts';
 import type { Peeked } from './peeked.ts';
 import {
@@ -71,7 +71,7 @@ export class Api {
       case '/fslog-search':
         return this.#search(query);
       case '/history':
-        return textAnswer(joined(historyLines(this.#options.peeked.images(), query)));
+        return textAnswer(historyTable(this.#options.peeked.images(), query));
       case '/search.data': {
         const names = { q: query.required('q'), ...PAGE, sort: undefined, order: undefined };
         return await passedThrough(this.#options.hub, ['search.data'], query, names, signal);

@@ -1,3 +1,4 @@
+import { columns } from '../../columns.ts';
 import type { Query } from './answer.ts';
 import type { SeenImage } from './peeked.ts';
 
@@ -5,7 +6,7 @@ const PAGE_SIZE = 30;
 const LARGEST_PAGE = 100;
 
 /** A table of the images that were peeked, the latest first unless asked for otherwise. @throws ApiError 422 */
-export function historyLines(images: readonly SeenImage[], query: Query): readonly string[] {
+export function historyTable(images: readonly SeenImage[], query: Query): string {
   const { parameters } = query;
   const [page, size] = [
     query.number('page', 1),
@@ -21,7 +22,7 @@ export function historyLines(images: readonly SeenImage[], query: Query): readon
   const start = Math.max(0, page - 1) * size;
   const rows = found
     .slice(start, start + size)
-    .map(({ at, image, layers, peeked }) => `${at.slice(0, 19)}  ${peeked}/${layers}  ${image}`);
-  if (rows.length === 0) return ['No peeked images found'];
-  return ['peeked at            layers  image', ...rows];
+    .map(({ at, image, layers, peeked }) => [at.slice(0, 19), `${peeked}/${layers}`, image]);
+  if (rows.length === 0) return 'No peeked images found\n';
+  return columns([['peeked at', 'layers', 'image'], ...rows]);
 }
