@@ -18,15 +18,14 @@ const noise = (length: number): Uint8Array => {
   });
 };
 
+const TOP = layerOf([file('first', 'a')]);
+
 /** A registry with an image whose base is large, and somebody at a shell. */
 async function world() {
   const registry = await startRegistry();
   const at = await session();
   const { layers } = registry.addImage('team/app', '1', {
-    layers: [
-      layerOf([file('large', noise(3_000_000)), file('last', 'z')]),
-      layerOf([file('first', 'a')]),
-    ],
+    layers: [layerOf([file('large', noise(3_000_000)), file('last', 'z')]), TOP],
   });
   return {
     registry,
@@ -150,4 +149,16 @@ test('layers that cat has passed through are not fetched again', async () => {
   assert.deepEqual([again.code, again.out], [0, 'found'], again.error);
   assert.match(again.error, / 0 B of blobs over the network/);
   assert.equal(registry.count(content), asked);
+});
+
+test('standard output is a target like any other; its other names lead there, too', async () => {
+  await using place = await world();
+  const { at, image } = place;
+  for (const target of ['/dev/stdout', '/dev/fd/1', '/proc/self/fd/1']) {
+    const file = await at.layover(['get', '-q', '-o', target, image, '/first']);
+    assert.deepEqual([file.code, file.out, file.error], [0, 'a', ''], target);
+    const layer = await at.layover(['layer', '-q', '-o', target, image, '1']);
+    assert.ok(layer.data.equals(TOP), target);
+  }
+  assert.deepEqual(await at.files(), []);
 });

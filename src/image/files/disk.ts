@@ -4,6 +4,8 @@ import path from 'node:path';
 import { RegistryError, systemCode } from '../../core/errors.ts';
 import { decodeName, encodeName, printableName } from '../../layer/name.ts';
 import type { Part } from '../../layer/tar-entry.ts';
+import { draftOf } from '../archive/draft.ts';
+import { targetOf, type Target } from '../archive/target.ts';
 import { spotFor, sweep } from '../spot.ts';
 import { removeTree } from '../remove-tree.ts';
 import type { ImagePath } from './path.ts';
@@ -20,6 +22,9 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTDIR: 'something on the way is no folder',
   ENAMETOOLONG: 'a name is too long for the file system',
   ENOENT: 'the folder does not exist',
+  EEXIST: 'something on the way is no folder',
+  EISDIR: 'it is a folder',
+  EPIPE: 'nobody reads it any more',
 };
 
 /** Runs what writes to the disk. @throws RegistryError STORAGE_UNAVAILABLE, which says why, for errors of the system */
@@ -32,7 +37,8 @@ export async function onDisk<T>(target: string | Buffer, action: () => Promise<T
     const shown = printableName(typeof target === 'string' ? target : decodeName(target));
     throw new RegistryError(
       'STORAGE_UNAVAILABLE',
-      `cannot write ${shown}: ${REASONS[code] ?? code}`,
+      // What is not told here is told by its cause.
+      [`cannot write ${shown}`, ...(REASONS[code] === undefined ? [] : [REASONS[code]])].join(': '),
       { cause: error },
     );
   }
@@ -82,9 +88,12 @@ export interface Workshop extends AsyncDisposable {
   readonly folder: string;
 }
 
-/** @param beside a file or folder to be, whose own folder is made if need be, or a folder that exists */
-export async function workshop(beside: string): Promise<Workshop> {
-  return onDisk(beside, async () => {
+/**
+ * @param beside a file or folder to be, whose own folder is made if need be, or a folder that exists
+ * @param called what messages call it
+ */
+export async function workshop(beside: string, called = beside): Promise<Workshop> {
+  return onDisk(called, async () => {
     const { dir, base } = path.parse(path.resolve(beside));
     const known = await isFolder(beside);
     // Who was killed before there was a folder has left something beside it.
@@ -108,26 +117,55 @@ export async function isFolder(target: string): Promise<boolean> {
   return onDisk(target, async () => (await absent(stat(target)))?.isDirectory() === true);
 }
 
+export interface WriteOptions {
+  /** Of a target that is a link: the file where it leads is written, or nothing is. `follow` when left out. */
+  readonly links?: 'follow' | 'refuse' | undefined;
+  /** Ends what is on its way to a reader that stands still. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
- * Writes a file under another name and gives it its own at the end: it is there whole, or as it was.
- * @throws RegistryError STORAGE_UNAVAILABLE, and for a target that is no file
+ * Writes a file under another name and gives it its own at the end: it is there whole, or as it was. What
+ * goes into a pipe or a device goes there when it is whole.
+ * @throws RegistryError STORAGE_UNAVAILABLE, and for a target that is no file, before anything is written
  */
 export async function writeWhole<T>(
   target: string,
   write: (handle: FileHandle) => Promise<T>,
+  options: WriteOptions = {},
 ): Promise<T> {
-  await using place = await workshop(target);
+  const found = await onDisk(target, () => leadsTo(target, options.links));
+  if (found.kind !== 'file') return await onDisk(target, () => streamed(found, write, options));
+  await using place = await workshop(found.path, target);
   return await onDisk(target, async () => {
-    const kind = await kindAt(target);
-    if (kind === 'folder' || kind === 'other') {
-      const what = kind === 'folder' ? 'a folder' : 'no ordinary file';
-      throw new RegistryError('STORAGE_UNAVAILABLE', `cannot write ${target}: it is ${what}`);
-    }
-    const partial = path.join(place.folder, 'file');
+    const partial = path.join(place.folder, path.basename(found.path));
     const result = await written(partial, write);
-    await rename(partial, target);
+    await rename(partial, found.path);
     return result;
   });
+}
+
+/** The folders on the way are made. */
+async function leadsTo(target: string, links: WriteOptions['links']): Promise<Target> {
+  const refused = (why: string): RegistryError =>
+    new RegistryError('STORAGE_UNAVAILABLE', `cannot write ${target}: ${why}`);
+  if (target.endsWith('/') && !(await isFolder(target))) throw refused('there is no such folder');
+  await makeFolder(path.dirname(path.resolve(target)));
+  if (links === 'refuse' && (await absent(lstat(target)))?.isSymbolicLink() === true) {
+    throw refused('it is a link');
+  }
+  return await targetOf(target);
+}
+
+async function streamed<T>(
+  target: Target,
+  write: (handle: FileHandle) => Promise<T>,
+  { signal }: WriteOptions,
+): Promise<T> {
+  await using draft = await draftOf(target, { signal });
+  const result = await write(draft.handle);
+  await draft.publish();
+  return result;
 }
 
 async function written<T>(file: string, write: (handle: FileHandle) => Promise<T>): Promise<T> {

@@ -1,3 +1,4 @@
+import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { RegistryError } from '../../core/errors.ts';
 import { isRecord } from '../../core/shape.ts';
@@ -61,8 +62,10 @@ export async function saveLayer(
   options: ReadOptions = {},
 ): Promise<Got> {
   layerAt(image, index);
-  const bytes = await writeWhole(file, (handle) =>
-    writeParts(handle, layerBytes(image, index, 'verified', options)),
+  const bytes = await writeWhole(
+    file,
+    (handle) => writeParts(handle, layerBytes(image, index, 'verified', options)),
+    { signal: options.signal },
   );
   return { files: 1, bytes, skipped: [], xattrs: NONE_LOST, target: file };
 }
@@ -76,14 +79,18 @@ export async function getFile(
 ): Promise<Got> {
   await using opened = await openFile(image, at, options);
   const { mode, mtime, uid, gid } = opened.entry;
-  const file = (await isFolder(target)) ? path.join(target, safeName(at)) : target;
-  const bytes = await writeWhole(file, async (handle) => {
+  const into = await isFolder(target);
+  const file = into ? path.join(target, safeName(at)) : target;
+  const write = async (handle: FileHandle): Promise<number> => {
     const length = await writeParts(handle, opened.parts());
     if (options.owners === 'keep') await handle.chown(uid, gid);
     await handle.chmod(options.specialBits === 'keep' ? mode : mode & 0o777);
     await handle.utimes(mtime, mtime);
     return length;
-  });
+  };
+  // What lies in a folder somebody else may have put there.
+  const links = into ? 'refuse' : 'follow';
+  const bytes = await writeWhole(file, write, { links, signal: options.signal });
   const left = new WithoutXattrs();
   left.note(opened.entry.path, opened.entry);
   return { files: 1, bytes, skipped: [], xattrs: left.lost, target: file };
@@ -105,7 +112,8 @@ export async function staged(
   fill: (staging: Staging) => Promise<void>,
 ): Promise<Got> {
   await using aside = await workshop(target);
-  const staging = await Staging.create(path.join(aside.folder, 'tree'), { specialBits, owners });
+  const tree = path.join(aside.folder, path.basename(path.resolve(target)) || 'tree');
+  const staging = await Staging.create(tree, target, { specialBits, owners });
   await fill(staging);
   await staging.finish();
   await onDisk(target, () => place(staging, target));

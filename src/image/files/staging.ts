@@ -44,18 +44,21 @@ export class Staging {
   readonly withoutXattrs = new WithoutXattrs();
   files = 0;
   bytes = 0;
+  /** What messages call the folder: where it is going. */
+  readonly #called: Buffer;
   readonly #manners: Manners;
   readonly #kinds = new Map<ImagePath, FileType>();
   readonly #folders = new Map<ImagePath, Attributes | undefined>();
 
-  private constructor(folder: Buffer, manners: Manners) {
+  private constructor(folder: Buffer, called: Buffer, manners: Manners) {
     this.folder = folder;
+    this.#called = called;
     this.#manners = manners;
   }
 
-  static async create(folder: string, manners: Manners): Promise<Staging> {
-    const staging = new Staging(Buffer.from(folder), manners);
-    await onDisk(folder, () => mkdir(folder, 0o700));
+  static async create(folder: string, called: string, manners: Manners): Promise<Staging> {
+    const staging = new Staging(Buffer.from(folder), Buffer.from(called), manners);
+    await onDisk(called, () => mkdir(folder, 0o700));
     staging.#folders.set('', undefined);
     return staging;
   }
@@ -109,7 +112,7 @@ export class Staging {
     await this.#unlessTooLong(at, async () => {
       if (!(await this.#ready(at, kind))) return;
       const place = below(this.folder, at);
-      await onDisk(place, () => link(below(this.folder, target), place));
+      await this.#onDisk(at, () => link(below(this.folder, target), place));
       this.files += 1;
     });
     return true;
@@ -133,7 +136,7 @@ export class Staging {
   /** Gives folders what is theirs, the deepest first; their owner can still write in them, and move them. */
   async finish(): Promise<void> {
     for (const [at, attributes] of this.#deepest('')) {
-      if (at !== '') await this.#dress(below(this.folder, at), attributes, OWNERS);
+      if (at !== '') await this.#dress(at, below(this.folder, at), attributes, OWNERS);
     }
   }
 
@@ -141,7 +144,7 @@ export class Staging {
   async settle(destination: Buffer, folder: ImagePath): Promise<void> {
     for (const [at, attributes] of this.#deepest(folder)) {
       const open = ((attributes ?? IMPLICIT).mode & OWNERS) === OWNERS;
-      if (at === folder || !open) await this.#dress(below(destination, at), attributes, 0);
+      if (at === folder || !open) await this.#dress(at, below(destination, at), attributes, 0);
     }
   }
 
@@ -150,9 +153,14 @@ export class Staging {
     return within.toSorted(([a], [b]) => b.length - a.length);
   }
 
-  async #dress(place: Buffer, attributes: Attributes | undefined, besides: number): Promise<void> {
+  async #dress(
+    at: ImagePath,
+    place: Buffer,
+    attributes: Attributes | undefined,
+    besides: number,
+  ): Promise<void> {
     const { uid, gid, mtime, mode } = attributes ?? { ...IMPLICIT, mtime: undefined };
-    await onDisk(place, async () => {
+    await this.#onDisk(at, async () => {
       if (this.#manners.owners === 'keep') await lchown(place, uid, gid);
       await chmod(place, this.#mode(mode) | besides);
       if (mtime !== undefined) await utimes(place, mtime, mtime);
@@ -161,7 +169,7 @@ export class Staging {
 
   async #write(at: ImagePath, entry: FileEntry, parts: AsyncIterable<Part>): Promise<void> {
     const place = below(this.folder, at);
-    await onDisk(place, async () => {
+    await this.#onDisk(at, async () => {
       const handle = await open(place, 'wx', 0o600);
       try {
         this.bytes += await writeParts(handle, parts);
@@ -184,7 +192,7 @@ export class Staging {
       return;
     }
     const target = encodeName(entry.link);
-    await onDisk(place, async () => {
+    await this.#onDisk(at, async () => {
       await symlink(target, place);
       if (this.#manners.owners === 'keep') await lchown(place, entry.uid, entry.gid);
       await lutimes(place, entry.mtime, entry.mtime);
@@ -200,8 +208,7 @@ export class Staging {
       this.skip(at, 'there is a folder of the same name in its place');
       return false;
     }
-    if (this.#kinds.has(at))
-      await onDisk(below(this.folder, at), () => unlink(below(this.folder, at)));
+    if (this.#kinds.has(at)) await this.#onDisk(at, () => unlink(below(this.folder, at)));
     this.#kinds.set(at, kind);
     return true;
   }
@@ -214,9 +221,13 @@ export class Staging {
       return false;
     }
     const place = below(this.folder, folder);
-    await onDisk(place, () => mkdir(place, 0o700));
+    await this.#onDisk(folder, () => mkdir(place, 0o700));
     this.#folders.set(folder, undefined);
     return true;
+  }
+
+  #onDisk<T>(at: ImagePath, action: () => Promise<T>): Promise<T> {
+    return onDisk(below(this.#called, at), action);
   }
 
   #mode(mode: number): number {

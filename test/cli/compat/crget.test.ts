@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, symlink as linkTo, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { hostPlatform } from '../../../src/core/platform.ts';
@@ -67,6 +67,25 @@ test('crget: where it goes: a file, a folder that is there, or the name of the r
     assert.equal(await readFile(here.at('app'), 'utf8'), 'binary');
   } finally {
     process.chdir(before);
+  }
+});
+
+test('crget: a link leads to where it is written; what is no folder is told before anything comes', async () => {
+  await using here = await world();
+  putImage(here.registry, 'user/app', 'latest', [BINARY]);
+  const image = `${here.host}/user/app`;
+  await linkTo('real', here.at('link'));
+  assert.equal((await got(here, image, here.at('link'))).code, 0);
+  assert.equal(await readFile(here.at('real'), 'utf8'), 'binary');
+  for (const [target, why] of [
+    ['real/x', 'something on the way is no folder'],
+    ['none/x/', 'there is no such folder'],
+  ] as const) {
+    const { code, lines } = await got(here, image, here.at(target));
+    assert.equal(code, 1);
+    const told = lines.at(-1) ?? '';
+    assert.ok(told.includes(`cannot write ${here.at(target)}: ${why}`), told);
+    assert.doesNotMatch(told, /partial|(E[A-Z]+): \1/);
   }
 });
 

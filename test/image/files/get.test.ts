@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmod,
   lstat,
@@ -487,7 +487,7 @@ describe('a target that cannot be written', () => {
     await assert.rejects(getLayer(built, 0, through), fails('STORAGE_UNAVAILABLE', /cannot write/));
     await assert.rejects(
       saveLayer(built, 0, '/dev/full'),
-      fails('STORAGE_UNAVAILABLE', /no ordinary file/),
+      fails('STORAGE_UNAVAILABLE', /no room left/),
     );
     assert.deepEqual(await names(temporary.path), ['file']);
   });
@@ -510,7 +510,13 @@ describe('a target that cannot be written', () => {
           () => getPath(built, '/', at),
           () => saveLayer(built, 0, `${at}/z`),
         ]) {
-          await assert.rejects(attempt(), fails('STORAGE_UNAVAILABLE', /no room left/));
+          await assert.rejects(
+            attempt(),
+            fails(
+              'STORAGE_UNAVAILABLE',
+              new RegExp(`^cannot write ${at}(/[axyz])*: there is no room left`),
+            ),
+          );
         }
         assert.deepEqual(await names(at), []);
       } finally {
@@ -518,6 +524,66 @@ describe('a target that cannot be written', () => {
       }
     },
   );
+});
+
+describe('a file goes where the name leads', () => {
+  const content = pattern(100_000);
+  const built = image([file('a', content)]);
+  const ways: readonly (readonly [string, (target: string) => Promise<unknown>, Buffer])[] = [
+    ['a file', (target) => getPath(built, 'a', target), content],
+    ['a layer', (target) => saveLayer(built, 0, target), layerOf([file('a', content)])],
+  ];
+  for (const [what, save, bytes] of ways) {
+    test(`${what}: by links, which stay, to a file that is there or not`, async () => {
+      await using temporary = await temporaryFolder();
+      const at = (name: string): string => path.join(temporary.path, name);
+      await mkdir(at('real'));
+      await writeFile(at('real/there'), 'old');
+      await linkTo('real/there', at('first'));
+      await linkTo(at('first'), at('second'));
+      await linkTo('real/new', at('dangling'));
+      await save(at('second'));
+      await save(at('dangling'));
+      assert.ok((await readFile(at('real/there'))).equals(bytes));
+      assert.ok((await readFile(at('real/new'))).equals(bytes));
+      assert.equal(await readlink(at('second')), at('first'));
+      assert.equal(await readlink(at('dangling')), 'real/new');
+      assert.deepEqual((await readdir(at('real'))).toSorted(), ['new', 'there']);
+      await linkTo('circle', at('circle'));
+      await assert.rejects(save(at('circle')), fails('STORAGE_UNAVAILABLE', /circle/));
+    });
+
+    test(`${what}: into a pipe, and nowhere`, async () => {
+      await using temporary = await temporaryFolder();
+      const pipe = path.join(temporary.path, 'pipe');
+      execFileSync('mkfifo', [pipe]);
+      const [read] = await Promise.all([readFile(pipe), save(pipe)]);
+      assert.ok(read.equals(bytes));
+      await save('/dev/null');
+      assert.deepEqual(await readdir(temporary.path), ['pipe']);
+    });
+
+    test(`${what}: a name that ends as those of folders do is none, which costs nothing`, async () => {
+      await using temporary = await temporaryFolder();
+      await assert.rejects(
+        save(`${temporary.path}/n/x/`),
+        fails('STORAGE_UNAVAILABLE', /^cannot write .*\/n\/x\/: there is no such folder$/),
+      );
+      assert.deepEqual(await readdir(temporary.path), []);
+    });
+  }
+
+  test('what lies in a folder that was named is no name of the user', async () => {
+    await using temporary = await temporaryFolder();
+    const at = (name: string): string => path.join(temporary.path, name);
+    await mkdir(at('folder'));
+    await linkTo('../outside', at('folder/a'));
+    await assert.rejects(
+      getPath(built, 'a', at('folder')),
+      fails('STORAGE_UNAVAILABLE', /folder\/a: it is a link$/),
+    );
+    assert.deepEqual((await readdir(temporary.path)).toSorted(), ['folder']);
+  });
 });
 
 test('a layer is saved as it is', async () => {

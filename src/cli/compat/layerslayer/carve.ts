@@ -1,3 +1,4 @@
+import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { RegistryError } from '../../../core/errors.ts';
 import { writeParts, writeWhole } from '../../../image/files/disk.ts';
@@ -34,10 +35,11 @@ export async function carve(
     progress(`  Downloaded: ${sizeText(all)} -> Layer ${entry.layer.index}\n`);
     say(`  FOUND: ${wanted} (${entry.size} bytes)\n`);
     const target = path.join(folder, pathOf(wanted));
-    await writeWhole(target, async (handle) => {
+    const write = async (handle: FileHandle): Promise<void> => {
       await writeParts(handle, opened.parts());
       await handle.chmod(entry.mode & 0o777);
-    });
+    };
+    await writeWhole(target, write, { links: 'refuse', signal });
     const { size } = layerAt(image, entry.layer.index);
     const own = downloaded.get(entry.layer.index) ?? 0;
     say(`\nDone! File saved to: ${target}\n`);
