@@ -3,6 +3,7 @@ import type { Descriptor } from '../core/descriptor.ts';
 import { RegistryError } from '../core/errors.ts';
 import type { Repository } from '../core/reference.ts';
 import type { Source } from '../core/source.ts';
+import { withRepository } from './wrong-content.ts';
 
 /** Bytes. Image configs are a few kilobytes; what is larger than this is no config. */
 const LARGEST = 8 * 1024 * 1024;
@@ -20,6 +21,18 @@ export async function readSmallBlob(
   if (size > LARGEST) {
     throw new RegistryError('SIZE_INVALID', `${digest} has ${size} bytes, too many for a config`);
   }
+  try {
+    return await read(source, repository, { digest, size });
+  } catch (error) {
+    throw withRepository(error, source, repository);
+  }
+}
+
+async function read(
+  source: Source,
+  repository: Repository,
+  { digest, size }: Pick<Descriptor, 'digest' | 'size'>,
+): Promise<Uint8Array> {
   await using blob = await source.blob(repository, digest);
   const bytes = Buffer.alloc(size);
   let filled = 0;

@@ -63,6 +63,37 @@ test('a proxy that is not there is named, without its password', async () => {
   assert.doesNotMatch(error, /secret/);
 });
 
+test('content that is not what its digest says is told with whose it is', async () => {
+  await using registry = await startRegistry();
+  await using other = await startRegistry();
+  await using folder = await temporaryFolder();
+  const layer = layerOf([{ name: 'f', data: 'x'.repeat(5000) }]);
+  const { config } = registry.addImage('team/app', '1', { layers: [layer] });
+  registry.misbehave({ path: new RegExp(digestOf(layer)) }, { kind: 'flip', at: 9 });
+  registry.misbehave({ path: new RegExp(config.digest) }, { kind: 'flip', at: 9 });
+  const image = `${registry.host}/team/app:1`;
+  const tar = path.join(folder.path, 'app.tar');
+  const lines = [
+    ['pull', '-o', tar, image],
+    ['pull', '--format', 'oci', '-o', path.join(folder.path, 'oci'), image],
+    ['copy', image, `${other.host}/a/b:1`],
+    ['config', image],
+  ];
+  for (const [index, [verb = '', ...line]] of lines.entries()) {
+    for (const kept of [['--cache', path.join(folder.path, `cache-${index}`)], [NO_CACHE]]) {
+      const { code, error } = await here([verb, '-q', ...kept, ...line], AS);
+      assert.equal(code, 1);
+      const told = error.startsWith(`layover: ${registry.host}/team/app: wrong content: `);
+      assert.ok(told, error);
+      assert.ok(
+        [digestOf(layer), config.digest].some((digest) => error.includes(digest)),
+        error,
+      );
+      assert.equal(error.trimEnd().split('\n').length, 1, error);
+    }
+  }
+});
+
 test('what is a device is called one', async () => {
   await using registry = await startRegistry();
   const device: Item = { name: 'dev/null', flag: '3' };

@@ -7,6 +7,7 @@ import type { Placement, Sink } from '../../core/sink.ts';
 import type { Blob, Shared, Source } from '../../core/source.ts';
 import { isForeign } from '../foreign.ts';
 import { originOf, type Observe, type Origin } from './event.ts';
+import { withRepository } from '../wrong-content.ts';
 import { limit } from './limit.ts';
 import { interrupted, reading } from './reading.ts';
 
@@ -78,7 +79,9 @@ export class Carrier {
         await trip.run();
       } catch (error) {
         if (signal.aborted) throw interrupted(signal);
-        if (foreign !== 'if-there' || !trip.missing || !isUnknown(error)) throw error;
+        if (foreign !== 'if-there' || !trip.missing || !isUnknown(error)) {
+          throw withRepository(error, load.source, load.from);
+        }
         observe({ type: 'blob-left-out', descriptor });
       }
     });
