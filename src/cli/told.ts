@@ -14,7 +14,6 @@ export function told(error: unknown): string {
   if (error instanceof Finding) return error.message;
   if (isDefect(error)) return error.stack ?? error.message;
   const why = reason(error.cause, error.message);
-  // Who wraps a failure may have told all of it already.
   return why === undefined || error.message.includes(why)
     ? error.message
     : `${error.message}: ${why}`;
@@ -31,7 +30,13 @@ function reason(cause: unknown, before: string): string | undefined {
   if (CERTIFICATES.test(cause.message)) return cause.message.replace(CERTIFICATES, '');
   const code = systemCode(cause);
   if (code !== undefined && OPENSSL.test(code)) return before.includes(code) ? undefined : code;
-  return cause instanceof SyntaxError ? steadied(cause.message) : told(cause);
+  if (cause instanceof SyntaxError) return steadied(cause.message);
+  // Who wraps a failure may have told it already, if not what is behind it.
+  return tells(before, cause) ? reason(cause.cause, before) : told(cause);
+}
+
+function tells(before: string, error: Error): boolean {
+  return !isDefect(error) && error.message !== '' && before.includes(error.message);
 }
 
 /** Without what a terminal obeys, and what ends a line. */

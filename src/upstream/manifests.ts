@@ -86,7 +86,10 @@ function parse(answer: Answer, bytes: Uint8Array, expected: Digest | undefined):
     return manifestOf(bytes, answer.header('content-type'), algorithm);
   } catch (cause) {
     if (!(cause instanceof RegistryError)) throw cause;
-    throw invalid(answer.subject, `not a manifest: ${cause.message}`, cause);
+    const type = bareType(answer.header('content-type') ?? '');
+    // What is called a manifest by whoever sent it is damaged rather than something else.
+    const as = /^[\w.+-]+\/[\w.+-]+$/.test(type) && !isManifestType(type) ? ` but ${type}` : '';
+    throw invalid(answer.subject, `not a manifest${as}: ${cause.message}`, cause);
   }
 }
 

@@ -4,7 +4,7 @@ import type { Credentials } from './credentials.ts';
 import { saidBy, type Said } from './error-body.ts';
 import { headerOf, type HttpResponse } from './exchange.ts';
 import { describe, hintsOf, UpstreamError, type Subject } from './failure.ts';
-import { parseRetryAfter } from './retry-after.ts';
+import { LONGEST_WAIT, parseRetryAfter } from './retry-after.ts';
 
 /** What is not there when a registry answers 404, unless it says otherwise. */
 const UNKNOWN: Readonly<Record<Kind, ErrorCode>> = {
@@ -28,7 +28,8 @@ export async function refusal(
 ): Promise<UpstreamError> {
   using closing = response;
   const { status, headers } = closing;
-  const retryAfter = parseRetryAfter(headerOf(headers, 'retry-after'), Date.now());
+  const wished = parseRetryAfter(headerOf(headers, 'retry-after'), Date.now());
+  const retryAfter = wished === undefined ? undefined : Math.min(wished, LONGEST_WAIT);
   const at = describe(subject);
   const nature = { reason: String(status), retry: 'useless', reached: 'yes' } as const;
   const later = retryAfter === undefined ? {} : { retryAfter };
@@ -47,7 +48,7 @@ export async function refusal(
     return new UpstreamError('DENIED', denied(subject), nature);
   }
   if (status === 429) {
-    const wait = retryAfter === undefined ? '' : `, again after ${retryAfter} s`;
+    const wait = wished === undefined ? '' : `, again after ${wished} s`;
     const message = `${at}: the upstream limits its rate${wait}; ${hintsOf(subject).limited}`;
     return new UpstreamError('TOOMANYREQUESTS', message, nature, later);
   }

@@ -38,15 +38,30 @@ export async function writeRefusal(
   subject: Subject,
   origin: Origin,
 ): Promise<UpstreamError> {
-  const { status } = response;
-  const busy = status === 408 || status === 429 || (status >= 500 && status !== 501);
-  if (busy) return await refusal(response, subject, origin);
   using closing = response;
+  const { status } = closing;
   const said = (await saidBy(closing)) ?? [];
   const nature = { reason: String(status), retry: 'useless', reached: 'yes' } as const;
   const words = said.map(({ code, message }) => `${code} ${message}`.trim()).join('; ');
   const quoted = words === '' ? '' : ` (${words})`;
   const at = describe(subject);
+  if (status === 408 || status === 429 || (status >= 500 && status !== 501)) {
+    const { code, message, reason, retry, reached, retryAfter } = await refusal(
+      closing,
+      subject,
+      origin,
+    );
+    // Some fail at what they might have refused, and say what is wrong with it all the same.
+    const meant = status === 429 ? undefined : said.map((one) => one.code).find(isTaken);
+    return new UpstreamError(
+      meant ?? code,
+      meant === undefined
+        ? `${message}${quoted}`
+        : `${at}: the registry refused it with ${status}${quoted}`,
+      { reason, retry, reached },
+      retryAfter === undefined ? {} : { retryAfter },
+    );
+  }
   if (status === 401 || status === 403) {
     const message = `${at}: no right to change it${quoted}; ${hintsOf(subject).denied}`;
     return new UpstreamError('DENIED', message, nature);

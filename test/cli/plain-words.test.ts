@@ -94,6 +94,21 @@ test('content that is not what its digest says is told with whose it is', async 
   }
 });
 
+test('a page instead of a manifest is called what it came as, and why it is none is said once', async () => {
+  await using registry = await startRegistry();
+  const { host } = registry;
+  const page = { kind: 'status', status: 200, body: '<html>\u001b[2J Welcome</html>' } as const;
+  const headers = { 'content-type': 'text/html; charset=utf-8' };
+  registry.misbehave({ path: /manifests/ }, { ...page, headers });
+  const { code, error } = await here(['manifest', `${host}/team/app:1`], AS);
+  assert.equal(code, 1);
+  const told = `layover: ${host}/team/app: not a manifest but text/html: the manifest is not JSON: `;
+  assert.ok(error.startsWith(told), error);
+  assert.equal(error.split('not JSON').length, 2, error);
+  assert.match(error, /Unexpected token/);
+  assert.ok(!error.includes('\u001b'));
+});
+
 test('what is a device is called one', async () => {
   await using registry = await startRegistry();
   const device: Item = { name: 'dev/null', flag: '3' };

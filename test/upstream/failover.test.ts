@@ -71,6 +71,7 @@ test('no answer is a timeout', async () => {
 for (const [name, retryAfter, seconds] of [
   ['seconds', '120', 120],
   ['a date', new Date(Date.now() + 3_600_000).toUTCString(), 900],
+  ['an hour of seconds', '3600', 900],
 ] as const) {
   test(`429 with Retry-After in ${name}: nobody asks until it is over`, async () => {
     await using registry = await startRegistry();
@@ -83,6 +84,9 @@ for (const [name, retryAfter, seconds] of [
     );
     const first = await failure(source.resolve(X, V1), 'TOOMANYREQUESTS');
     assert.equal(first.retryAfter, seconds);
+    // What the registry wants is told, also where nobody waits for that long.
+    const told = / again after (\d+) s;/.exec(first.message)?.[1];
+    assert.ok(seconds < 900 ? told === `${seconds}` : Math.abs(Number(told) - 3600) < 30, told);
     source.clock.pass(20_000);
     const second = await failure(source.blob(X, manifest.digest), 'TOOMANYREQUESTS');
     assert.equal(second.retryAfter, seconds - 20);

@@ -69,6 +69,29 @@ test('the registry’s words on a refused manifest are passed on', async () => {
   assert.match(error.message, /blob unknown: sha256:abc/);
 });
 
+test('the registry’s words on a manifest that it fails at are passed on, and it is asked again', async () => {
+  await using registry = await startRegistry();
+  await using source = connect(registry);
+  const body = (code: string, message: string) => ({ errors: [{ code, message }] });
+  const says = { code: 'MANIFEST_BLOB_UNKNOWN', message: 'blob unknown: sha256:abc' };
+  const undo = registry.misbehave(PUT, {
+    kind: 'status',
+    status: 500,
+    body: body(says.code, says.message),
+  });
+  const missing = await failure(source.sink.manifest(X, V1, manifest()), 'MANIFEST_BLOB_UNKNOWN');
+  assert.match(
+    missing.message,
+    /refused it with 500 \(MANIFEST_BLOB_UNKNOWN blob unknown: sha256:abc\)$/,
+  );
+  assert.doesNotMatch(missing.message, /try again/);
+  assert.ok(registry.count(PUT) > 1);
+  undo();
+  registry.misbehave(PUT, { kind: 'status', status: 503, body: body('UNKNOWN', 'no quorum') });
+  const down = await failure(source.sink.manifest(X, V1, manifest()), 'UPSTREAM_UNAVAILABLE');
+  assert.match(down.message, /answered 503; try again later \(UNKNOWN no quorum\)$/);
+});
+
 test('another digest in the answer is an error', async () => {
   await using registry = await startRegistry();
   await using source = connect(registry);
