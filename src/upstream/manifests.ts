@@ -86,11 +86,16 @@ function parse(answer: Answer, bytes: Uint8Array, expected: Digest | undefined):
     return manifestOf(bytes, answer.header('content-type'), algorithm);
   } catch (cause) {
     if (!(cause instanceof RegistryError)) throw cause;
-    const type = bareType(answer.header('content-type') ?? '');
-    // What is called a manifest by whoever sent it is damaged rather than something else.
-    const as = /^[\w.+-]+\/[\w.+-]+$/.test(type) && !isManifestType(type) ? ` but ${type}` : '';
+    const as = strangeType(answer);
     throw invalid(answer.subject, `not a manifest${as}: ${cause.message}`, cause);
   }
+}
+
+/** What came calls itself something else; what calls itself a manifest, or nothing, is a damaged one. */
+function strangeType(answer: Answer): string {
+  const type = bareType(answer.header('content-type') ?? '');
+  const known: boolean = isManifestType(type);
+  return known || !/^[\w.+-]+\/[\w.+-]+$/.test(type) ? '' : ` but ${type}`;
 }
 
 /** `undefined` when the headers of an answer to HEAD leave anything open. */
