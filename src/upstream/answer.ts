@@ -47,10 +47,15 @@ export class Answer implements Disposable {
     throw invalid(this.subject, `the answer is longer than ${limit} bytes`);
   }
 
+  /** Whether the body, and the length that is told of it, are of the content as it is (RFC 9110 section 8.4). */
+  get identity(): boolean {
+    const encoding = this.header('content-encoding') ?? 'identity';
+    return encoding.toLowerCase() === 'identity';
+  }
+
   /** @throws UpstreamError for a body that is not sent as it is; nobody asked for that */
   requireIdentity(): void {
-    const encoding = this.header('content-encoding') ?? 'identity';
-    if (encoding.toLowerCase() === 'identity') return;
+    if (this.identity) return;
     throw invalid(this.subject, 'the body is compressed on its way, which changes its bytes');
   }
 

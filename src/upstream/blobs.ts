@@ -30,7 +30,8 @@ export async function statBlob(
   };
   const stat = await endpoint.run(head, effort, async (answer) => {
     using read = answer;
-    const size = WHOLE.has(read.status) ? lengthOf(read.response.headers) : undefined;
+    const told = read.identity && WHOLE.has(read.status);
+    const size = told ? lengthOf(read.response.headers) : undefined;
     if (size === undefined || !mayHaveSize(digest, size)) return undefined;
     return { size, ...servedBy(read) };
   });
@@ -39,6 +40,7 @@ export async function statBlob(
   const first: Ask = { ...ask(repository, digest), headers: range, also: [416] };
   return await endpoint.run(first, effort, async (answer) => {
     using read = answer;
+    read.requireIdentity();
     const size = totalOf(read);
     if (size === undefined) throw invalid(read.subject, "the blob's size is not told");
     return { size: possible(read, digest, size), ...servedBy(read) };

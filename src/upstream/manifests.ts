@@ -100,6 +100,7 @@ function strangeType(answer: Answer): string {
 
 /** `undefined` when the headers of an answer to HEAD leave anything open. */
 function descriptorFrom(answer: Answer, at: Tag | Digest): Descriptor | undefined {
+  if (!answer.identity) return undefined;
   const mediaType = bareType(answer.header('content-type') ?? '');
   const size = lengthOf(answer.response.headers);
   const said = digestHeader(answer);

@@ -283,3 +283,15 @@ test('HEAD 405 on a blob: its first byte tells the size', async () => {
   registry.misbehave({ method: 'HEAD' }, { kind: 'status', status: 405 });
   assert.equal((await source.stat(X, digest)).size, LAYER.size);
 });
+
+test('the length of a compressed answer to HEAD is not the size of the blob', async () => {
+  await using registry = await startRegistry();
+  await using source = connect(registry);
+  const digest = registry.addBlob(LAYER);
+  const set = { 'content-encoding': 'gzip', 'content-length': '1234' };
+  registry.misbehave({ method: 'HEAD' }, { kind: 'headers', set });
+  assert.equal((await source.stat(X, digest)).size, LAYER.size);
+  registry.misbehave({ method: 'GET' }, { kind: 'headers', set: { 'content-encoding': 'gzip' } });
+  await failure(source.stat(X, digest), 'UPSTREAM_INVALID');
+  await failure(source.blob(X, digest), 'UPSTREAM_INVALID');
+});

@@ -147,3 +147,16 @@ test('the path prefix of the URL is kept', async () => {
     assert.equal((await source.resolve(X, V1)).descriptor.digest, manifest.digest);
   }
 });
+
+test('the length of a compressed answer to HEAD is not the size of the manifest', async () => {
+  await using registry = await startRegistry();
+  await using source = connect(registry);
+  const { manifest } = registry.addImage('library/x', 'v1');
+  const set = { 'content-encoding': 'gzip', 'content-length': '123' };
+  registry.misbehave({ method: 'HEAD' }, { kind: 'headers', set });
+  for (const at of [V1, manifest.digest]) {
+    assert.equal((await source.resolve(X, at)).descriptor.size, manifest.size);
+  }
+  registry.misbehave({ method: 'GET' }, { kind: 'headers', set: { 'content-encoding': 'gzip' } });
+  await failure(source.resolve(X, V1), 'UPSTREAM_INVALID');
+});
