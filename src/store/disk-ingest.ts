@@ -31,6 +31,7 @@ export class DiskIngest implements Ingest {
   #claim: Claim | undefined;
   /** There is no room for it, or no file: what it lacks goes through the window. */
   #refused: boolean;
+  #discarded = false;
   #published = false;
 
   private constructor(options: DiskIngestOptions, file: SharedFile | undefined, offset: number) {
@@ -109,6 +110,11 @@ export class DiskIngest implements Ingest {
     this.#window?.close();
   }
 
+  discard(reason: Error): void {
+    this.#discarded = true;
+    this.fail(reason);
+  }
+
   read(range?: Range): Blob {
     const { size, failure } = this.#growth;
     if (size === undefined) throw new TypeError('read before expect');
@@ -141,7 +147,8 @@ export class DiskIngest implements Ingest {
     // A block that was written in part, for want of room, would count as content at the next start.
     if (!this.#published && this.#file !== undefined) {
       await this.#file.handle.truncate(this.#kept).catch(() => {});
-      const useless = this.#kept === 0 || this.#options.leftover === 'removed';
+      const { leftover } = this.#options;
+      const useless = this.#kept === 0 || this.#discarded || leftover === 'removed';
       if (useless) await rm(this.#options.growing, { force: true });
       this.#claim?.end(useless ? 0 : this.#kept);
     }

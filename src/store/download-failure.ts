@@ -45,14 +45,14 @@ export function impossible({ host }: Repository, digest: Digest, size: number): 
   return new RegistryError('UPSTREAM_INVALID', `${host} says that ${digest} has ${size} bytes`);
 }
 
-/** The upstream contradicts itself. */
-export function resized(
-  { host }: Repository,
-  digest: Digest,
-  { said, says }: { readonly said: number; readonly says: number },
-): RegistryError {
-  return new RegistryError(
-    'UPSTREAM_INVALID',
-    `${host} says that ${digest} has ${says} bytes, having said ${said}`,
-  );
+/** The upstream contradicts itself: what has come and what is to come are not of one piece. */
+export class Resized extends RegistryError {
+  constructor(
+    { host }: Repository,
+    digest: Digest,
+    { said, says }: { readonly said: number; readonly says: number },
+  ) {
+    super('UPSTREAM_INVALID', `${host} says that ${digest} has ${says} bytes, having said ${said}`);
+    this.name = 'Resized';
+  }
 }

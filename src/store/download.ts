@@ -14,7 +14,7 @@ import {
   isOurs,
   isRangeInvalid,
   isWrong,
-  resized,
+  Resized,
   somethingElse,
 } from './download-failure.ts';
 import type { DownloadOptions } from './download-options.ts';
@@ -118,7 +118,9 @@ export class Download {
       } catch (error) {
         const reason = this.#stop.signal.aborted ? abandoned(this.repository, this.digest) : error;
         this.#failed = true;
-        ingest.fail(asError(reason));
+        // Who was wrong, the next attempt would learn from the digest, at the very end.
+        if (reason instanceof Resized) ingest.discard(reason);
+        else ingest.fail(asError(reason));
         throw reason;
       }
     } catch (error) {
@@ -244,7 +246,7 @@ export class Download {
     const source = await upstream.blob(repository, digest, { from: position });
     if (source.size === size && source.span.start === position) return source;
     await source[Symbol.asyncDispose]();
-    throw resized(repository, digest, { said: size, says: source.size });
+    throw new Resized(repository, digest, { said: size, says: source.size });
   }
 
   #end(): void {

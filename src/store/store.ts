@@ -76,6 +76,8 @@ export interface Ingest extends AsyncDisposable {
   commit(): Promise<{ readonly stored: boolean }>;
   /** Fails readers with `reason` now. */
   fail(reason: Error): void;
+  /** The same, where what has come is nothing to go on from: disposed, it is gone. */
+  discard(reason: Error): void;
   /**
    * Follows the bytes as they come. The last one is held back until the digest is checked.
    * @throws RegistryError RANGE_INVALID; while reading, the reason of the failure, or `LeftBehind`

@@ -8,6 +8,7 @@ import type { Range } from '../../src/core/range.ts';
 import { collect, collectPoured } from '../fixtures/collect.ts';
 import { gate } from '../fixtures/gate.ts';
 import { world, type World } from '../fixtures/mirror-world.ts';
+import { startRegistry } from '../fixtures/registry.ts';
 import { generatedBytes } from '../fixtures/registry-content.ts';
 
 const MiB = 1024 * 1024;
@@ -221,6 +222,21 @@ test('wrong bytes are never served to a clean end, nor kept', async () => {
     place.events.some((event) => event.type === 'download-ended' && event.result === 'mismatch'),
   );
   assert.ok((await read(place, digest)).equals(bytes));
+});
+
+test('what a mirror began, and the upstream calls another size, is not gone on from', async () => {
+  await using lying = await startRegistry();
+  await using place = await world({ upstream: { mirrors: [lying.url] } });
+  const { digest, bytes } = large(place, 300_000);
+  const other = lying.addBlob({ size: 400_000, seed: 8 });
+  const to = `/v2/library/x/blobs/${other}`;
+  lying.misbehave({ path: new RegExp(digest) }, { kind: 'redirect', to });
+  lying.misbehave({ path: new RegExp(other) }, { kind: 'cut', at: 50_000 });
+  await assert.rejects(read(place, digest), fails('UPSTREAM_INVALID'));
+  await place.told('download-ended');
+  assert.deepEqual(await readdir(place.paths.ingests), []);
+  assert.ok((await read(place, digest)).equals(bytes));
+  assert.equal(lying.count({ path: new RegExp(digest) }), 1);
 });
 
 test('whoever comes while what was wrong is put away is not failed by it', async () => {
