@@ -1,8 +1,8 @@
-import type { Descriptor } from './descriptor.ts';
 import type { Digest } from './digest.ts';
 import type { Manifest, Resolution } from './manifest.ts';
 import type { Range, Span } from './range.ts';
 import type { Repository, Tag } from './reference.ts';
+import type { Referrer } from './referrer.ts';
 import type { Answered } from './served.ts';
 
 /** Takes one chunk. The chunk may be reused once the promise settles, and not before. */
@@ -64,5 +64,5 @@ export interface Source {
   /** Sorted by code unit ("ASCII order" of the distribution specification). */
   tags(repository: Repository): Promise<Listing<Tag>>;
   /** Every referrer, unfiltered; none is an empty list, never an error. */
-  referrers(repository: Repository, digest: Digest): Promise<Listing<Descriptor>>;
+  referrers(repository: Repository, digest: Digest): Promise<Listing<Referrer>>;
 }

@@ -1,7 +1,7 @@
-import type { Descriptor } from '../core/descriptor.ts';
 import type { Digest } from '../core/digest.ts';
 import { MEDIA_TYPES } from '../core/media-type.ts';
 import type { Repository } from '../core/reference.ts';
+import type { Referrer } from '../core/referrer.ts';
 import type { Source } from '../core/source.ts';
 import type { Exchange } from './exchange.ts';
 import type { Target } from './name.ts';
@@ -69,9 +69,9 @@ export async function answerReferrers(
  * order of their digests, so that pages fit together whatever is added or removed meanwhile.
  */
 function referrersPage(
-  items: readonly Descriptor[],
+  items: readonly Referrer[],
   { n, last }: PageQuery,
-): { readonly manifests: readonly Descriptor[]; readonly next: string | undefined } {
+): { readonly manifests: readonly Referrer[]; readonly next: string | undefined } {
   const sizes = new Map(items.map((item) => [item, Buffer.byteLength(JSON.stringify(item)) + 1]));
   const whole = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   if (n === undefined && last === undefined && whole <= LARGEST_INDEX) {
@@ -80,7 +80,7 @@ function referrersPage(
   const rest = items
     .filter(({ digest }) => last === undefined || digest > last)
     .toSorted((one, other) => (one.digest < other.digest ? -1 : 1));
-  const manifests: Descriptor[] = [];
+  const manifests: Referrer[] = [];
   let room = LARGEST_INDEX;
   for (const item of rest.slice(0, n)) {
     room -= sizes.get(item) ?? 0;
@@ -99,12 +99,17 @@ function answerJson(exchange: Exchange, body: unknown, fields: Record<string, st
   exchange.answer(200, { 'Content-Type': 'application/json', ...fields }, JSON.stringify(body));
 }
 
-function toJson({ mediaType, digest, size, artifactType, annotations }: Descriptor): Descriptor {
+/** What else a source may know of it is for nobody. */
+function toJson(referrer: Referrer): Referrer {
+  const { mediaType, digest, size, urls, annotations, data, platform, artifactType } = referrer;
   return {
     mediaType,
     digest,
     size,
-    ...(artifactType !== undefined && { artifactType }),
+    ...(urls !== undefined && { urls }),
     ...(annotations !== undefined && { annotations }),
+    ...(data !== undefined && { data }),
+    ...(platform !== undefined && { platform }),
+    ...(artifactType !== undefined && { artifactType }),
   };
 }

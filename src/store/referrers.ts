@@ -1,6 +1,6 @@
-import { parseDescriptor, type Descriptor } from '../core/descriptor.ts';
 import type { Digest } from '../core/digest.ts';
 import type { Repository } from '../core/reference.ts';
+import { parseReferrer, type Referrer } from '../core/referrer.ts';
 import { isCount, isRecord } from '../core/shape.ts';
 import type { Paths } from './paths.ts';
 import { Serial } from './serial.ts';
@@ -8,7 +8,7 @@ import { readRecord, replaceFile } from './small-file.ts';
 
 /** What the upstream last said refers to a manifest. */
 export interface ReferrersRecord {
-  readonly items: readonly Descriptor[];
+  readonly items: readonly Referrer[];
   /** Milliseconds since 1970. */
   readonly checkedAt: number;
 }
@@ -33,5 +33,5 @@ function parseReferrers(value: unknown): ReferrersRecord | undefined {
   if (!isRecord(value)) return undefined;
   const { items, checkedAt } = value;
   if (!Array.isArray(items) || !isCount(checkedAt)) return undefined;
-  return { items: items.flatMap((item) => parseDescriptor(item) ?? []), checkedAt };
+  return { items: items.flatMap((item) => parseReferrer(item) ?? []), checkedAt };
 }

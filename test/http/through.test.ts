@@ -237,3 +237,32 @@ for (const status of [200, 204]) {
     assert.ok(Buffer.from(await answer.arrayBuffer()).equals(Buffer.from(generatedBytes(BLOB))));
   });
 }
+
+test('referrers keep everything that their descriptors say, also after a restart', async () => {
+  await using way = await through();
+  const { registry } = way.place;
+  const { manifest } = registry.addImage('library/x', 'v1');
+  const odd = {
+    mediaType: MEDIA_TYPES.ociManifest,
+    digest: manifest.digest,
+    size: manifest.size,
+    urls: ['https://example.test/a'],
+    annotations: { made: 'today' },
+    data: 'e30=',
+    platform: { os: 'linux', architecture: 'arm64', 'os.features': ['one'] },
+    artifactType: 'a/b',
+  };
+  const body = { schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests: [odd] };
+  const headers = { 'content-type': MEDIA_TYPES.ociIndex };
+  const rule = { path: /referrers/ };
+  const undo = registry.misbehave(rule, { kind: 'status', status: 200, body, headers });
+  const ask = async (): Promise<unknown> =>
+    (await fetch(`${way.url}/v2/x/referrers/${manifest.digest}`)).json();
+  assert.deepEqual(await ask(), body);
+  undo();
+  registry.misbehave(rule, { kind: 'reset' });
+  await way.place.restart();
+  await using again = await serve({ source: way.place.mirror });
+  const kept = await fetch(`${again.url}/v2/x/referrers/${manifest.digest}`);
+  assert.deepEqual(await kept.json(), body);
+});

@@ -7,6 +7,23 @@ import { startRegistry, type Registry } from '../fixtures/registry.ts';
 import { connect, failure, testClock, X } from './support.ts';
 
 const TAGS = /\/tags\/list/;
+const INDEX = { 'content-type': MEDIA_TYPES.ociIndex };
+/** A descriptor with everything that the specification knows. */
+const ODD = {
+  mediaType: MEDIA_TYPES.ociManifest,
+  digest: `sha256:${'a'.repeat(64)}`,
+  size: 7,
+  urls: ['https://example.test/a'],
+  annotations: { made: 'today' },
+  data: 'e30=',
+  platform: {
+    os: 'windows',
+    architecture: 'amd64',
+    'os.version': '10.0',
+    'os.features': ['win32k'],
+  },
+  artifactType: 'a/b',
+};
 const REFERRERS = /\/referrers\//;
 
 /** The query of each request for tags. */
@@ -157,8 +174,6 @@ test('referrers come from the API, with type and annotations', async () => {
 for (const [name, behaviour] of Object.entries({
   'plain 404': { kind: 'status', status: 404, body: '404 page not found' },
   NAME_UNKNOWN: { kind: 'status', status: 404, body: { errors: [{ code: 'NAME_UNKNOWN' }] } },
-  'a web page': { kind: 'status', status: 200, body: '<html>' },
-  'JSON of another kind': { kind: 'status', status: 200, body: {} },
 } as const)) {
   test(`no referrers API (${name}): the fallback tag, or nothing`, async () => {
     await using registry = await startRegistry();
@@ -171,6 +186,42 @@ for (const [name, behaviour] of Object.entries({
     assert.deepEqual((await source.referrers(X, digest)).items, [{ mediaType, digest, size }]);
   });
 }
+
+for (const [name, answer] of Object.entries({
+  'a web page': { body: '<html>' },
+  'JSON of another kind': { body: {} },
+  'a web page that is called an index': { body: '<html>', headers: INDEX },
+})) {
+  test(`instead of referrers ${name}: the fallback tag, or an error`, async () => {
+    await using registry = await startRegistry();
+    await using source = connect(registry);
+    const { manifest } = registry.addImage('library/x', 'v1');
+    registry.misbehave({ path: REFERRERS }, { kind: 'status', status: 200, ...answer });
+    await failure(source.referrers(X, manifest.digest), 'UPSTREAM_INVALID');
+    const { mediaType, digest, size } = manifest;
+    registry.addIndex('library/x', digest.replace(':', '-'), [{ mediaType, digest, size }]);
+    assert.deepEqual((await source.referrers(X, digest)).items, [{ mediaType, digest, size }]);
+  });
+}
+
+test('referrers are what their bytes say, whatever type they come with', async () => {
+  await using registry = await startRegistry();
+  await using source = connect(registry);
+  const { manifest } = registry.addImage('library/x', 'v1');
+  const { mediaType, digest, size } = manifest;
+  const body = { schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests: [ODD] };
+  for (const headers of [INDEX, { 'content-type': 'application/json' }]) {
+    const undo = registry.misbehave(
+      { path: REFERRERS },
+      { kind: 'status', status: 200, body, headers },
+    );
+    assert.deepEqual((await source.referrers(X, digest)).items, [ODD]);
+    undo();
+  }
+  registry.misbehave({ path: REFERRERS }, { kind: 'status', status: 404 });
+  registry.addIndex('library/x', digest.replace(':', '-'), [ODD, { mediaType, digest, size }]);
+  assert.deepEqual((await source.referrers(X, digest)).items, [ODD, { mediaType, digest, size }]);
+});
 
 test('referrers that a page of somebody else denies are not taken for none', async () => {
   await using registry = await startRegistry();
