@@ -20,7 +20,7 @@ export interface Input extends Disposable {
 export interface InputOptions {
   readonly stdin: Readable & { readonly isTTY?: boolean };
   /** Where prompts go and what is typed is shown. */
-  readonly prompts: Writable;
+  readonly prompts: Writable & { readonly columns?: number | undefined };
   /** Ends a question that nobody will answer. */
   readonly signal: () => AbortSignal;
   /** Called for Ctrl-C, which a terminal passes on as a key while it is asked. */

@@ -23,6 +23,8 @@ export class Lines {
         done();
       },
     });
+    // Where lines break, so that the cursor is put where it belongs.
+    Object.defineProperty(shown, 'columns', { get: () => options.prompts.columns });
     this.#interface = createInterface({
       input: options.stdin,
       output: shown,

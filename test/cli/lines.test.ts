@@ -5,7 +5,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { Lines } from '../../src/cli/lines.ts';
 
 /** Somebody at a terminal, which takes its time for everything that is written to it. */
-function sitting() {
+function sitting({ columns }: { readonly columns?: number } = {}) {
   const stdin = Object.assign(new PassThrough(), { isTTY: true, setRawMode() {} });
   const controller = new AbortController();
   let shown = '';
@@ -17,7 +17,7 @@ function sitting() {
   });
   const lines = new Lines({
     stdin,
-    prompts,
+    prompts: Object.assign(prompts, { columns }),
     signal: () => controller.signal,
     interrupt: () => controller.abort(),
   });
@@ -30,6 +30,8 @@ function sitting() {
       await new Promise<void>((resolve) => prompts.write('', () => resolve()));
       return stripVTControlCharacters(shown).replaceAll('\r', '');
     },
+    /** The column, from 1, that the cursor was last put into. */
+    column: () => Number(/\u001b\[(\d+)G[^\u001b]*$/.exec(shown)?.[1]),
     [Symbol.dispose]: () => lines.close(),
   };
 }
@@ -74,6 +76,21 @@ test('the beginning of what is hidden is not shown either', async () => {
   at.type('ret\r');
   assert.equal(await password, 'secret');
   assert.equal(await at.shown(), 'Username: me\nPassword: \n');
+});
+
+test('the cursor stands behind a question that is longer than a line', async () => {
+  for (const [columns, column] of [
+    [20, 12],
+    [undefined, 32],
+    [0, 32],
+  ] as const) {
+    using at = sitting({ ...(columns !== undefined && { columns }) });
+    const answer = at.lines.next(`${'?'.repeat(30)} `, 'shown');
+    await at.shown();
+    assert.equal(at.column(), column);
+    at.type('y\r');
+    assert.equal(await answer, 'y');
+  }
 });
 
 test('an interruption and the end of what is typed end the line of the question', async () => {
