@@ -3,9 +3,11 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { certificate, type Certificate } from './lib/certificate.ts';
+import { pseudoTerminal, withoutTerminals } from '../test/fixtures/pseudo-terminal.ts';
 import { commandIn } from './lib/command.ts';
 import { plainConf } from './lib/containers-conf.ts';
 import { image } from './lib/image.ts';
+import { LAUNCHER } from './lib/layover.ts';
 import { writeLayout } from './lib/layout.ts';
 import { run } from './lib/process.ts';
 import { dockerRegistry, type Registry } from './lib/registry.ts';
@@ -73,6 +75,34 @@ suite('a registry that lets in only some', () => {
     await assert.rejects(digestOf(home));
     await assert.rejects(run('skopeo', args, { env }));
   });
+
+  test(
+    'asked for at a terminal, by layover and by crpy',
+    { skip: withoutTerminals() },
+    async () => {
+      for (const [program, end] of [
+        ['layover', 'logged in to '],
+        ['crpy', 'Authenticated at '],
+      ] as const) {
+        const home = await newHome();
+        const env = { PATH: process.env['PATH'] ?? '', ...commandIn(home).env };
+        const command = [
+          join(LAUNCHER, '..', program),
+          'login',
+          `http://127.0.0.1:${registry.port}`,
+        ];
+        await using terminal = pseudoTerminal(command, { env, cwd: home });
+        await terminal.shows('Username: ');
+        terminal.type(`${USER}\r`);
+        await terminal.shows('Password: ');
+        terminal.type(`${PASSWORD}\r`);
+        await terminal.shows(end);
+        assert.equal(await terminal.ended, 0, terminal.shown);
+        assert.ok(!terminal.shown.includes(PASSWORD));
+        assert.equal(await digestOf(home), CONTENT.digest);
+      }
+    },
+  );
 
   test('a wrong password is refused, and not kept', async () => {
     const home = await newHome();
