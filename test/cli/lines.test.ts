@@ -31,7 +31,7 @@ function sitting({ columns }: { readonly columns?: number } = {}) {
       return stripVTControlCharacters(shown).replaceAll('\r', '');
     },
     /** The column, from 1, that the cursor was last put into. */
-    column: () => Number(/\u001b\[(\d+)G[^\u001b]*$/.exec(shown)?.[1]),
+    column: () => Number(/^\[(\d+)G/.exec(shown.split('\u001b').at(-1) ?? '')?.[1]),
     [Symbol.dispose]: () => lines.close(),
   };
 }
