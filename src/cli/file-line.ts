@@ -27,7 +27,8 @@ export function fileLine(entry: FileEntry, { form, layers }: LineOptions): strin
     form === 'long'
       ? `${attributes(entry)}  ${nameOf(entry)}${target(entry)}${xattrs(entry)}`
       : nameOf(entry);
-  return `${name}${layers === 'told' ? `  (${story(entry)})` : ''}\n`;
+  const told = layers === 'told' ? `layer ${entry.layer.index}${story(entry)}` : deletion(entry);
+  return `${name}${told === undefined ? '' : `  (${told})`}\n`;
 }
 
 /** As `ls -l` has it, in UTC; links to a file are not counted, since only a whole image tells them. */
@@ -85,11 +86,18 @@ function xattrs({ xattrs = {} }: FileEntry): string {
   return names.length === 0 ? '' : `  [${names.join(' ')}]`;
 }
 
-function story({ type, layer, fate, repeated, implicit }: FileEntry): string {
-  const at = `layer ${layer.index}`;
-  if (type === 'whiteout') return `${at} deletes it`;
-  if (type === 'opaque') return `${at} empties it`;
-  if (implicit === true) return `${at}, implied`;
+/** What follows the layer's name. */
+function story(entry: FileEntry): string {
+  const { fate, repeated, implicit } = entry;
+  const deletes = deletion(entry);
+  if (deletes !== undefined) return ` ${deletes}`;
+  if (implicit === true) return ', implied';
   const became = fate === undefined ? '' : `, ${fate.how} by layer ${fate.layer}`;
-  return `${at}${repeated === true ? ', again' : ''}${became}`;
+  return `${repeated === true ? ', again' : ''}${became}`;
+}
+
+/** What is no file, and must never look like one. */
+function deletion({ type }: FileEntry): string | undefined {
+  if (type === 'whiteout') return 'deletes it';
+  return type === 'opaque' ? 'empties it' : undefined;
 }

@@ -38,7 +38,10 @@ export function addLs(program: Command, context: Context): void {
     .addOption(platform("of an index, the image for this platform (default: this machine's)"))
     .option('-l, --long', 'with type, mode, owner, group, size and time (UTC)')
     .option('-R, --recursive', 'of the folder, everything below it')
-    .option('--layer <layer>', 'list this layer as it is: 0 is the base, -1 the top; or its digest')
+    .option(
+      '--layer <layer>',
+      'list this layer as it is, with what it deletes: 0 is the base, -1 the top; or its digest',
+    )
     .option('--layers', 'list every layer as it is, the base first')
     .option('--all-versions', 'list what is overwritten and deleted, too, and what did that')
     .option('--json', 'print a JSON array')
