@@ -26,7 +26,7 @@ export function addCat(program: Command, context: Context): void {
       'Prints a file as a container would see it: links are followed, and no more of the image is fetched than it takes to find the file and read it. Where a layer has the path twice, that is the first one; a container would see the last one, which get of the folder saves.',
     )
     .argument('<image>', 'in a registry, a folder or an archive', location)
-    .argument('<path>', 'of the file in the image')
+    .argument('<path>', 'of the file in the image, as ls prints it')
     .addOption(platform("of an index, the image for this platform (default: this machine's)"))
     .option('--layer <layer>', 'the file as this layer has it: 0 is the base, -1 the top')
     .option('--all-versions', 'every version that any layer has, the newest first')

@@ -3,6 +3,7 @@ import type { FileEntry } from '../image/files/file-entry.ts';
 import type { ImageLayers } from '../image/files/image-layers.ts';
 import { listImage, type ListOptions } from '../image/files/list.ts';
 import { Lookup } from '../image/files/lookup.ts';
+import { asNamed } from '../image/files/open-file.ts';
 import { isWithin, parentOf, pathOf } from '../image/files/path.ts';
 import { printableName } from '../layer/name.ts';
 
@@ -37,7 +38,8 @@ export async function* imageEntriesBelow(
   const found = yield* below(listImage(image, options), path, depth, 'followed');
   if (found === 'entries') return;
   await using lookup = new Lookup(image, options);
-  const { entry } = await lookup.find(path, image.layers.length - 1);
+  const top = image.layers.length - 1;
+  const { entry } = await asNamed(path, (name) => lookup.find(name, top));
   if (entry.path === pathOf(path)) return;
   yield* below(listImage(image, options), entry.path, depth, 'told');
 }

@@ -49,7 +49,10 @@ export function addGet(program: Command, context: Context): void {
       'Saves a file, a folder or a whole layer on this disk, with modes and times. Nothing is written outside of the target, whatever the image says, and nothing before all of it is there; files whose names climb by .. are left out, although ls and cat tell them where a container would have them.',
     )
     .argument('<image>', 'in a registry, a folder or an archive', location)
-    .argument('[path]', 'of the file or folder in the image, as a container would see it')
+    .argument(
+      '[path]',
+      'of the file or folder in the image, as a container would see it and ls prints it',
+    )
     .addOption(platform("of an index, the image for this platform (default: this machine's)"))
     .option('-o, --output <target>', 'the file or folder (default: the last name of the path)')
     .option(

@@ -29,7 +29,7 @@ export function encodeName(name: string): Buffer {
 
 /**
  * The name for a person to look at: what could steer a terminal or mislead the eye is written as
- * `\xNN` or `\u{N}`. Not meant to be read back: `encodeName` is.
+ * `\xNN` or `\u{N}`. To be read back `encodeName` is meant; see `printedNames`, too.
  */
 export function printableName(name: string): string {
   return name.replaceAll(/[\p{Cc}\p{Cs}\p{Bidi_Control}\u2028\u2029]/gu, (character) => {
@@ -37,6 +37,32 @@ export function printableName(name: string): string {
     const byte = isEscape(code) ? code - ESCAPE : code;
     return byte < 0x100 ? `\\x${byte.toString(16).padStart(2, '0')}` : `\\u{${byte.toString(16)}}`;
   });
+}
+
+/** Names, other than the text itself, that `printableName` may have written as the text; the likeliest first. */
+export function printedNames(text: string): readonly string[] {
+  const bytes = text.replaceAll(PRINTED, (written, byte = '', point = '') =>
+    byte === '' ? pointOf(point, written) : String.fromCharCode(escapeOf(parseInt(byte, 16))),
+  );
+  if (bytes === text) return [];
+  const characters = text.replaceAll(PRINTED, (written, byte, point) =>
+    pointOf(byte ?? point, written),
+  );
+  // Escaped bytes may be those of characters.
+  const names = [bytes, characters].map((name) => decodeName(encodeName(name)));
+  return [...new Set(/\\x[89][0-9a-f]/.test(text) ? names : names.slice(0, 1))];
+}
+
+const PRINTED = /\\x([0-9a-f]{2})|\\u\{([0-9a-f]{1,6})\}/g;
+
+function escapeOf(byte: number): number {
+  return byte < 0x80 ? byte : ESCAPE + byte;
+}
+
+function pointOf(hex: string, otherwise: string): string {
+  const point = parseInt(hex, 16);
+  const lone = point >= 0xd800 && point <= 0xdfff;
+  return lone || point > 0x10ffff ? otherwise : String.fromCodePoint(point);
 }
 
 function isEscape(code: number): boolean {

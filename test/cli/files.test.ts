@@ -135,6 +135,18 @@ test('layers as they are, and every version with its fate', async () => {
     await prints('ls', '--layer', '-1', image, 'etc'),
     await prints('ls', '--layer', '1', image, 'etc'),
   );
+  assert.deepEqual(linesOf(await prints('ls', '--layer', '1', image)), [
+    '/etc/passwd',
+    '/etc/old  (deletes it)',
+    '/etc/shadow',
+    '/data/  (empties it)',
+    '/data/\\x1b[31mred\\x0a',
+    '/etc/conf',
+  ]);
+  assert.match(
+    await prints('ls', '-l', '--layer', '1', image, '/etc/old'),
+    /^w.* {2}\/etc\/old {2}\(deletes it\)\n$/,
+  );
   assert.equal(
     await prints('ls', '--layers', image, '/etc/passwd'),
     '/etc/passwd  (layer 0)\n/etc/passwd  (layer 1)\n',
@@ -232,6 +244,44 @@ test('cat prints what a container would read, one layer’s version, or all of t
     assert.match(error, says);
     assert.equal(linesOf(error).length, 1, error);
   }
+});
+
+test('a name that is no text is had as it is printed; a file that is called so comes first', async () => {
+  await using place = await world();
+  const { add, prints, asked, work } = place;
+  const name = (folder: string, last: readonly number[]) =>
+    Buffer.from([...Buffer.from(folder), ...last]);
+  const [cafe, dir] = [name('caf', [0xe9]), name('d', [0xff, 0x2f])];
+  const image = add(
+    'bytes',
+    layerOf([
+      { name: cafe, data: 'old' },
+      { name: dir, flag: '5', mode: 0o755 },
+      { name: Buffer.concat([dir, Buffer.from('in')]), data: 'in' },
+      file('line\nbreak', 'two'),
+    ]),
+    layerOf([{ name: cafe, data: 'new' }]),
+  );
+  const both = add('both', layerOf([{ name: cafe, data: 'bytes' }, file('caf\\xe9', 'text')]));
+  assert.equal(await prints('find', image, 'caf*'), '/caf\\xe9\n');
+  assert.equal(await prints('cat', image, '/caf\\xe9'), 'new');
+  assert.equal(await prints('cat', image, '/line\\x0abreak'), 'two');
+  assert.equal(await prints('cat', image, '/d\\xff/in'), 'in');
+  assert.equal(await prints('cat', '--layer', '0', image, '/caf\\xe9'), 'old');
+  assert.equal((await asked('cat', '--all-versions', image, '/caf\\xe9')).out, 'newold');
+  assert.equal(await prints('ls', image, '/d\\xff'), '/d\\xff/in\n');
+  assert.equal(await prints('cat', both, '/caf\\xe9'), 'text');
+  await prints('get', '-o', path.join(work, 'file'), image, '/caf\\xe9');
+  assert.equal(await readFile(path.join(work, 'file'), 'utf8'), 'new');
+  await prints('get', '-o', path.join(work, 'folder'), image, '/d\\xff');
+  assert.equal(await readFile(path.join(work, 'folder', 'in'), 'utf8'), 'in');
+  await prints('get', '--layer', '0', '-o', path.join(work, 'of-layer'), image, '/d\\xff');
+  assert.equal(await readFile(path.join(work, 'of-layer', 'in'), 'utf8'), 'in');
+  await prints('get', '--all-versions', '-o', path.join(work, 'all'), image, '/caf\\xe9');
+  assert.deepEqual((await readdir(path.join(work, 'all'))).toSorted(), ['0', '1']);
+  const none = await asked('cat', image, '/none\\xe9');
+  assert.deepEqual([none.code, none.out], [1, '']);
+  assert.match(none.error, /no such file in the image: \/none\\xe9: no layer has it\n$/);
 });
 
 test('cat fetches little, and says how much', async () => {

@@ -1,5 +1,5 @@
 import { RegistryError } from '../../core/errors.ts';
-import { printableName } from '../../layer/name.ts';
+import { printableName, printedNames } from '../../layer/name.ts';
 import { fileEntry, layerRef, type FileEntry } from './file-entry.ts';
 import { getFile, staged, type GetOptions, type Got } from './get.ts';
 import type { ImageLayers } from './image-layers.ts';
@@ -43,7 +43,10 @@ export async function getLayerPath(
   } catch (error) {
     if (!(error instanceof RegistryError) || error.code !== 'FILE_UNKNOWN') throw error;
     return staged(target, options, async (staging) => {
-      if ((await stageLayer(image, index, pathOf(at), staging, options)) === 0) throw error;
+      for (const name of [at, ...printedNames(at)]) {
+        if ((await stageLayer(image, index, pathOf(name), staging, options)) > 0) return;
+      }
+      throw error;
     });
   }
 }

@@ -1,3 +1,4 @@
+import { printedNames } from '../../layer/name.ts';
 import { LayerReader } from './layer-reader.ts';
 import { fileEntry, implicitFolder, layerRef, type FileEntry } from './file-entry.ts';
 import type { ImageLayers, ReadOptions } from './image-layers.ts';
@@ -56,16 +57,18 @@ export async function* listImage(
 
 /**
  * Every version of one path that any layer has, newest first, each with its fate, and what deleted it: whiteouts
- * and opaque folders on its way. Links are not followed. Each version can be had by its layer (`openFile`).
+ * and opaque folders on its way; of names that are printed as the path, too. Links are not followed. Each version can be had by its layer (`openFile`).
  */
 export async function* listVersions(
   image: ImageLayers,
   path: string,
   options: ReadOptions = {},
 ): AsyncGenerator<FileEntry, void, undefined> {
-  const wanted = pathOf(path);
+  const wanted = [path, ...printedNames(path)].map(pathOf);
   for await (const entry of listImage(image, { ...options, versions: 'all' })) {
     const deletes = entry.type === 'whiteout' || entry.type === 'opaque';
-    if (entry.path === wanted || (deletes && isWithin(wanted, entry.path))) yield entry;
+    if (wanted.some((one) => entry.path === one || (deletes && isWithin(one, entry.path)))) {
+      yield entry;
+    }
   }
 }

@@ -1,6 +1,6 @@
 import { RegistryError } from '../../core/errors.ts';
 import type { Part, TarEntry } from '../../layer/tar-entry.ts';
-import { printableName } from '../../layer/name.ts';
+import { printableName, printedNames } from '../../layer/name.ts';
 import type { FileEntry } from './file-entry.ts';
 import { layerAt, type ImageLayers, type ReadOptions } from './image-layers.ts';
 import { LayerReader } from './layer-reader.ts';
@@ -43,13 +43,42 @@ export async function openFile(
   const lookup = new Lookup(image, options);
   try {
     const top = layer ?? image.layers.length - 1;
-    const start = layer === undefined ? undefined : await lookup.findIn(pathOf(path), layer);
-    const found = await fileAt(lookup, path, top, start);
-    return await opened(image, lookup, found, options);
+    const find = async (name: string): Promise<Found> => {
+      const start = layer === undefined ? undefined : await lookup.findIn(pathOf(name), layer);
+      return await fileAt(lookup, name, top, start);
+    };
+    return await opened(image, lookup, await asNamed(path, find), options);
   } catch (error) {
     await lookup[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/**
+ * Finds a path, or else a name that is printed so: there is no other way to write one that is no text.
+ * What was read for the one is not read again for the other.
+ * @throws RegistryError FILE_UNKNOWN, of the path as it was written
+ */
+export async function asNamed<T>(path: string, find: (path: string) => Promise<T>): Promise<T> {
+  try {
+    return await find(path);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    for (const name of printedNames(path)) {
+      const found = await find(name).catch((other: unknown) => {
+        if (!isMissing(other)) throw other;
+      });
+      if (found !== undefined) return found;
+    }
+    throw error;
+  }
+}
+
+/** Something that is there, and no file, is not missing. */
+function isMissing(error: unknown): boolean {
+  return (
+    error instanceof RegistryError && error.code === 'FILE_UNKNOWN' && error.detail === undefined
+  );
 }
 
 /** Follows hard links, each as of the layer that has it, until there is a file. */
