@@ -29,7 +29,8 @@ export interface Ends {
    * same object twice where no end has flags of its own.
    * @param flags everything that the command line gave
    * @param registries those that the two places are in; none for a folder, an archive or a store
-   * @throws UsageError where both would be shown one's name, password or certificate
+   * @throws UsageError for flags of what is no registry, and where both registries would be shown
+   *   the same name, password or certificate
    */
   connections(
     flags: Connection,
@@ -52,6 +53,8 @@ export function ends(first: End, second: End): Ends {
           `--${first.name}-${flag.slice(2)} or --${second.name}-${flag.slice(2)} says which`,
       );
       const owns = [ownOf(flags, first), ownOf(flags, second)] as const;
+      refuseUseless(first, owns[0], registries[0]);
+      refuseUseless(second, owns[1], registries[1]);
       const piped = [flags, ...owns].filter(({ passwordStdin }) => passwordStdin === true);
       if (piped.length > 1) throw new UsageError('standard input holds one password, not several');
       const [one, other] = registries;
@@ -103,6 +106,13 @@ function ownOf(flags: object, { name }: End): Connection {
     passwordStdin: given('PasswordStdin'),
     proxy: text('Proxy'),
   };
+}
+
+function refuseUseless({ name, what }: End, own: Connection, registry: string | undefined): void {
+  const [useless] = Object.entries(own).find(([, value]) => value !== undefined) ?? [];
+  if (registry !== undefined || useless === undefined) return;
+  const flag = useless.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  throw new UsageError(`--${name}-${flag} says nothing: ${what} is no registry`);
 }
 
 async function loginOf(

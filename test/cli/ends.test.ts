@@ -108,6 +108,30 @@ test('copy: where there is one registry a login is for that, whichever end it is
   assert.ok(first.manifest('other/app', '1'));
 });
 
+test('flags of an end that is no registry make no sense', async () => {
+  await using place = await world();
+  const { first, asked, from, file } = place;
+  const oci = `oci:${file('oci')}:1`;
+  const lines = [
+    [
+      ['copy', '--to-user', 'me', from, oci],
+      '--to-user says nothing: where it goes is no registry',
+    ],
+    [
+      ['copy', '--from-plain-http', oci, from],
+      '--from-plain-http says nothing: where it comes from',
+    ],
+    [['copy', '--store', file('store'), '--from-ns', 'x', from, from], '--from-ns says nothing: '],
+    [['diff', '--after-insecure', from, oci], '--after-insecure says nothing: where the second'],
+  ] as const;
+  for (const [line, words] of lines) {
+    const { code, error } = await asked(line);
+    assert.equal(code, 2);
+    assert.ok(error.includes(words), error);
+  }
+  assert.deepEqual(first.requests, []);
+});
+
 test('diff: each end is shown its own login', async () => {
   await using place = await world({ auth: OTHER }, { auth: SECRET });
   const { first, second, does, from, to } = place;
