@@ -1,6 +1,6 @@
 import { RegistryError } from '../core/errors.ts';
 import { isHost, type Reference } from '../core/reference.ts';
-import { parseLocation, parseReference, type Location } from '../image/location.ts';
+import { parseLocation, parseRegistered, type Location } from '../image/location.ts';
 import { normalHost } from '../upstream/docker-host.ts';
 import { asUsage, UsageError } from './usage-error.ts';
 
@@ -14,7 +14,7 @@ export const locations = (text: string, before: readonly Location[] = []): reado
 ];
 
 /** An image in a registry. */
-export const reference = asUsage(parseReference);
+export const reference = asUsage(parseRegistered);
 
 /**
  * An image in a registry, with its tag or digest: nothing that is changed is meant by leaving it out.

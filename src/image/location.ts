@@ -24,7 +24,8 @@ export type Location =
 
 const HUB = 'docker.io';
 const HIGHEST_PORT = 65_535;
-const EXAMPLES = 'alpine:3.20, ghcr.io/owner/app:1.2, localhost:5000/app@sha256:…';
+const REGISTERED = 'alpine:3.20, ghcr.io/owner/app:1.2, localhost:5000/app@sha256:…';
+const ANYWHERE = `${REGISTERED}, oci:./folder:1.2, docker-archive:./app.tar`;
 const PLACE = /^(oci|oci-archive|docker-archive):/;
 const ARCHIVE = /\.(?:tar|tgz|tzst|gz|zst|zstd)$/;
 const SCHEME = /^([a-z][a-z0-9+-]*):\/\//i;
@@ -38,7 +39,7 @@ const SCHEME = /^([a-z][a-z0-9+-]*):\/\//i;
  */
 export function parseLocation(text: string): Location {
   const kind = PLACE.exec(text)?.[1];
-  if (kind === undefined) return { kind: 'registry', reference: parseReference(text) };
+  if (kind === undefined) return { kind: 'registry', reference: referenceOf(text, ANYWHERE) };
   const rest = text.slice(kind.length + 1);
   if (rest.startsWith('//')) {
     throw invalid(text, `for a registry write docker:${rest}, for a path no more than one slash`);
@@ -65,15 +66,28 @@ export function parseLocation(text: string): Location {
  * @throws RegistryError NAME_INVALID, saying what is wrong and giving examples
  */
 export function parseReference(text: string): Reference {
+  return referenceOf(text, REGISTERED);
+}
+
+/**
+ * The same where somebody may take it for a location.
+ * @throws RegistryError NAME_INVALID, also for a folder or an archive
+ */
+export function parseRegistered(text: string): Reference {
+  if (!PLACE.test(text)) return parseReference(text);
+  throw invalid(text, 'that lies on this disk, and an image in a registry is meant', REGISTERED);
+}
+
+function referenceOf(text: string, examples: string): Reference {
   const name = text.replace(/^docker:\/\//, '');
   const scheme = SCHEME.exec(name)?.[1];
-  if (scheme !== undefined) throw invalid(text, `write it without ${scheme}://`);
-  if (name === '') throw invalid(text, 'the name is missing');
+  if (scheme !== undefined) throw invalid(text, `write it without ${scheme}://`, examples);
+  if (name === '') throw invalid(text, 'the name is missing', examples);
   try {
     return readReference(name);
   } catch (cause) {
     if (!(cause instanceof RegistryError)) throw cause;
-    throw invalid(text, cause.message, cause);
+    throw invalid(text, cause.message, examples, cause);
   }
 }
 
@@ -203,10 +217,10 @@ function fault(what: string): RegistryError {
   return new RegistryError('NAME_INVALID', what);
 }
 
-function invalid(text: string, what: string, cause?: unknown): RegistryError {
+function invalid(text: string, what: string, examples = ANYWHERE, cause?: unknown): RegistryError {
   return new RegistryError(
     'NAME_INVALID',
-    `not an image reference: ${JSON.stringify(text.slice(0, 160))}: ${what}; examples: ${EXAMPLES}, oci:./folder:1.2, docker-archive:./app.tar`,
+    `not an image reference: ${JSON.stringify(text.slice(0, 160))}: ${what}; examples: ${examples}`,
     { cause },
   );
 }

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { RegistryError } from '../../core/errors.ts';
 import type { Source } from '../../core/source.ts';
 import type { Location } from '../location.ts';
@@ -64,8 +65,17 @@ function pathOf(place: Place): string {
 
 async function archiveFiles(file: string, options: UnpackOptions): Promise<Files> {
   const content = await openFile(file);
-  if (content === undefined) throw new RegistryError('NAME_UNKNOWN', `there is no file ${file}`);
+  if (content === undefined) throw new RegistryError('NAME_UNKNOWN', await noFile(file));
   return tarFiles(await plain(content, file, options), file);
+}
+
+/** Why nothing can be read there. */
+async function noFile(file: string): Promise<string> {
+  const found = await stat(file).catch(() => undefined);
+  if (found === undefined) return `there is no file ${file}`;
+  if (found.isDirectory()) return `${file} is a folder; oci:FOLDER reads one`;
+  const what = found.isFIFO() || found.isSocket() ? 'pipe' : 'device';
+  return `${file} is a ${what}: an archive is read in several places, so save it as a file first`;
 }
 
 /** What the files amount to. @throws RegistryError MANIFEST_INVALID if that is nothing */

@@ -191,11 +191,23 @@ test('what is no file at all', async () => {
     openPlace(placeOf(`docker-archive:${at}/none.tar`)),
     failsWith('NAME_UNKNOWN', /there is no file/),
   );
-  await assert.rejects(openPlace(placeOf(`docker-archive:${at}`)), failsWith('NAME_UNKNOWN'));
+  await assert.rejects(
+    openPlace(placeOf(`docker-archive:${at}`)),
+    failsWith('NAME_UNKNOWN', /is a folder; oci:FOLDER reads one/),
+  );
+  for (const kind of ['docker-archive', 'oci-archive']) {
+    await assert.rejects(
+      openPlace(placeOf(`${kind}:/dev/null`)),
+      failsWith('NAME_UNKNOWN', /^\/dev\/null is a device: an archive is read in several places/),
+    );
+  }
   await assert.rejects(openPlace(placeOf(`oci:${at}/none`)), failsWith('NAME_UNKNOWN'));
   await assert.rejects(openPlace(placeOf(`oci:${at}`)), failsWith('MANIFEST_INVALID'));
   execFileSync('mkfifo', [`${at}/pipe`]);
-  await assert.rejects(openPlace(placeOf(`docker-archive:${at}/pipe`)), failsWith('NAME_UNKNOWN'));
+  await assert.rejects(
+    openPlace(placeOf(`docker-archive:${at}/pipe`)),
+    failsWith('NAME_UNKNOWN', /pipe is a pipe: .*, so save it as a file first$/),
+  );
 });
 
 test('what a compressed archive unpacks to is seen nowhere, and gone afterwards', async () => {
