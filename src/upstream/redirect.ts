@@ -19,6 +19,10 @@ const HARMLESS: ReadonlySet<string> = new Set([
 /** Those that keep method and body (RFC 9110 section 15.4). */
 const KEEPING: ReadonlySet<number> = new Set([307, 308]);
 
+export function isRedirect(status: number): boolean {
+  return REDIRECTS.has(status);
+}
+
 export interface Followed {
   readonly response: HttpResponse;
   readonly origin: Origin;
@@ -45,7 +49,7 @@ export async function follow(
   let dialled = { ...subject, dialled: url.host };
   const headersNow = () => (origin === 'endpoint' ? first.headers : harmless(first.headers));
   let response = await send({ ...first, headers: headersNow() }, dialled);
-  for (let count = 0; REDIRECTS.has(response.status); count += 1) {
+  for (let count = 0; isRedirect(response.status); count += 1) {
     using leaving = response;
     const reads = first.method === 'GET' || first.method === 'HEAD';
     if (!reads && !KEEPING.has(leaving.status)) {

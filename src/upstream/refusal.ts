@@ -47,6 +47,10 @@ export async function refusal(
   if (status === 401 || status === 403) {
     return new UpstreamError('DENIED', denied(subject), nature);
   }
+  if (status === 451) {
+    const message = `${at}: withheld by the upstream for legal reasons (451)`;
+    return new UpstreamError('DENIED', message, nature);
+  }
   if (status === 429) {
     const wait = wished === undefined ? '' : `, again after ${wished} s`;
     const message = `${at}: the upstream limits its rate${wait}; ${hintsOf(subject).limited}`;

@@ -1,6 +1,7 @@
 import { basicHeader, type Credentials } from './credentials.ts';
 import { readAll, type HttpRequest, type HttpResponse } from './exchange.ts';
 import { invalid, UpstreamError, type Subject } from './failure.ts';
+import { follow, isRedirect, type Followed } from './redirect.ts';
 import { denied, notTaken, refusal } from './refusal.ts';
 
 /** What a Bearer challenge asks to be fetched. */
@@ -39,17 +40,28 @@ export async function fetchToken(
   const ways = waysFor(request, credentials);
   let wrong = false;
   for (const [index, way] of ways.entries()) {
-    using response = await send(way, { ...subject, dialled: request.realm.host });
-    if (response.status >= 200 && response.status < 300) return await parse(response, subject);
-    wrong ||= response.status === 401 && credentials !== undefined;
-    if (index < ways.length - 1 && OTHER_WAY.has(response.status)) continue;
+    const { response: answer, origin } = await ask(way, send, subject);
+    using response = answer;
+    const { status } = response;
+    if (status >= 200 && status < 300) return await parse(response, subject);
+    // Elsewhere nothing was shown that could be wrong.
+    wrong ||= status === 401 && origin === 'endpoint' && credentials !== undefined;
+    if (index < ways.length - 1 && (OTHER_WAY.has(status) || isRedirect(status))) continue;
     // Who does not know the other way still said what it thinks of the first.
-    if (wrong && response.status < 429) {
+    if (wrong && status < 429) {
       throw notTaken({ ...subject, dialled: request.realm.host }, 'token 401', credentials);
     }
     throw await refused(response, subject);
   }
   throw invalid(subject, 'no way to ask for a token');
+}
+
+/** What is posted is for the realm alone, wherever that leads. */
+async function ask(way: HttpRequest, send: Send, subject: Subject): Promise<Followed> {
+  const { host } = way.url;
+  if (way.method === 'GET') return await follow(send, way, host, subject);
+  const dialled = { ...subject, dialled: host };
+  return { response: await send(way, dialled), origin: 'endpoint', subject: dialled };
 }
 
 function waysFor(request: TokenRequest, credentials: Credentials | undefined): HttpRequest[] {

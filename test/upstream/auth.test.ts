@@ -214,3 +214,65 @@ test('nonsense from the token server is an error without its words', async () =>
   );
   assert.equal((await failure(source.resolve(X, V1), 'TOOMANYREQUESTS')).retryAfter, 7);
 });
+
+for (const status of [301, 302, 303, 307, 308]) {
+  test(`a token server that redirects by ${status} is followed, without the password to another host`, async () => {
+    const login = { username: 'me', password: SECRET };
+    await using registry = await startRegistry({ auth: { kind: 'bearer', ...login } });
+    const credentials = givenCredentials('me', SECRET);
+    await using source = connect(registry, { credentials });
+    const { manifest } = registry.addImage('library/x', 'v1');
+    const once = { path: TOKEN, times: 1 };
+    registry.misbehave(once, { kind: 'redirect', status, to: (path) => `${path}&again=1` });
+    assert.equal((await source.resolve(X, V1)).descriptor.digest, manifest.digest);
+    const [first, second] = registry.matching({ path: TOKEN });
+    assert.equal(second?.headers.authorization, first?.headers.authorization);
+    assert.match(second?.path ?? '', /scope=repository.*again=1/);
+
+    await using other = connect(registry, { credentials });
+    const to = (path: string) => `${registry.storageUrl}${path}&elsewhere=1`;
+    const here = /^\/token(?!.*elsewhere)/;
+    registry.misbehave({ path: here }, { kind: 'redirect', status, to });
+    await assert.rejects(other.resolve(X, V1));
+    const there = registry.requests.filter(({ at }) => at === 'storage');
+    assert.equal(there.length, 1);
+    for (const { method, headers, form } of there) {
+      assert.deepEqual([method, headers.authorization, form], ['GET', undefined, '']);
+    }
+  });
+}
+
+test('a token server that redirects leads nowhere private', async () => {
+  await using registry = await startRegistry({ auth: { kind: 'bearer' } });
+  await using source = connect(registry, { allowPrivate: [] });
+  registry.addImage('library/x', 'v1');
+  const to = (path: string) => `${registry.storageUrl}${path}`;
+  registry.misbehave({ path: TOKEN, times: 1 }, { kind: 'redirect', to });
+  await failure(source.resolve(X, V1), 'UPSTREAM_UNAVAILABLE');
+  assert.equal(registry.requests.filter(({ at }) => at === 'storage').length, 0);
+});
+
+test('an identity token goes nowhere but to the realm; where POST is redirected, GET asks', async () => {
+  const auth = { kind: 'bearer', refreshToken: SECRET, username: 'me', password: SECRET } as const;
+  await using registry = await startRegistry({ auth });
+  const identity = { kind: 'identity', username: 'me', token: SECRET } as const;
+  await using source = connect(registry, { credentials: async () => identity });
+  registry.addImage('library/x', 'v1');
+  const to = (path: string) => `${registry.storageUrl}${path}`;
+  registry.misbehave({ path: TOKEN, method: 'POST' }, { kind: 'redirect', status: 307, to });
+  await source.resolve(X, V1);
+  assert.equal(registry.requests.filter(({ at }) => at === 'storage').length, 0);
+});
+
+test('what is withheld for legal reasons is denied, by the registry and by its token server', async () => {
+  await using registry = await startRegistry({ auth: { kind: 'bearer' } });
+  await using source = connect(registry);
+  registry.addImage('library/x', 'v1');
+  const undo = registry.misbehave({ path: TOKEN }, { kind: 'status', status: 451 });
+  await failure(source.resolve(X, V1), 'DENIED');
+  undo();
+  registry.misbehave({ path: /manifests/ }, { kind: 'status', status: 451, body: 'not here' });
+  for (const asked of [source.resolve(X, V1), source.manifest(X, V1)]) {
+    assert.match((await failure(asked, 'DENIED')).message, /legal reasons/);
+  }
+});
