@@ -15,6 +15,8 @@ const SIGNED_FOR_GET: readonly number[] = [400, 401, 403];
 /** Of those that mean success, the ones that come with the whole blob (RFC 9110 section 15.3). */
 const WHOLE: ReadonlySet<number> = new Set([200, 203]);
 
+const UNTOLD = "the blob's size is told neither by Content-Length nor by Content-Range";
+
 /** The blob's size, by HEAD; by the first byte of a GET where HEAD says nothing, or what cannot be. */
 export async function statBlob(
   endpoint: Endpoint,
@@ -42,7 +44,7 @@ export async function statBlob(
     using read = answer;
     read.requireIdentity();
     const size = totalOf(read);
-    if (size === undefined) throw invalid(read.subject, "the blob's size is not told");
+    if (size === undefined) throw invalid(read.subject, UNTOLD);
     return { size: possible(read, digest, size), ...servedBy(read) };
   });
 }

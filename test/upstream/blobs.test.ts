@@ -146,6 +146,19 @@ test('a body without an announced end is held against the size from HEAD', async
   await failure(bytesOf(await source.blob(X, digest)), 'UPSTREAM_UNAVAILABLE');
 });
 
+test('a blob whose size nothing tells is refused, in words that say why', async () => {
+  await using registry = await startRegistry();
+  await using source = connect(registry);
+  const digest = registry.addBlob(LAYER);
+  const chunked = { 'content-length': undefined, 'transfer-encoding': 'chunked' };
+  registry.misbehave({}, { kind: 'headers', set: chunked });
+  assert.equal((await source.blob(X, digest)).size, LAYER.size);
+  registry.misbehave({}, { kind: 'ignore-range' });
+  for (const asked of [source.stat(X, digest), source.blob(X, digest)]) {
+    assert.match((await failure(asked, 'UPSTREAM_INVALID')).message, /neither by Content-Length/);
+  }
+});
+
 test('a body that rests too long times out', async () => {
   await using registry = await startRegistry();
   await using source = connect(registry, {
