@@ -207,6 +207,36 @@ test('what was a link is one of the versions; a path that a layer has twice is t
   assert.match(error, /\(layer 0\)\n.*\(layer 0, again\)\n/);
 });
 
+test('a layer whose bytes are wrong is named, cached or not, and ends with 1', async () => {
+  await using place = await world();
+  const { registry, add, asked } = place;
+  const layer = layerOf([file('a', 'AAAA'), file('b', 'B')], 'none');
+  const image = add('wrong', layerOf(BASE), layer);
+  registry.misbehave(
+    { method: 'GET', path: new RegExp(`blobs/${digestOf(layer)}`) },
+    { kind: 'flip', at: 512 },
+  );
+  for (const cached of [[], ['--no-cache']]) {
+    for (const line of [
+      ['ls'],
+      ['ls', '--layer', '1'],
+      ['find', '*'],
+      ['cat', 'a'],
+      ['layer', '1'],
+    ]) {
+      const [verb = '', ...words] = line;
+      const { code, error } = await asked(verb, ...cached, image, ...words);
+      const what = [...line, ...cached].join(' ');
+      assert.equal(code, 1, what);
+      assert.match(
+        error,
+        /^layover: layer 1 \(sha256:\w{64}\) is damaged: what came is [^,]+(, .*)?\n$/,
+        what,
+      );
+    }
+  }
+});
+
 test('find by name, by path, among what is gone', async () => {
   await using place = await world();
   const { image, prints, asked } = place;

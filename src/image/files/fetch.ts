@@ -22,12 +22,27 @@ export function fetcher(
     await using blob =
       signal === undefined ? opened : reading(opened, { signal, onBytes: () => {} });
     checkSize(blob, digest, size);
-    for await (const chunk of blob.body) {
+    for await (const chunk of named(blob.body, digest, index)) {
       checkSignal(signal);
       observe?.({ kind: 'fetched', layer: index, digest, bytes: chunk.length });
       yield chunk;
     }
   };
+}
+
+/** What the source finds wrong with the content is told with the layer that it was to be. */
+async function* named(
+  body: AsyncIterable<Uint8Array>,
+  digest: string,
+  index: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* body;
+  } catch (error) {
+    if (!(error instanceof RegistryError) || error.code !== 'DIGEST_INVALID') throw error;
+    const message = `layer ${index} (${digest}) is damaged: ${error.message}`;
+    throw new RegistryError(error.code, message, { cause: error });
+  }
 }
 
 /** What is missing is told with the layer that it was to be. */
