@@ -9,10 +9,16 @@ export class Background {
   }
 
   run(task: () => Promise<void>): void {
+    void this.done(task);
+  }
+
+  /** The same for who wants to know when it is over, however it ended. */
+  async done(task: () => Promise<void>): Promise<void> {
     const running = task()
       .catch((error: unknown) => this.#onError(asError(error)))
       .finally(() => this.#running.delete(running));
     this.#running.add(running);
+    await running;
   }
 
   /** What has been begun by now is over, however it ended. */

@@ -1,89 +1,68 @@
-import { LRUCache } from 'lru-cache';
 import type { Descriptor } from '../core/descriptor.ts';
-import { isUnknown, RegistryError } from '../core/errors.ts';
 import type { Resolution } from '../core/manifest.ts';
 import { formatReference, type Repository, type Tag } from '../core/reference.ts';
 import type { Served } from '../core/served.ts';
-import { SingleFlight } from '../core/single-flight.ts';
-import type { Source } from '../core/source.ts';
-import { confirmed, type TagRecord, type TagStore } from '../store/tags.ts';
-import type { Background } from './background.ts';
+import { askedAt, confirmed, gone, type TagRecord } from '../store/tags.ts';
+import { Asking, type AskingOptions, type Known, type Word } from './asking.ts';
 import { LATE, within } from './deadline.ts';
-import type { MirrorEvent } from './event.ts';
+import type { Meaning } from './heard.ts';
 import { Negative } from './negative.ts';
 import type { TagPolicy } from './policy.ts';
+import { Postponed } from './postponed.ts';
 import { reasonOf } from './reason.ts';
 
-export interface FreshnessOptions {
-  readonly upstream: (host: string) => Source;
-  readonly tags: TagStore;
-  readonly policy: (host: string) => TagPolicy;
-  /** Whether the manifest is here: only then is a meaning worth recording. */
-  readonly holds: (repository: Repository, descriptor: Descriptor) => Promise<boolean>;
-  readonly observe: (event: MirrorEvent) => void;
-  readonly background: Background;
-  readonly now: () => number;
-}
-
-/** A meaning that the upstream has stated. Milliseconds since 1970. */
-interface Heard {
-  readonly descriptor: Descriptor;
-  readonly checkedAt: number;
-  readonly goneSince?: never;
-}
-
-type Word =
-  | { readonly kind: 'same' | 'changed'; readonly descriptor: Descriptor }
-  | { readonly kind: 'gone' | 'silent'; readonly error: unknown };
-
-const REMEMBERED = 10_000;
-/** Milliseconds for which an upstream that failed to answer is not asked again about the same tag. */
-const POSTPONED = 5_000;
+export type FreshnessOptions = Omit<AskingOptions, 'postponed'>;
 
 /** What a tag means, asked no more often than the policy wants, and never waited for in vain. */
 export class Freshness {
   readonly #options: FreshnessOptions;
-  readonly #asking = new SingleFlight<Word>();
-  readonly #heard = new LRUCache<string, Heard>({ max: REMEMBERED });
-  /** Of these, what is being put on record. */
-  readonly #onItsWay = new WeakSet<Heard>();
-  readonly #postponed = new LRUCache<string, string>({ max: REMEMBERED, ttl: POSTPONED });
+  readonly #asking: Asking;
+  readonly #postponed = new Postponed();
   readonly #negative = new Negative();
 
   constructor(options: FreshnessOptions) {
     this.#options = options;
+    this.#asking = new Asking({ ...options, postponed: this.#postponed });
   }
 
   /** @throws RegistryError MANIFEST_UNKNOWN or NAME_UNKNOWN, or whatever kept the upstream from answering */
   async resolve(repository: Repository, tag: Tag): Promise<Resolution> {
     const { tags, now, policy } = this.#options;
-    const key = formatReference(repository, tag);
     const rules = policy(repository.host);
     const record = await tags.get(repository, tag);
-    const heard = this.#heard.get(key);
-    for (const known of [heard, record]) {
-      const left = known === undefined ? 0 : known.checkedAt + rules.freshFor - now();
-      if (known !== undefined && left > 0) return fresh(known, left);
+    const heard = this.#options.heard.get(formatReference(repository, tag));
+    const latest = newer(heard, record);
+    const left = latest === undefined ? 0 : askedAt(latest) + rules.freshFor - now();
+    if (latest !== undefined && left > 0) return fresh(latest, left);
+    const known = await this.#known(repository, record, latest === heard ? heard : undefined);
+    return known.record !== undefined && known.held
+      ? this.#again(repository, tag, known.record, rules)
+      : this.#first(repository, tag, known.record, rules);
+  }
+
+  /** The upstream has said otherwise than by `resolve` what the tag means. */
+  async told(repository: Repository, tag: Tag, descriptor: Descriptor): Promise<void> {
+    await this.#asking.note(repository, tag, descriptor, this.#options.now());
+  }
+
+  /** What to answer when the manifest of what the tag means cannot be had: an earlier one that is here. */
+  async earlier(
+    repository: Repository,
+    tag: Tag,
+    vain: Descriptor,
+    error: unknown,
+  ): Promise<Resolution | undefined> {
+    const { tags, heard, manifests, policy } = this.#options;
+    if (policy(repository.host).whenUnreachable === 'fail') return undefined;
+    const record = await tags.get(repository, tag);
+    if (record === undefined || record.descriptor.digest === vain.digest) return undefined;
+    if ((await manifests.held(repository, record.descriptor.digest)) === undefined) {
+      return undefined;
     }
-    if (record === undefined) this.#negative.check(key);
-    return record === undefined
-      ? this.#first(repository, tag, rules)
-      : this.#again(repository, tag, record, rules);
-  }
-
-  /** The meaning on record, to fall back on when a newer one cannot be had. */
-  async earlier(repository: Repository, tag: Tag): Promise<Resolution | undefined> {
-    const record = await this.#options.tags.get(repository, tag);
-    if (this.#options.policy(repository.host).whenUnreachable === 'fail') return undefined;
-    return record && stale(record, 'unreachable');
-  }
-
-  /** The manifest for a meaning that the upstream has just stated is here: it goes on record. */
-  record(repository: Repository, tag: Tag, descriptor: Descriptor): void {
-    if (this.#heard.size === 0) return;
-    const heard = this.#heard.get(formatReference(repository, tag));
-    if (heard === undefined || this.#onItsWay.has(heard)) return;
-    this.#confirm(repository, tag, { ...heard, descriptor });
+    const key = formatReference(repository, tag);
+    heard.forget(key);
+    this.#postponed.failed(key, error);
+    return this.#serveStale(repository, record, reasonOf(error));
   }
 
   /** What upstreams have refused or failed to say is asked again: they may be others by now. */
@@ -92,10 +71,38 @@ export class Freshness {
     this.#postponed.clear();
   }
 
-  async #first(repository: Repository, tag: Tag, rules: TagPolicy): Promise<Resolution> {
+  /** `latest`: what the upstream has stated after what is on record. */
+  async #known(
+    repository: Repository,
+    record: TagRecord | undefined,
+    latest: Meaning | undefined,
+  ): Promise<Known> {
+    const { heard, manifests } = this.#options;
+    if (latest !== undefined) {
+      const { descriptor, checkedAt, firstSeen } = latest;
+      if ((await manifests.held(repository, descriptor.digest)) !== undefined) {
+        // It came by a way that does not tell of it, or could not be written down.
+        if (await manifests.kept(repository, descriptor.digest))
+          void heard.kept(repository, descriptor);
+        return { record: confirmed(record, descriptor, checkedAt, firstSeen), held: true };
+      }
+    }
+    if (record === undefined) return { record, held: false };
+    const held = await manifests.held(repository, record.descriptor.digest);
+    return { record, held: held !== undefined };
+  }
+
+  /** With nothing to fall back on. */
+  async #first(
+    repository: Repository,
+    tag: Tag,
+    record: TagRecord | undefined,
+    rules: TagPolicy,
+  ): Promise<Resolution> {
     const key = formatReference(repository, tag);
+    this.#negative.check(key);
     const joined = this.#asking.has(key);
-    const word = await this.#ask(repository, tag, undefined);
+    const word = await this.#asking.ask(repository, tag, { record, held: false });
     switch (word.kind) {
       case 'same':
       case 'changed':
@@ -116,17 +123,18 @@ export class Freshness {
     record: TagRecord,
     rules: TagPolicy,
   ): Promise<Resolution> {
-    const postponed = this.#postponed.get(formatReference(repository, tag));
+    const key = formatReference(repository, tag);
+    const postponed = this.#postponed.reason(key);
     if (postponed !== undefined && rules.whenUnreachable === 'serve-stale') {
       return this.#serveStale(repository, record, postponed);
     }
-    const asking = this.#ask(repository, tag, record);
+    const asking = this.#asking.ask(repository, tag, { record, held: true });
     const word =
       rules.whenUnreachable === 'fail'
         ? await asking
         : await within(asking, rules.revalidateWithin);
     if (word === LATE) {
-      this.#postponed.set(formatReference(repository, tag), 'slow');
+      this.#postponed.late(key, spoken(asking));
       return this.#serveStale(repository, record, 'slow');
     }
     switch (word.kind) {
@@ -136,11 +144,12 @@ export class Freshness {
         return answer(word.descriptor, {
           result: 'miss',
           detail: 'changed',
+          ...(word.stored && { stored: true }),
           ...ttl(rules.freshFor),
         });
       case 'gone':
         if (rules.whenDeleted === 'follow') throw word.error;
-        return stale({ ...record, goneSince: record.goneSince ?? this.#options.now() }, 'gone');
+        return stale(gone(record, this.#options.now()), 'gone');
       case 'silent':
         if (rules.whenUnreachable === 'fail') throw word.error;
         return this.#serveStale(repository, record, reasonOf(word.error));
@@ -151,98 +160,27 @@ export class Freshness {
     this.#options.observe({ type: 'revalidated', host, result: 'stale-served' });
     return stale(record, detail);
   }
+}
 
-  /** Asks the upstream, once at a time for each tag, and notes what it says. */
-  #ask(repository: Repository, tag: Tag, record: TagRecord | undefined): Promise<Word> {
-    return this.#asking.run(formatReference(repository, tag), async () => {
-      const word = await this.#listen(repository, tag, record);
-      await this.#note(repository, tag, record, word);
-      if (record !== undefined) {
-        const result =
-          word.kind === 'same' ? 'unchanged' : word.kind === 'silent' ? 'error' : word.kind;
-        const { host } = repository;
-        this.#options.observe({ type: 'revalidated', host, result });
-        if (word.kind === 'changed') {
-          const { digest } = word.descriptor;
-          this.#options.observe({ type: 'tag-moved', host, repository, tag, digest });
-        }
-      }
-      return word;
-    });
-  }
+/** The word of an upstream that says something; as a failure if it does not. */
+async function spoken(asking: Promise<Word>): Promise<void> {
+  const word = await asking;
+  if (word.kind === 'silent') throw word.error;
+}
 
-  async #listen({ host, path }: Repository, tag: Tag, record?: TagRecord): Promise<Word> {
-    try {
-      const { descriptor } = await this.#options.upstream(host).resolve({ host, path }, tag);
-      const same = descriptor.digest === record?.descriptor.digest;
-      return same
-        ? { kind: 'same', descriptor: record.descriptor }
-        : { kind: 'changed', descriptor };
-    } catch (error) {
-      const gone = isUnknown(error) && error.definitive;
-      return { kind: gone ? 'gone' : 'silent', error };
-    }
-  }
-
-  async #note(
-    repository: Repository,
-    tag: Tag,
-    record: TagRecord | undefined,
-    word: Word,
-  ): Promise<void> {
-    const { tags, holds, policy, background, now } = this.#options;
-    const key = formatReference(repository, tag);
-    switch (word.kind) {
-      case 'same':
-      case 'changed': {
-        const heard = { descriptor: word.descriptor, checkedAt: now() };
-        if (await holds(repository, word.descriptor)) this.#confirm(repository, tag, heard);
-        else this.#heard.set(key, heard);
-        return;
-      }
-      case 'gone':
-        if (record === undefined) return;
-        if (policy(repository.host).whenDeleted === 'follow') {
-          background.run(() => tags.remove(repository, tag));
-        } else {
-          background.run(() =>
-            // It may mean something else by now, which somebody has brought while the upstream was asked.
-            tags.update(
-              repository,
-              tag,
-              (found) =>
-                found && { ...found, goneSince: found.goneSince ?? now(), checkedAt: now() },
-            ),
-          );
-        }
-        return;
-      case 'silent':
-        if (word.error instanceof RegistryError) this.#postponed.set(key, reasonOf(word.error));
-    }
-  }
-
-  /** Puts the meaning on record. Until it is there, it is known all the same. */
-  #confirm(repository: Repository, tag: Tag, heard: Heard): void {
-    const { tags, background } = this.#options;
-    const { descriptor, checkedAt } = heard;
-    const key = formatReference(repository, tag);
-    this.#heard.set(key, heard);
-    this.#onItsWay.add(heard);
-    background.run(async () => {
-      try {
-        await tags.update(repository, tag, (found) => confirmed(found, descriptor, checkedAt));
-      } finally {
-        if (this.#heard.get(key) === heard) this.#heard.delete(key);
-      }
-    });
-  }
+function newer(
+  heard: Meaning | undefined,
+  record: TagRecord | undefined,
+): Meaning | TagRecord | undefined {
+  if (heard === undefined) return record;
+  return record === undefined || heard.checkedAt >= askedAt(record) ? heard : record;
 }
 
 function answer(descriptor: Descriptor, served: Served): Resolution {
   return { descriptor, served };
 }
 
-function fresh(known: Heard | TagRecord, left: number): Resolution {
+function fresh(known: Meaning | TagRecord, left: number): Resolution {
   if (known.goneSince !== undefined) return stale(known, 'gone');
   return answer(known.descriptor, { result: 'hit', ...ttl(left) });
 }

@@ -10,6 +10,7 @@ import type { TagStore } from '../store/tags.ts';
 import type { Background } from './background.ts';
 import { LATE, within } from './deadline.ts';
 import type { TagPolicy } from './policy.ts';
+import { Postponed } from './postponed.ts';
 import { reasonOf } from './reason.ts';
 
 export interface ListingsOptions {
@@ -41,6 +42,7 @@ export class Listings {
     sizeCalculation: ({ items }) => items.length + 1,
   });
   readonly #referrers = new LRUCache<string, Remembered<Descriptor>>({ max: REFERRERS });
+  readonly #postponed = new Postponed();
   readonly #askingTags = new SingleFlight<Remembered<Tag>>();
   readonly #askingReferrers = new SingleFlight<Remembered<Descriptor>>();
 
@@ -59,7 +61,7 @@ export class Listings {
         return remembered;
       });
     const known = this.#tags.get(key);
-    if (known !== undefined) return this.#list(repository, known, ask);
+    if (known !== undefined) return this.#list(repository, key, known, ask);
     try {
       return { items: (await ask()).items, served: { result: 'miss' } };
     } catch (error) {
@@ -84,7 +86,7 @@ export class Listings {
         return remembered;
       });
     try {
-      if (known !== undefined) return await this.#list(repository, known, ask);
+      if (known !== undefined) return await this.#list(repository, key, known, ask);
       return { items: (await ask()).items, served: { result: 'miss' } };
     } catch (error) {
       // Nothing refers to what does not exist: to a client that is an empty list, not an error.
@@ -98,8 +100,14 @@ export class Listings {
     this.#referrers.delete(formatReference(repository, digest));
   }
 
+  /** What upstreams have failed to say is asked again: they may be others by now. */
+  reconsider(): void {
+    this.#postponed.clear();
+  }
+
   async #list<T>(
     repository: Repository,
+    key: string,
     known: Remembered<T>,
     ask: () => Promise<Remembered<T>>,
   ): Promise<Listing<T>> {
@@ -108,11 +116,18 @@ export class Listings {
       return { items: known.items, served: { result: 'hit' } };
     }
     const stale = rules.whenUnreachable === 'serve-stale';
+    const postponed = stale ? this.#postponed.reason(key) : undefined;
+    if (postponed !== undefined) {
+      return { items: known.items, served: { result: 'stale', detail: postponed } };
+    }
     try {
-      const fresh = stale ? await within(ask(), rules.revalidateWithin) : await ask();
+      const asking = ask();
+      const fresh = stale ? await within(asking, rules.revalidateWithin) : await asking;
       if (fresh !== LATE) return { items: fresh.items, served: { result: 'revalidated' } };
+      this.#postponed.late(key, asking);
       return { items: known.items, served: { result: 'stale', detail: 'slow' } };
     } catch (error) {
+      if (!isUnknown(error)) this.#postponed.failed(key, error);
       return this.#fallBack(repository, known.items, error);
     }
   }

@@ -1,5 +1,7 @@
 import { LRUCache } from 'lru-cache';
+import type { Descriptor } from '../core/descriptor.ts';
 import { algorithmOf, digestOf, type Digest } from '../core/digest.ts';
+import { isUnknown } from '../core/errors.ts';
 import { manifestOf, LARGEST_MANIFEST, type Manifest, type Resolution } from '../core/manifest.ts';
 import { formatReference, type Repository, type Tag } from '../core/reference.ts';
 import type { Served } from '../core/served.ts';
@@ -18,6 +20,8 @@ export interface ManifestsOptions {
   readonly links: LinkStore;
   readonly policy: (host: string) => TagPolicy;
   readonly background: Background;
+  /** Told of what is stored now, and known to be in the repository. */
+  readonly onKept: (repository: Repository, descriptor: Descriptor) => Promise<void>;
   /** Told of everything that was asked for and is here. */
   readonly touch?: (digest: Digest) => void;
 }
@@ -54,6 +58,12 @@ export class Manifests {
     const link = await this.#options.links.get(repository, digest);
     // Without a type it was linked as a blob: an image's configuration would pass for a manifest.
     return link?.mediaType === undefined ? undefined : this.#load(digest, link);
+  }
+
+  /** Whether it is held, and not in memory alone. */
+  async kept(repository: Repository, digest: Digest): Promise<boolean> {
+    if ((await this.held(repository, digest)) === undefined) return false;
+    return (await this.#options.store.size(digest)) !== undefined;
   }
 
   /** @throws RegistryError MANIFEST_UNKNOWN, or whatever kept the upstream from answering */
@@ -103,20 +113,33 @@ export class Manifests {
     this.#memory.delete(digest);
   }
 
+  /** What the upstream has just said that the tag means. */
+  async stated(repository: Repository, tag: Tag, digest: Digest): Promise<Manifest> {
+    try {
+      return await this.get(repository, digest);
+    } catch (error) {
+      if (!isUnknown(error)) throw error;
+      return this.byTag(repository, tag);
+    }
+  }
+
   /** By tag, for an upstream that does not find by digest what it has just named. */
-  async byTag(repository: Repository, tag: Tag): Promise<Manifest> {
+  byTag(repository: Repository, tag: Tag): Promise<Manifest> {
     return this.#fetch(repository, tag);
   }
 
   async #obtain(repository: Repository, digest: Digest): Promise<Manifest> {
-    const { upstream, store, links, background } = this.#options;
+    const { upstream, store, links, background, onKept } = this.#options;
     if ((await store.size(digest)) === undefined) return this.#fetch(repository, digest);
     // Another repository brought it; only the upstream can say whether this one has it, too.
     const { descriptor } = await upstream(repository.host).resolve(repository, digest);
     const link = { size: descriptor.size, mediaType: descriptor.mediaType };
     const manifest = await this.#load(digest, link);
     if (manifest === undefined) return this.#fetch(repository, digest);
-    background.run(() => links.set(repository, digest, linkOf(manifest)));
+    background.run(async () => {
+      await links.set(repository, digest, linkOf(manifest));
+      await onKept(repository, manifest.descriptor);
+    });
     return { ...manifest, served: { result: 'revalidated' } };
   }
 
@@ -147,7 +170,10 @@ export class Manifests {
     // The link is remembered at once: whoever asks next finds it, with the bytes still in memory.
     await this.#options.links.set(repository, digest, linkOf(manifest));
     const stored = await this.#writes.run(digest, () => this.#write(manifest));
-    if (stored) this.#unkept.delete(key);
+    if (stored) {
+      this.#unkept.delete(key);
+      await this.#options.onKept(repository, manifest.descriptor);
+    }
     return stored;
   }
 

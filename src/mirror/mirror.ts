@@ -12,6 +12,7 @@ import { Blobs } from './blobs.ts';
 import { Downloads, type DownloadPolicy } from './downloads.ts';
 import type { MirrorEvent } from './event.ts';
 import { Freshness } from './freshness.ts';
+import { Heard } from './heard.ts';
 import { Keeping } from './keeping.ts';
 import { lastingLinks } from './lasting-links.ts';
 import { Listings } from './listings.ts';
@@ -61,12 +62,12 @@ export function mirror(options: MirrorOptions): Mirror {
   const { downloads: begin } = options;
   const shared = { ...options, links, observe, now, background };
 
-  const manifests = new Manifests(shared);
-  const holds = async (
-    repository: Repository,
-    { digest }: { digest: Manifest['descriptor']['digest'] },
-  ) => (await manifests.held(repository, digest)) !== undefined;
-  const freshness = new Freshness({ ...shared, holds });
+  const heard = new Heard(shared);
+  const manifests = new Manifests({
+    ...shared,
+    onKept: (repository, descriptor) => heard.kept(repository, descriptor),
+  });
+  const freshness = new Freshness({ ...shared, heard, manifests });
   const downloads = new Downloads({ ...shared, begin, background: fills });
   const blobs = new Blobs({ ...shared, downloads, retries: () => begin().retries });
   const listings = new Listings(shared);
@@ -86,7 +87,7 @@ export function mirror(options: MirrorOptions): Mirror {
     renew: (repository, subject) => listings.renew(repository, subject),
     forget: (digest) => manifests.forget(digest),
     reconsider() {
-      for (const part of [manifests, freshness, blobs]) part.reconsider();
+      for (const part of [manifests, freshness, blobs, listings]) part.reconsider();
     },
     passed: async () => void (await Promise.all([fills.passed(), background.passed()])),
     async close(milliseconds) {
@@ -108,13 +109,13 @@ async function manifestByTag(
   try {
     manifest = await manifests.get(repository, descriptor.digest);
   } catch (error) {
-    const earlier = await freshness.earlier(repository, tag);
+    const earlier = await freshness.earlier(repository, tag, descriptor, error);
     const held = earlier && (await manifests.held(repository, earlier.descriptor.digest));
     if (held !== undefined) return { ...held, ...(earlier?.served && { served: earlier.served }) };
     if (!isUnknown(error)) throw error;
     manifest = await manifests.byTag(repository, tag);
+    await freshness.told(repository, tag, manifest.descriptor);
   }
-  freshness.record(repository, tag, manifest.descriptor);
   // The tag tells the story, unless the manifest behind it had to be fetched all the same.
   const asked = served?.result === 'miss' || served?.result === 'joined';
   if (!asked && manifest.served?.result !== 'hit') return manifest;

@@ -23,6 +23,8 @@ export interface TagRecord {
   readonly checkedAt: number;
   /** Since when the upstream says that there is no such tag. */
   readonly goneSince?: number;
+  /** When the upstream last said so. */
+  readonly askedAt?: number;
   /** What it meant before, newest first. */
   readonly history: readonly Meaning[];
 }
@@ -30,7 +32,7 @@ export interface TagRecord {
 export interface TagStore {
   get(repository: Repository, tag: Tag): Promise<TagRecord | undefined>;
   set(repository: Repository, tag: Tag, record: TagRecord): Promise<void>;
-  /** The same with what comes of the record at that moment; without that it stays as it is. */
+  /** The same with what comes of the record at that moment; without that it stays as it is. What cannot be written is forgotten. */
   update(
     repository: Repository,
     tag: Tag,
@@ -97,7 +99,14 @@ export function diskTags(paths: Paths): TagStore {
       if (after === 'stays') return async () => {};
       const record = after === 'gone' ? undefined : after;
       known.change(named, record);
-      return () => write(name, record);
+      return async () => {
+        try {
+          await write(name, record);
+        } catch (error) {
+          if (known.get(named)?.record === record) known.forget(named);
+          throw error;
+        }
+      };
     };
     if (found !== undefined && !waiting.has(name)) {
       await writes.run(name, changed(found.record));
@@ -138,33 +147,49 @@ export function diskTags(paths: Paths): TagStore {
   };
 }
 
-/** The record after the upstream said at `now` that the tag means `descriptor`. */
+/** When the upstream last said anything of the tag. */
+export function askedAt({
+  askedAt: asked,
+  checkedAt,
+}: Pick<TagRecord, 'askedAt' | 'checkedAt'>): number {
+  return asked === undefined || asked < checkedAt ? checkedAt : asked;
+}
+
+/** The record after the upstream said at `now`, and for the first time at `since`, that the tag means `descriptor`. */
 export function confirmed(
   record: TagRecord | undefined,
   descriptor: Descriptor,
   now: number,
+  since = now,
 ): TagRecord {
   if (record?.descriptor.digest === descriptor.digest) {
     const { firstSeen, history } = record;
     return { descriptor, firstSeen, checkedAt: now, history };
   }
-  const earlier: readonly Meaning[] =
-    record === undefined
-      ? []
-      : [
-          {
-            digest: record.descriptor.digest,
-            firstSeen: record.firstSeen,
-            lastSeen: record.checkedAt,
-          },
-          ...record.history,
-        ];
-  return { descriptor, firstSeen: now, checkedAt: now, history: earlier.slice(0, LONGEST_HISTORY) };
+  const earlier = record === undefined ? [] : [meaningOf(record), ...record.history];
+  const history = earlier.slice(0, LONGEST_HISTORY);
+  return { descriptor, firstSeen: since, checkedAt: now, history };
+}
+
+/** The record after the upstream said at `now` that there is no such tag. */
+export function gone(record: TagRecord, now: number): TagRecord {
+  return { ...record, goneSince: record.goneSince ?? now, askedAt: now };
+}
+
+function meaningOf({
+  descriptor: { digest },
+  firstSeen,
+  checkedAt,
+  goneSince,
+}: TagRecord): Meaning {
+  // Earlier releases noted every "gone" as a confirmation.
+  const lastSeen = goneSince === undefined ? checkedAt : Math.min(checkedAt, goneSince);
+  return { digest, firstSeen, lastSeen };
 }
 
 export function parseTagRecord(value: unknown): TagRecord | undefined {
   if (!isRecord(value)) return undefined;
-  const { firstSeen, checkedAt, goneSince, history } = value;
+  const { firstSeen, checkedAt, goneSince, askedAt: asked, history } = value;
   const descriptor = parseDescriptor(value['descriptor']);
   if (descriptor === undefined || !isCount(firstSeen) || !isCount(checkedAt)) return undefined;
   return {
@@ -172,6 +197,7 @@ export function parseTagRecord(value: unknown): TagRecord | undefined {
     firstSeen,
     checkedAt,
     ...(isCount(goneSince) && { goneSince }),
+    ...(isCount(asked) && { askedAt: asked }),
     history: Array.isArray(history) ? history.flatMap((entry) => parseMeaning(entry) ?? []) : [],
   };
 }

@@ -24,6 +24,7 @@ async function pulled(options: WorldOptions = {}) {
   const manifest = await place.mirror.manifest(repository, tag);
   assert.equal(manifest.served?.result, 'miss');
   assert.equal(manifest.descriptor.digest, image.manifest.digest);
+  await place.mirror.passed();
   return { place, image };
 }
 
@@ -69,6 +70,7 @@ test('a tag that moved is followed, and what it meant is kept', async () => {
   assert.equal(answer.result, 'miss');
   assert.equal(answer.detail, 'changed');
   assert.equal((await pull(place)).result, 'hit');
+  await place.mirror.passed();
   const record = await place.tags.get(repository, tag);
   assert.equal(record?.descriptor.digest, moved.digest);
   assert.deepEqual(

@@ -1,0 +1,103 @@
+import { LRUCache } from 'lru-cache';
+import type { Descriptor } from '../core/descriptor.ts';
+import { formatReference, type Repository, type Tag } from '../core/reference.ts';
+import { askedAt, confirmed, type TagStore } from '../store/tags.ts';
+import type { Background } from './background.ts';
+
+export interface HeardOptions {
+  readonly tags: TagStore;
+  readonly background: Background;
+}
+
+/** A meaning that the upstream has stated. Milliseconds since 1970. */
+export interface Meaning {
+  readonly repository: Repository;
+  readonly tag: Tag;
+  readonly descriptor: Descriptor;
+  readonly firstSeen: number;
+  readonly checkedAt: number;
+  readonly goneSince?: never;
+  /** Being written down. */
+  writing: boolean;
+}
+
+const REMEMBERED = 10_000;
+
+/**
+ * What tags were said to mean, until the manifest is stored: then it goes on record, whoever fetched
+ * it and by whichever name. Clients ask with HEAD by tag and then with GET by digest.
+ */
+export class Heard {
+  readonly #options: HeardOptions;
+  readonly #byTag = new LRUCache<string, Meaning>({
+    max: REMEMBERED,
+    dispose: (meaning) => this.#unlist(meaning),
+  });
+  readonly #byDigest = new Map<string, Set<Meaning>>();
+
+  constructor(options: HeardOptions) {
+    this.#options = options;
+  }
+
+  /** By the reference as text. */
+  get(key: string): Meaning | undefined {
+    return this.#byTag.get(key);
+  }
+
+  /** The upstream said so at `now`. */
+  note(repository: Repository, tag: Tag, descriptor: Descriptor, now: number): void {
+    const key = formatReference(repository, tag);
+    const before = this.#byTag.get(key);
+    const same = before?.descriptor.digest === descriptor.digest;
+    const firstSeen = same ? before.firstSeen : now;
+    const meaning = { repository, tag, descriptor, firstSeen, checkedAt: now, writing: false };
+    this.#byTag.set(key, meaning);
+    const reference = formatReference(repository, descriptor.digest);
+    const listed = this.#byDigest.get(reference);
+    if (listed === undefined) this.#byDigest.set(reference, new Set([meaning]));
+    else listed.add(meaning);
+  }
+
+  forget(key: string): void {
+    this.#byTag.delete(key);
+  }
+
+  /**
+   * The manifest is stored: every tag of the repository that was said to mean it goes on record. Settles
+   * when they have, or have failed to.
+   */
+  async kept(repository: Repository, descriptor: Descriptor): Promise<void> {
+    const listed = this.#byDigest.get(formatReference(repository, descriptor.digest)) ?? [];
+    const written = [];
+    for (const meaning of listed) {
+      if (meaning.writing) continue;
+      meaning.writing = true;
+      written.push(this.#options.background.done(() => this.#write(meaning, descriptor)));
+    }
+    await Promise.all(written);
+  }
+
+  async #write(meaning: Meaning, descriptor: Descriptor): Promise<void> {
+    const { repository, tag, checkedAt, firstSeen } = meaning;
+    const key = formatReference(repository, tag);
+    try {
+      await this.#options.tags.update(repository, tag, (record) =>
+        record !== undefined && askedAt(record) > checkedAt
+          ? undefined
+          : confirmed(record, descriptor, checkedAt, firstSeen),
+      );
+      // Not before it is there: whoever asks meanwhile finds one or the other.
+      if (this.#byTag.peek(key) === meaning) this.#byTag.delete(key);
+    } finally {
+      meaning.writing = false;
+    }
+  }
+
+  #unlist(meaning: Meaning): void {
+    const { repository, descriptor } = meaning;
+    const reference = formatReference(repository, descriptor.digest);
+    const listed = this.#byDigest.get(reference);
+    listed?.delete(meaning);
+    if (listed?.size === 0) this.#byDigest.delete(reference);
+  }
+}
