@@ -21,7 +21,7 @@ export function stockOf({ mirror, store, router, housekeeping }: StockOptions): 
   const { keeping } = mirror;
   return {
     route: routed(router),
-    resolve: (repository, tag) => mirror.resolve(repository, tag),
+    resolve: (repository, tag) => keeping.resolve(repository, tag),
     tags: (repository) => mirror.tags(repository),
     referrers: (repository, digest) => mirror.referrers(repository, digest),
     manifest: (repository, digest) => keeping.manifest(repository, digest),

@@ -63,11 +63,14 @@ export class Asking {
         word.kind === 'same' ? 'unchanged' : word.kind === 'silent' ? 'error' : word.kind;
       observe({ type: 'revalidated', host, result });
       if (word.kind === 'changed' && word.descriptor.digest !== before) {
-        const { digest } = word.descriptor;
-        observe({ type: 'tag-moved', host, repository, tag, digest });
+        this.moved(repository, tag, word.descriptor);
       }
       return word;
     });
+  }
+
+  moved(repository: Repository, tag: Tag, { digest }: Descriptor): void {
+    this.#options.observe({ type: 'tag-moved', host: repository.host, repository, tag, digest });
   }
 
   async #listen(repository: Repository, tag: Tag, known: Known): Promise<Word> {

@@ -27,22 +27,40 @@ export class Freshness {
 
   /** @throws RegistryError MANIFEST_UNKNOWN or NAME_UNKNOWN, or whatever kept the upstream from answering */
   async resolve(repository: Repository, tag: Tag): Promise<Resolution> {
-    const { tags, now, policy } = this.#options;
+    const { tags, heard: all, policy } = this.#options;
     const rules = policy(repository.host);
     const record = await tags.get(repository, tag);
-    const heard = this.#options.heard.get(formatReference(repository, tag));
+    const heard = all.get(formatReference(repository, tag));
     const latest = newer(heard, record);
-    const left = latest === undefined ? 0 : askedAt(latest) + rules.freshFor - now();
-    if (latest !== undefined && left > 0) return fresh(latest, left);
+    const fresh = this.#believed(latest, rules);
+    if (fresh !== undefined) return fresh;
     const known = await this.#known(repository, record, latest === heard ? heard : undefined);
     return known.record !== undefined && known.held
       ? this.#again(repository, tag, known.record, rules)
       : this.#first(repository, tag, known.record, rules);
   }
 
+  /** What the tag means as far as nobody needs to be asked. */
+  async latest(repository: Repository, tag: Tag): Promise<Resolution | undefined> {
+    const { tags, heard, policy } = this.#options;
+    const record = await tags.get(repository, tag);
+    const latest = newer(heard.get(formatReference(repository, tag)), record);
+    return this.#believed(latest, policy(repository.host));
+  }
+
   /** The upstream has said otherwise than by `resolve` what the tag means. */
-  async told(repository: Repository, tag: Tag, descriptor: Descriptor): Promise<void> {
-    await this.#asking.note(repository, tag, descriptor, this.#options.now());
+  async told(
+    repository: Repository,
+    tag: Tag,
+    descriptor: Descriptor,
+    at = this.#options.now(),
+  ): Promise<void> {
+    const { tags, manifests } = this.#options;
+    const record = await tags.get(repository, tag);
+    const before = record?.descriptor.digest;
+    const held = before !== undefined && (await manifests.held(repository, before)) !== undefined;
+    await this.#asking.note(repository, tag, descriptor, at);
+    if (before !== descriptor.digest && held) this.#asking.moved(repository, tag, descriptor);
   }
 
   /** What to answer when the manifest of what the tag means cannot be had: an earlier one that is here. */
@@ -69,6 +87,16 @@ export class Freshness {
   reconsider(): void {
     this.#negative.clear();
     this.#postponed.clear();
+  }
+
+  #believed(
+    latest: Meaning | TagRecord | undefined,
+    { freshFor }: TagPolicy,
+  ): Resolution | undefined {
+    const left = latest === undefined ? 0 : askedAt(latest) + freshFor - this.#options.now();
+    if (latest === undefined || left <= 0) return undefined;
+    if (latest.goneSince !== undefined) return stale(latest, 'gone');
+    return answer(latest.descriptor, { result: 'hit', ...ttl(left) });
   }
 
   /** `latest`: what the upstream has stated after what is on record. */
@@ -178,11 +206,6 @@ function newer(
 
 function answer(descriptor: Descriptor, served: Served): Resolution {
   return { descriptor, served };
-}
-
-function fresh(known: Meaning | TagRecord, left: number): Resolution {
-  if (known.goneSince !== undefined) return stale(known, 'gone');
-  return answer(known.descriptor, { result: 'hit', ...ttl(left) });
 }
 
 function stale(record: Pick<TagRecord, 'descriptor' | 'goneSince'>, detail: string): Resolution {

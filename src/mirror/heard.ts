@@ -48,6 +48,7 @@ export class Heard {
   note(repository: Repository, tag: Tag, descriptor: Descriptor, now: number): void {
     const key = formatReference(repository, tag);
     const before = this.#byTag.get(key);
+    if (before !== undefined && before.checkedAt > now) return;
     const same = before?.descriptor.digest === descriptor.digest;
     const firstSeen = same ? before.firstSeen : now;
     const meaning = { repository, tag, descriptor, firstSeen, checkedAt: now, writing: false };

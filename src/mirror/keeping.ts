@@ -1,15 +1,17 @@
+import { LRUCache } from 'lru-cache';
 import type { Descriptor } from '../core/descriptor.ts';
 import type { Digest } from '../core/digest.ts';
 import { RegistryError } from '../core/errors.ts';
-import type { Manifest } from '../core/manifest.ts';
+import type { Manifest, Resolution } from '../core/manifest.ts';
 import { formatReference, type Repository, type Tag } from '../core/reference.ts';
-import type { Blob } from '../core/source.ts';
+import type { Blob, Source } from '../core/source.ts';
 import type { Download } from '../store/download.ts';
 import type { ContentStore } from '../store/store.ts';
 import type { TagStore } from '../store/tags.ts';
 import type { Background } from './background.ts';
 import type { Blobs } from './blobs.ts';
 import type { Downloads } from './downloads.ts';
+import type { Freshness } from './freshness.ts';
 import type { Manifests } from './manifests.ts';
 
 export interface KeepingOptions {
@@ -19,6 +21,9 @@ export interface KeepingOptions {
   readonly blobs: Blobs;
   readonly downloads: Downloads;
   readonly background: Background;
+  readonly freshness: Pick<Freshness, 'latest' | 'resolve' | 'told'>;
+  readonly upstream: (host: string) => Source;
+  readonly now: () => number;
   readonly byTag: (repository: Repository, tag: Tag) => Promise<Manifest>;
 }
 
@@ -34,6 +39,14 @@ export interface Kept {
   readonly bytes: number;
 }
 
+interface Found {
+  readonly descriptor: Descriptor;
+  /** When the upstream said so. Milliseconds since 1970. */
+  readonly checkedAt: number;
+}
+
+const REMEMBERED = 10_000;
+
 /** Milliseconds between two looks at how far a download is. */
 const LOOKED = 250;
 
@@ -43,6 +56,8 @@ const LOOKED = 250;
  */
 export class Keeping {
   readonly #options: KeepingOptions;
+  /** What tags were found to mean, until what they mean is here. */
+  readonly #found = new LRUCache<string, Found>({ max: REMEMBERED });
 
   constructor(options: KeepingOptions) {
     this.#options = options;
@@ -51,6 +66,23 @@ export class Keeping {
   /** What is here and may be served to the repository, without asking anybody. */
   held(repository: Repository, digest: Digest): Promise<Manifest | undefined> {
     return this.#options.manifests.held(repository, digest);
+  }
+
+  /**
+   * What the tag means, believed for as long as for clients. Until `tag` it goes on to mean what it meant.
+   * @throws RegistryError as the mirror itself does
+   */
+  async resolve(repository: Repository, tag: Tag): Promise<Resolution> {
+    const { freshness, upstream, now } = this.#options;
+    const latest = await freshness.latest(repository, tag);
+    if (latest !== undefined) return latest;
+    try {
+      const { descriptor } = await upstream(repository.host).resolve(repository, tag);
+      this.#found.set(formatReference(repository, tag), { descriptor, checkedAt: now() });
+      return { descriptor, served: { result: 'miss' } };
+    } catch {
+      return freshness.resolve(repository, tag);
+    }
   }
 
   /** @throws RegistryError MANIFEST_UNKNOWN, STORAGE_UNAVAILABLE, or what kept the upstream from answering */
@@ -63,7 +95,13 @@ export class Keeping {
    * @throws RegistryError as `manifest` does
    */
   async tag(repository: Repository, tag: Tag): Promise<Manifest> {
-    const { byTag, background, tags } = this.#options;
+    const { byTag, background, freshness, tags } = this.#options;
+    const key = formatReference(repository, tag);
+    const found = this.#found.get(key);
+    this.#found.delete(key);
+    if (found !== undefined) {
+      await freshness.told(repository, tag, found.descriptor, found.checkedAt);
+    }
     const manifest = await this.#keep(repository, await byTag(repository, tag));
     await background.passed();
     if ((await tags.get(repository, tag)) !== undefined) return manifest;

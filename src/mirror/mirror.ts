@@ -75,7 +75,7 @@ export function mirror(options: MirrorOptions): Mirror {
     manifestByTag(repository, tag, manifests, freshness);
 
   return {
-    keeping: new Keeping({ ...shared, manifests, blobs, downloads, byTag }),
+    keeping: new Keeping({ ...shared, manifests, freshness, blobs, downloads, byTag }),
     resolve: (repository, at) =>
       atDigest(at) ? manifests.resolve(repository, at) : freshness.resolve(repository, at),
     manifest: (repository, at) =>

@@ -32,7 +32,10 @@ export interface TagRecord {
 export interface TagStore {
   get(repository: Repository, tag: Tag): Promise<TagRecord | undefined>;
   set(repository: Repository, tag: Tag, record: TagRecord): Promise<void>;
-  /** The same with what comes of the record at that moment; without that it stays as it is. What cannot be written is forgotten. */
+  /**
+   * The same with what comes of the record at that moment; without that it stays as it is. What cannot be
+   * written is not remembered either.
+   */
   update(
     repository: Repository,
     tag: Tag,

@@ -376,3 +376,57 @@ test('HEAD by digest: a "not there" is remembered there, too, and many ask once'
   await assert.rejects(place.mirror.resolve(repository, unknown), fails('MANIFEST_UNKNOWN'));
   assert.equal(place.registry.requests.length, asked);
 });
+
+for (const [what, path, ask] of [
+  ['tags', /tags/, (place: World) => place.mirror.tags(repository)],
+  [
+    'referrers',
+    /referrers/,
+    (place: World, digest: Digest) => place.mirror.referrers(repository, digest),
+  ],
+] as const) {
+  test(`${what} behind an upstream that hangs: one waits, the others do not`, async () => {
+    const revalidateWithin = 200;
+    const { place, image } = await pulled({ policy: { revalidateWithin } });
+    await using _ = place;
+    const { mediaType, digest, size } = image.manifest;
+    place.registry.addImage('library/x', undefined, {
+      manifest: { subject: { mediaType, digest, size }, artifactType: 'application/signature' },
+    });
+    const { items } = await ask(place, digest);
+    assert.equal(items.length, 1);
+    place.advance(61_000);
+    const hold = gate();
+    place.registry.misbehave({ path }, { kind: 'hold-headers', gate: hold });
+    const began = performance.now();
+    for (let time = 0; time < 20; time += 1) {
+      const listing = await ask(place, digest);
+      assert.deepEqual(listing.items, items);
+      assert.deepEqual(listing.served, { result: 'stale', detail: 'slow' });
+    }
+    assert.ok(performance.now() - began < 10 * revalidateWithin);
+    hold.open();
+    while ((await ask(place, digest)).served?.result === 'stale') {
+      await new Promise(setImmediate);
+    }
+  });
+
+  test(`${what} that an upstream refuses are not asked for again at once`, async () => {
+    const { place, image } = await pulled();
+    await using _ = place;
+    const { mediaType, digest, size } = image.manifest;
+    place.registry.addImage('library/x', undefined, {
+      manifest: { subject: { mediaType, digest, size }, artifactType: 'application/signature' },
+    });
+    const { items } = await ask(place, digest);
+    place.advance(61_000);
+    const undo = place.registry.misbehave({}, { kind: 'status', status: 500 });
+    assert.deepEqual((await ask(place, digest)).items, items);
+    const asked = place.registry.requests.length;
+    assert.equal((await ask(place, digest)).served?.detail, 'unreachable');
+    assert.equal(place.registry.requests.length, asked);
+    undo();
+    place.mirror.reconsider();
+    assert.equal((await ask(place, digest)).served?.result, 'revalidated');
+  });
+}

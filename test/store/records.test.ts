@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import type { Descriptor } from '../../src/core/descriptor.ts';
 import { digestOf } from '../../src/core/digest.ts';
@@ -8,7 +8,14 @@ import { repositories } from '../../src/store/catalog.ts';
 import { diskLinks } from '../../src/store/links.ts';
 import { Paths } from '../../src/store/paths.ts';
 import { diskReferrers } from '../../src/store/referrers.ts';
-import { confirmed, diskTags, type NamedTag } from '../../src/store/tags.ts';
+import {
+  askedAt,
+  confirmed,
+  diskTags,
+  gone,
+  parseTagRecord,
+  type NamedTag,
+} from '../../src/store/tags.ts';
 import { temporaryFolder } from '../fixtures/temporary.ts';
 
 const repository = { host: 'localhost:5000', path: 'team/app' };
@@ -38,6 +45,40 @@ test('a tag keeps its meanings: what, first seen, last seen', async () => {
       { digest: a.digest, firstSeen: 1000, lastSeen: 2000 },
     ],
   });
+});
+
+test('a tag that was gone keeps when it was seen last, also as earlier releases wrote it', () => {
+  const [a, b] = [descriptor('a'), descriptor('b')];
+  const away = gone(gone(confirmed(undefined, a, 1000), 2000), 3000);
+  assert.deepEqual([away.checkedAt, away.goneSince, askedAt(away)], [1000, 2000, 3000]);
+  assert.equal(confirmed(away, b, 4000).history[0]?.lastSeen, 1000);
+  const { askedAt: _asked, ...earlier } = { ...away, checkedAt: 3000 };
+  assert.equal(confirmed(earlier, b, 4000).history[0]?.lastSeen, 2000);
+  const back = confirmed(away, a, 4000);
+  assert.deepEqual(back, { descriptor: a, firstSeen: 1000, checkedAt: 4000, history: [] });
+  assert.deepEqual(parseTagRecord(JSON.parse(JSON.stringify(away))), away);
+});
+
+test('what is made of a record is made of the last one, and not remembered where it cannot be written', async () => {
+  await using folder = await temporaryFolder();
+  const paths = new Paths(folder.path);
+  const tags = diskTags(paths);
+  const meanings = Array.from({ length: 20 }, (_, at) => descriptor(String(at)));
+  await Promise.all(
+    meanings.map((meaning, at) =>
+      tags.update(repository, tag, (record) => confirmed(record, meaning, at)),
+    ),
+  );
+  assert.equal((await tags.get(repository, tag))?.history.length, 19);
+  await tags.update(repository, tag, () => undefined);
+  const record = await tags.get(repository, tag);
+  assert.equal(record?.checkedAt, 19);
+  await rm(paths.journal, { recursive: true, force: true });
+  await writeFile(paths.journal, 'in the way');
+  await assert.rejects(
+    tags.update(repository, tag, (last) => confirmed(last, descriptor('new'), 20)),
+  );
+  assert.deepEqual(await tags.get(repository, tag), record);
 });
 
 test('tags that differ in case, and two tags of one digest, do not disturb each other', async () => {
