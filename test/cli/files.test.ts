@@ -354,6 +354,23 @@ test('get saves a file, a folder, a layer, as it says', async () => {
   assert.equal(digestOf(await readFile(at('raw'))), app.layers[1]?.digest);
 });
 
+test('what cannot be written is told by its name alone', async () => {
+  await using place = await world();
+  const { image, asked } = place;
+  for (const line of [
+    ['get', '-o', '/proc/x', image, '/etc/passwd'],
+    ['get', '-o', '/proc/x', image, '/etc'],
+    ['get', '-o', '/proc/x', '--layer', '0', image],
+    ['layer', '-o', '/proc/x', image, '0'],
+  ]) {
+    const { code, error } = await asked(...line);
+    assert.equal(code, 1);
+    const last = linesOf(error).at(-1) ?? '';
+    assert.match(last, /^layover: cannot write \/proc\/x: /, line.join(' '));
+    assert.doesNotMatch(last, /partial/, line.join(' '));
+  }
+});
+
 test('get wants to know what and where', async () => {
   await using place = await world();
   const { image, asked } = place;

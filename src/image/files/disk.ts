@@ -33,13 +33,16 @@ export async function onDisk<T>(target: string | Buffer, action: () => Promise<T
     return await action();
   } catch (error) {
     const code = systemCode(error);
-    if (error instanceof RegistryError || code === undefined) throw error;
+    if (error instanceof RegistryError || !(error instanceof Error) || code === undefined) {
+      throw error;
+    }
     const shown = printableName(typeof target === 'string' ? target : decodeName(target));
     throw new RegistryError(
       'STORAGE_UNAVAILABLE',
       // What is not told here is told by its cause.
       [`cannot write ${shown}`, ...(REASONS[code] === undefined ? [] : [REASONS[code]])].join(': '),
-      { cause: error },
+      // What is unfinished has a name of its own, which says nothing to people.
+      { cause: 'path' in error ? Object.assign(error, { path: shown }) : error },
     );
   }
 }
