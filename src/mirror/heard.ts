@@ -7,21 +7,28 @@ import type { Background } from './background.ts';
 export interface HeardOptions {
   readonly tags: TagStore;
   readonly background: Background;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
 }
 
 /** A meaning that the upstream has stated. Milliseconds since 1970. */
 export interface Meaning {
   readonly repository: Repository;
   readonly tag: Tag;
-  readonly descriptor: Descriptor;
+  /** As it was stated, or of the manifest itself once that is stored. */
+  descriptor: Descriptor;
   readonly firstSeen: number;
   readonly checkedAt: number;
   readonly goneSince?: never;
-  /** Being written down. */
-  writing: boolean;
+  /** `unwritten`: it was to go on record, and could not. */
+  state: 'heard' | 'writing' | 'unwritten';
+  /** When that was. */
+  failedAt?: number;
 }
 
 const REMEMBERED = 10_000;
+/** Milliseconds after which writing down is tried again: those who ask are many. */
+const WRITTEN_AGAIN = 5_000;
 
 /**
  * What tags were said to mean, until the manifest is stored: then it goes on record, whoever fetched
@@ -51,7 +58,14 @@ export class Heard {
     if (before !== undefined && before.checkedAt > now) return;
     const same = before?.descriptor.digest === descriptor.digest;
     const firstSeen = same ? before.firstSeen : now;
-    const meaning = { repository, tag, descriptor, firstSeen, checkedAt: now, writing: false };
+    const meaning: Meaning = {
+      repository,
+      tag,
+      descriptor,
+      firstSeen,
+      checkedAt: now,
+      state: 'heard',
+    };
     this.#byTag.set(key, meaning);
     const reference = formatReference(repository, descriptor.digest);
     const listed = this.#byDigest.get(reference);
@@ -71,16 +85,25 @@ export class Heard {
     const listed = this.#byDigest.get(formatReference(repository, descriptor.digest)) ?? [];
     const written = [];
     for (const meaning of listed) {
-      if (meaning.writing) continue;
-      meaning.writing = true;
+      if (meaning.state === 'writing' || this.#failedJustNow(meaning)) continue;
       written.push(this.#options.background.done(() => this.#write(meaning, descriptor)));
     }
     await Promise.all(written);
   }
 
+  /** A last attempt for what could not be written. */
+  async close(): Promise<void> {
+    const unwritten = [...this.#byTag.values()].filter(({ state }) => state === 'unwritten');
+    for (const meaning of unwritten) {
+      await this.#options.background.done(() => this.#write(meaning, meaning.descriptor));
+    }
+  }
+
   async #write(meaning: Meaning, descriptor: Descriptor): Promise<void> {
     const { repository, tag, checkedAt, firstSeen } = meaning;
     const key = formatReference(repository, tag);
+    meaning.state = 'writing';
+    meaning.descriptor = descriptor;
     try {
       await this.#options.tags.update(repository, tag, (record) =>
         record !== undefined && askedAt(record) > checkedAt
@@ -89,9 +112,15 @@ export class Heard {
       );
       // Not before it is there: whoever asks meanwhile finds one or the other.
       if (this.#byTag.peek(key) === meaning) this.#byTag.delete(key);
-    } finally {
-      meaning.writing = false;
+    } catch (error) {
+      meaning.state = 'unwritten';
+      meaning.failedAt = this.#options.now();
+      throw error;
     }
+  }
+
+  #failedJustNow({ failedAt }: Meaning): boolean {
+    return failedAt !== undefined && this.#options.now() - failedAt < WRITTEN_AGAIN;
   }
 
   #unlist(meaning: Meaning): void {

@@ -93,6 +93,7 @@ export function mirror(options: MirrorOptions): Mirror {
     async close(milliseconds) {
       await downloads.close(milliseconds);
       await background.settle();
+      await heard.close();
       await links.close();
     },
   };

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { digestOf, type Digest } from '../../src/core/digest.ts';
 import { RegistryError } from '../../src/core/errors.ts';
@@ -152,6 +153,50 @@ test('what finds no room is on no record, and served from memory while it is the
   assert.equal((await place.mirror.manifest(repository, tag)).descriptor.digest, digest);
 });
 
+/** The store takes no small file until what comes back is called. */
+async function unwritable({ paths }: World): Promise<() => Promise<void>> {
+  await rename(paths.journal, `${paths.journal}.away`);
+  await writeFile(paths.journal, 'in the way');
+  return async () => {
+    await rm(paths.journal);
+    await rename(`${paths.journal}.away`, paths.journal);
+  };
+}
+
+for (const [when, healed] of [
+  ['the next time that it is asked about', async (place: World) => place.advance(FRESH)],
+  ['at the end', (place: World) => place.restart()],
+] as const) {
+  test(`what could not be written down is believed, and written ${when}`, async () => {
+    const { place, digest } = await pulled();
+    await using _ = place;
+    place.registry.tag('library/x', 'v2', digest);
+    const other = parseTag('v2');
+    const heal = await unwritable(place);
+    await place.mirror.resolve(repository, other);
+    await place.mirror.passed();
+    assert.equal(await recorded(place, repository, other), undefined);
+    assert.ok(place.events.some(({ type }) => type === 'storage-error'));
+    down(place);
+    place.advance(FRESH);
+    const failures = () => place.events.filter(({ type }) => type === 'storage-error').length;
+    assert.equal(await pull(place, repository, other), digest);
+    await place.mirror.passed();
+    assert.equal(await recorded(place, repository, other), undefined);
+    const failed = failures();
+    assert.equal(await pull(place, repository, other), digest);
+    await place.mirror.passed();
+    assert.equal(failures(), failed, 'not tried for everyone who asks');
+    await heal();
+    await healed(place);
+    assert.equal(await pull(place, repository, other), digest);
+    await place.mirror.passed();
+    assert.equal(await recorded(place, repository, other), digest);
+    await place.restart();
+    assert.equal(await pull(place, repository, other), digest);
+  });
+}
+
 test('first and last seen are when the upstream said so, not when the manifest was fetched', async () => {
   await using place = await world();
   const { manifest } = place.registry.addImage('library/x', 'v1');
@@ -199,7 +244,11 @@ test('no more than ten thousand meanings are remembered', async () => {
   await using folder = await temporaryFolder();
   const errors: Error[] = [];
   const tags = diskTags(new Paths(folder.path));
-  const heard = new Heard({ tags, background: new Background((error) => errors.push(error)) });
+  const heard = new Heard({
+    tags,
+    background: new Background((error) => errors.push(error)),
+    now: Date.now,
+  });
   const of = (index: number) => ({
     mediaType: 'application/json',
     digest: digestOf(Buffer.from(String(index)), 'sha256'),
