@@ -1,6 +1,6 @@
 import { Option, type Command } from '@commander-js/extra-typings';
 import { parsePlatform, type Platform } from '../core/platform.ts';
-import { isStream } from '../image/archive/target.ts';
+import { identitiesOf, isStream } from '../image/archive/target.ts';
 import type { Exported } from '../image/bundle/export.ts';
 import type { Context } from './context.ts';
 import { counted } from './evict.ts';
@@ -49,6 +49,10 @@ export function addExport(program: Command, { actions, output, interruption }: C
     .action(async (patterns, { platform, referrers, lock, json, quiet, since, ...more }) => {
       const file = more.output;
       if (json !== undefined) notBoth({ kind: 'oci-archive', file });
+      const beside = file === '-' || (await isStream(file)) ? undefined : `${file}.lock.json`;
+      const locked = lock ?? beside;
+      const archive = file === '-' ? '/dev/stdout' : file;
+      await refuseOneFile({ 'the archive': archive, 'its lock': locked, '--since': since });
       const { bundles } = await actions();
       using shown = transfer({ output, label: file === '-' ? 'standard output' : file, quiet });
       const exported = await bundles.export({
@@ -56,7 +60,7 @@ export function addExport(program: Command, { actions, output, interruption }: C
         patterns,
         output: file,
         stdout: (bytes) => output.bytes(bytes),
-        lock: lock ?? (file === '-' || (await isStream(file)) ? undefined : `${file}.lock.json`),
+        lock: locked,
         since,
         platforms: platformsIn(platform),
         referrers: referrers === undefined ? 'stored' : referrers ? 'all' : 'none',
@@ -67,6 +71,20 @@ export function addExport(program: Command, { actions, output, interruption }: C
       shown.end(told(exported));
       if (json !== undefined) output.out(`${JSON.stringify(asJson(exported))}\n`);
     });
+}
+
+/** What is written must neither be written over nor take the place of what is read. @throws UsageError */
+async function refuseOneFile(files: Readonly<Record<string, string | undefined>>): Promise<void> {
+  const seen = new Map<string, string>();
+  for (const [what, file] of Object.entries(files)) {
+    if (file === undefined) continue;
+    const identities = await identitiesOf(file);
+    const other = identities.map((one) => seen.get(one)).find((one) => one !== undefined);
+    if (other !== undefined) {
+      throw new UsageError(`${other} and ${what} are the same file: ${file}`);
+    }
+    for (const one of identities) seen.set(one, what);
+  }
 }
 
 function several(text: string, before: readonly string[] = []): readonly string[] {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { symlink } from 'node:fs/promises';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { link, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import type { Actions } from '../../src/cli/actions.ts';
@@ -148,3 +148,37 @@ for (const line of [
     assert.equal(exports.length + imports.length, 0);
   });
 }
+
+test('export never writes over its lock, nor over what it goes on from', async () => {
+  await using folder = await temporaryFolder();
+  const at = (name: string): string => path.join(folder.path, name);
+  await writeFile(at('a.tar'), 'the bundle before');
+  await writeFile(at('a.tar.lock.json'), '{}');
+  await symlink(at('a.tar'), at('link.tar'));
+  await link(at('a.tar'), at('hard.tar'));
+  for (const line of [
+    ['-o', at('z.tar'), '--lock', at('z.tar')],
+    ['-o', at('z.tar'), '--lock', `${folder.path}/./z.tar`],
+    ['-o', at('a.tar'), '--since', at('a.tar')],
+    ['-o', at('link.tar'), '--since', at('a.tar')],
+    ['-o', at('hard.tar'), '--since', at('a.tar')],
+    // The lock of the new one would lie where that of the one before does.
+    ['-o', at('a.tar'), '--since', at('a.tar.lock.json')],
+    ['-o', at('b.tar'), '--since', at('a.tar'), '--lock', at('link.tar')],
+  ]) {
+    const { code, error, exports } = await ran(['export', 'x', ...line]);
+    assert.equal(code, 2, line.join(' '));
+    assert.match(error, /are the same file: /);
+    assert.deepEqual(exports, []);
+  }
+  // Standard output is a pipe here.
+  for (const same of ['/dev/stdout', '/dev/fd/1']) {
+    const file = path.join(import.meta.dirname, '../../bin/layover');
+    const child = spawnSync(file, ['export', 'x', '-o', '-', '--lock', same], { timeout: 60_000 });
+    assert.equal(child.status, 2);
+    assert.match(child.stderr.toString(), /are the same file: /);
+  }
+  const other = ['--since', at('a.tar.lock.json'), '--lock', at('b.lock')];
+  assert.equal((await ran(['export', 'x', '-o', at('b.tar'), ...other])).code, 0);
+  assert.equal((await ran(['export', 'x', '-o', '/dev/null', '--lock', '/dev/null'])).code, 0);
+});

@@ -1,5 +1,5 @@
 import { fstatSync, type Stats } from 'node:fs';
-import { lstat, readlink, realpath } from 'node:fs/promises';
+import { lstat, readlink, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { RegistryError, systemCode } from '../../core/errors.ts';
 
@@ -51,6 +51,27 @@ export async function isStream(name: string): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+/**
+ * Texts that two names share when what is written to one is written over the other; none for a device, and
+ * for what cannot be written: whoever writes there says why.
+ */
+export async function identitiesOf(name: string): Promise<readonly string[]> {
+  try {
+    const target = await targetOf(name);
+    const found =
+      target.kind === 'descriptor' ? fstatSync(target.number) : await there(target.path);
+    if (found?.isCharacterDevice() === true) return [];
+    const inode = found === undefined ? [] : [`inode ${found.dev} ${found.ino}`];
+    return target.kind === 'descriptor' ? inode : [`path ${target.path}`, ...inode];
+  } catch {
+    return [];
+  }
+}
+
+function there(place: string): Promise<Stats | undefined> {
+  return stat(place).catch(() => undefined);
 }
 
 async function statAt(place: string): Promise<Stats | undefined> {
