@@ -31,7 +31,7 @@ export class Freshness {
     const rules = policy(repository.host);
     const record = await tags.get(repository, tag);
     const heard = all.get(formatReference(repository, tag));
-    const latest = newer(heard, record);
+    const latest = newer(heard, record, this.#options.now());
     const fresh = this.#believed(latest, rules);
     if (fresh !== undefined) return fresh;
     const known = await this.#known(repository, record, latest === heard ? heard : undefined);
@@ -42,9 +42,9 @@ export class Freshness {
 
   /** What the tag means as far as nobody needs to be asked. */
   async latest(repository: Repository, tag: Tag): Promise<Resolution | undefined> {
-    const { tags, heard, policy } = this.#options;
+    const { tags, heard, policy, now } = this.#options;
     const record = await tags.get(repository, tag);
-    const latest = newer(heard.get(formatReference(repository, tag)), record);
+    const latest = newer(heard.get(formatReference(repository, tag)), record, now());
     return this.#believed(latest, policy(repository.host));
   }
 
@@ -93,7 +93,8 @@ export class Freshness {
     latest: Meaning | TagRecord | undefined,
     { freshFor }: TagPolicy,
   ): Resolution | undefined {
-    const left = latest === undefined ? 0 : askedAt(latest) + freshFor - this.#options.now();
+    const now = this.#options.now();
+    const left = latest === undefined ? 0 : askedAt(latest, now) + freshFor - now;
     if (latest === undefined || left <= 0) return undefined;
     if (latest.goneSince !== undefined) return stale(latest, 'gone');
     return answer(latest.descriptor, { result: 'hit', ...ttl(left) });
@@ -199,9 +200,10 @@ async function spoken(asking: Promise<Word>): Promise<void> {
 function newer(
   heard: Meaning | undefined,
   record: TagRecord | undefined,
+  now: number,
 ): Meaning | TagRecord | undefined {
   if (heard === undefined) return record;
-  return record === undefined || heard.checkedAt >= askedAt(record) ? heard : record;
+  return record === undefined || heard.checkedAt >= askedAt(record, now) ? heard : record;
 }
 
 function answer(descriptor: Descriptor, served: Served): Resolution {

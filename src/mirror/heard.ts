@@ -55,7 +55,7 @@ export class Heard {
   note(repository: Repository, tag: Tag, descriptor: Descriptor, now: number): void {
     const key = formatReference(repository, tag);
     const before = this.#byTag.get(key);
-    if (before !== undefined && before.checkedAt > now) return;
+    if (before !== undefined && before.checkedAt > now && !this.#isAhead(before)) return;
     const same = before?.descriptor.digest === descriptor.digest;
     const firstSeen = same ? before.firstSeen : now;
     const meaning: Meaning = {
@@ -106,7 +106,7 @@ export class Heard {
     meaning.descriptor = descriptor;
     try {
       await this.#options.tags.update(repository, tag, (record) =>
-        record !== undefined && askedAt(record) > checkedAt
+        record !== undefined && askedAt(record, this.#options.now()) > checkedAt
           ? undefined
           : confirmed(record, descriptor, checkedAt, firstSeen),
       );
@@ -121,6 +121,11 @@ export class Heard {
 
   #failedJustNow({ failedAt }: Meaning): boolean {
     return failedAt !== undefined && this.#options.now() - failedAt < WRITTEN_AGAIN;
+  }
+
+  /** Stated by a clock that has been set back since. */
+  #isAhead({ checkedAt }: Meaning): boolean {
+    return checkedAt > this.#options.now();
   }
 
   #unlist(meaning: Meaning): void {

@@ -112,7 +112,9 @@ export class Listings {
     ask: () => Promise<Remembered<T>>,
   ): Promise<Listing<T>> {
     const rules = this.#options.policy(repository.host);
-    if (known.checkedAt + rules.freshFor > this.#options.now()) {
+    const age = this.#options.now() - known.checkedAt;
+    // What a clock that was ahead has noted is of no known age.
+    if (age >= 0 && age < rules.freshFor) {
       return { items: known.items, served: { result: 'hit' } };
     }
     const stale = rules.whenUnreachable === 'serve-stale';

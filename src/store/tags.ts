@@ -150,12 +150,16 @@ export function diskTags(paths: Paths): TagStore {
   };
 }
 
-/** When the upstream last said anything of the tag. */
-export function askedAt({
-  askedAt: asked,
-  checkedAt,
-}: Pick<TagRecord, 'askedAt' | 'checkedAt'>): number {
-  return asked === undefined || asked < checkedAt ? checkedAt : asked;
+/**
+ * When the upstream last said anything of the tag; 0 where that would be later than `now`: by a clock that
+ * was ahead, so that nothing is known of it.
+ */
+export function askedAt(
+  { askedAt: asked, checkedAt }: Pick<TagRecord, 'askedAt' | 'checkedAt'>,
+  now: number,
+): number {
+  const last = asked === undefined || asked < checkedAt ? checkedAt : asked;
+  return last > now ? 0 : last;
 }
 
 /** The record after the upstream said at `now`, and for the first time at `since`, that the tag means `descriptor`. */

@@ -23,7 +23,10 @@ test('a manifest that is a page for people', async () => {
     { kind: 'status', status: 200, body: '<html>\n\u001b[31m', headers: { 'content-type': 'x/y' } },
   );
   const told = await line(['digest', `${registry.host}/team/app:1`]);
-  assert.match(told, /team\/app: not a manifest but x\/y: the manifest is not JSON: .*<html> \[31m/);
+  assert.match(
+    told,
+    /team\/app: not a manifest but x\/y: the manifest is not JSON: .*<html> \[31m/,
+  );
 });
 
 test('lists in folders and archives that are no JSON, or another kind of it', async () => {

@@ -50,7 +50,10 @@ test('a tag keeps its meanings: what, first seen, last seen', async () => {
 test('a tag that was gone keeps when it was seen last, also as earlier releases wrote it', () => {
   const [a, b] = [descriptor('a'), descriptor('b')];
   const away = gone(gone(confirmed(undefined, a, 1000), 2000), 3000);
-  assert.deepEqual([away.checkedAt, away.goneSince, askedAt(away)], [1000, 2000, 3000]);
+  assert.deepEqual(
+    [away.checkedAt, away.goneSince, askedAt(away, 9000), askedAt(away, 2999)],
+    [1000, 2000, 3000, 0],
+  );
   assert.equal(confirmed(away, b, 4000).history[0]?.lastSeen, 1000);
   const { askedAt: _asked, ...earlier } = { ...away, checkedAt: 3000 };
   assert.equal(confirmed(earlier, b, 4000).history[0]?.lastSeen, 2000);
