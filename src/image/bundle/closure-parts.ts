@@ -50,6 +50,8 @@ export interface Closure {
   /** Manifests of which some content was left out or is missing. */
   readonly partial: ReadonlySet<Digest>;
   readonly missing: readonly Missing[];
+  /** Manifests of images that were wanted, each for one platform, and are whole. */
+  readonly whole: readonly Digest[];
 }
 
 /** What the manifest refers to, if anything. @throws RegistryError MANIFEST_INVALID for what is no JSON object */

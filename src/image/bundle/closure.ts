@@ -39,7 +39,7 @@ export async function closureOf(
   rules: ClosureRules,
 ): Promise<Closure> {
   const walk = new Walk(name, source, rules);
-  await walk.image(root, name, 0);
+  await walk.root(root);
   walk.checkPlatforms(root);
   await walk.referring();
   return walk.closure;
@@ -62,6 +62,11 @@ class Walk {
 
   get closure(): Closure {
     return this.#found.closure;
+  }
+
+  async root(root: Descriptor): Promise<void> {
+    this.#found.wanted.add(root.digest);
+    await this.image(root, this.#name, 0);
   }
 
   async image(descriptor: Descriptor, neededBy: string, depth: number): Promise<void> {
@@ -134,6 +139,7 @@ class Walk {
       if (platform !== undefined && platform.os !== 'unknown') {
         this.#found.platforms.add(formatPlatform(platform));
       }
+      if (way === 'whole' && isForAPlatform(entry)) this.#found.wanted.add(entry.digest);
       await this.image(entry, descriptor.digest, depth + 1);
     }
   }

@@ -1,6 +1,7 @@
 import type { Descriptor } from '../../core/descriptor.ts';
 import type { Digest } from '../../core/digest.ts';
 import type { IndexEntry } from '../../core/image-index.ts';
+import { isIndexType } from '../../core/image-manifest.ts';
 import { formatPlatform, matchesPlatform, type Platform } from '../../core/platform.ts';
 import { read, type Closure, type Missing, type Part } from './closure-parts.ts';
 import type { LeftOut, WhyLeftOut } from './lock.ts';
@@ -14,6 +15,8 @@ export class Findings {
   readonly missing = new Map<Digest, Missing>();
   /** Manifests of which some content was left out or is missing. */
   readonly partial = new Set<Digest>();
+  /** What is wanted to be run: images, and indexes of such. */
+  readonly wanted = new Set<Digest>();
   readonly #leftOut = new Map<Digest, LeftOut>();
 
   /** What it comes to by now. */
@@ -26,7 +29,14 @@ export class Findings {
       // What another platform has as well was not left out.
       leftOut: [...this.#leftOut.values()].filter(({ digest }) => !this.content.has(digest)),
       missing: [...this.missing.values()],
+      whole: [...this.wanted].filter((digest) => this.#isWholeImage(digest)),
     };
+  }
+
+  #isWholeImage(digest: Digest): boolean {
+    const part = this.content.get(digest);
+    const image = part?.kind === 'manifest' && !isIndexType(part.descriptor.mediaType);
+    return image && !this.partial.has(digest);
   }
 
   /** It does not come along. */

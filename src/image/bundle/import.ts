@@ -1,7 +1,7 @@
 import type { Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
 import { isHosted } from '../../core/hosted.ts';
-import type { Platform } from '../../core/platform.ts';
+import { formatPlatform, type Platform } from '../../core/platform.ts';
 import { formatReference, type Reference, type Repository } from '../../core/reference.ts';
 import { closureOf } from './closure.ts';
 import { subjectOf } from './closure-parts.ts';
@@ -108,7 +108,7 @@ export async function importBundle(
 async function chosen(
   images: readonly Verified[],
   { source }: Contents,
-  { platforms }: ImportOptions,
+  { name, platforms }: ImportOptions,
 ): Promise<readonly (Whole & Pick<Verified, 'without'>)[]> {
   const whole: (Whole & Pick<Verified, 'without'>)[] = [];
   for (const { reference, root, closure, without } of images) {
@@ -120,7 +120,29 @@ async function chosen(
         : await closureOf(text, root, source, { platforms, referrers: 'stored' });
     whole.push({ reference, root, closure: wanted, without });
   }
+  refuseHollow(name, platforms, images, whole);
   return whole;
+}
+
+/** Nobody could pull an image of which nothing that is wanted has all its layers. */
+function refuseHollow(
+  name: string,
+  platforms: readonly Platform[] | undefined,
+  images: readonly Verified[],
+  whole: readonly Whole[],
+): void {
+  const lines = whole.flatMap(({ reference: { repository, at }, closure }, index) => {
+    if (closure.whole.length > 0 || closure.missing.length === 0) return [];
+    const there = images[index]?.locked?.platforms ?? images[index]?.closure.platforms ?? [];
+    const has = there.length === 0 ? '' : `: it has ${there.join(', ')}`;
+    return [`  ${formatReference(repository, at)}${has}`];
+  });
+  if (lines.length === 0) return;
+  const what = platforms === undefined ? 'any platform' : platforms.map(formatPlatform).join(', ');
+  throw new RegistryError(
+    'MANIFEST_UNKNOWN',
+    `nothing was imported: ${name} does not have all of an image for ${what}\n${lines.join('\n')}`,
+  );
 }
 
 /** What lives here obeys the rules of a push, which are asked before anything is visible. */

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { suite, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { digestOf } from '../../../src/core/digest.ts';
+import { RegistryError } from '../../../src/core/errors.ts';
 import { MEDIA_TYPES } from '../../../src/core/media-type.ts';
 import { parsePlatform } from '../../../src/core/platform.ts';
 import { parseTag } from '../../../src/core/reference.ts';
@@ -26,9 +27,48 @@ import {
   seen,
   tag,
   manyPlatforms,
+  type World,
 } from './world.ts';
 
 const LATEST = parseTag('latest');
+
+/** A store with an index of two images that have nothing in common. */
+async function apart(world: World) {
+  const source = new MemorySource();
+  const [first, second] = (['amd64', 'arm64'] as const).map((architecture) =>
+    buildImage([[file('own', architecture)]], {
+      source,
+      repository: APP,
+      tag: architecture,
+      config: { architecture },
+    }),
+  );
+  assert.ok(first !== undefined && second !== undefined);
+  const index = source.putManifest(
+    APP,
+    {
+      schemaVersion: 2,
+      mediaType: MEDIA_TYPES.ociIndex,
+      manifests: [
+        { ...first.manifest.descriptor, platform: { os: 'linux', architecture: 'amd64' } },
+        { ...second.manifest.descriptor, platform: { os: 'linux', architecture: 'arm64' } },
+      ],
+    },
+    'latest',
+  );
+  const parts = [first, second].flatMap(({ manifest, config, layers }) =>
+    [manifest.descriptor, config].concat(layers),
+  );
+  await keep(world.store, { source, repository: APP }, [index.descriptor, ...parts]);
+  await tag(world.store, APP, 'latest', index.descriptor);
+  return { first, second, index };
+}
+
+/** Without its first file. */
+function withoutLock(bundle: Buffer): Buffer {
+  const size = Number.parseInt(bundle.toString('latin1', 124, 135), 8);
+  return bundle.subarray(512 + Math.ceil(size / 512) * 512);
+}
 
 suite('a bundle from one store into another', () => {
   test('brings the image to the byte, under its name, with what refers to it', async () => {
@@ -144,6 +184,35 @@ suite('a bundle from one store into another', () => {
     );
     assert.ok(content.some((name) => name.includes(image.first.config.digest.slice(7))));
   });
+
+  for (const kind of ['a bundle', 'an archive without a lock'] as const) {
+    test(`none of the platforms that are wanted: ${kind} is refused`, async () => {
+      await using here = await openWorld();
+      await using there = await openWorld();
+      const { second } = await apart(here);
+      const arm = [parsePlatform('linux/arm64')];
+      const amd = [parsePlatform('linux/amd64')];
+      const { bytes: whole } = await exported(here, ['docker.io/**'], {
+        platforms: arm,
+        referrers: 'none',
+      });
+      const bytes = kind === 'a bundle' ? whole : withoutLock(whole);
+      const before = await seen(there.folder);
+      await assert.rejects(there.import(bytes, { platforms: amd }), (error: unknown) => {
+        assert.ok(error instanceof RegistryError);
+        assert.equal(error.code, 'MANIFEST_UNKNOWN');
+        assert.match(error.message, /nothing was imported.*linux\/amd64/);
+        assert.match(error.message, /docker\.io\/library\/app:latest: it has linux\/arm64/);
+        return true;
+      });
+      assert.deepEqual(await seen(there.folder), before);
+      // One of those that are wanted is enough.
+      const { images } = await there.import(bytes, { platforms: [...amd, ...arm] });
+      assert.deepEqual(images[0]?.without, ['linux/amd64']);
+      const source = storeSource(there.store.paths);
+      for (const { digest } of second.layers) await source.stat(APP, digest);
+    });
+  }
 
   test('what goes on from another bundle has only what is new', async () => {
     await using here = await openWorld();
