@@ -43,7 +43,8 @@ export function fetches({ output, mode, form }: FetchesOptions): Fetches {
     found: (finding) => {
       if (finding.kind === 'skipped') {
         const { file, line, path, reason } = finding;
-        shown.note(`${file}:${line} ${path}: passed over: ${reason}`);
+        const place = line === 0 ? file : `${file}:${line} ${path}`;
+        shown.note(`${place}: passed over: ${reason}`);
       }
     },
     observe: (event) => {

@@ -9,16 +9,20 @@ import { failureOf } from './prefetch-failure.ts';
 async function namesOf({ files, environment }: NamesWanted): Promise<NamesRead> {
   const images: string[] = [];
   const unusable: PrefetchFailure[] = [];
+  const [built, wanted] = [new Set<string>(), new Set<string>()];
   try {
     for await (const finding of imagesIn(files, { environment, input: async () => '' })) {
-      if (finding.kind === 'image') images.push(finding.image);
+      if (finding.kind === 'image') {
+        images.push(finding.image);
+        (finding.built === true ? built : wanted).add(finding.image);
+      }
       if (finding.kind === 'unusable') unusable.push(failureOf(finding));
     }
   } catch (error) {
     if (!(error instanceof RegistryError)) throw error;
     return { kind: 'refused', code: error.code, message: error.message };
   }
-  return { kind: 'read', named: { images, unusable } };
+  return { kind: 'read', named: { images, unusable, built: [...built.difference(wanted)] } };
 }
 
 const read = await namesOf(workerData as NamesWanted);

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { access, writeFile } from 'node:fs/promises';
+import { access, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { imagesIn } from '../../src/compose/image-files.ts';
 import { namesIn } from '../../src/compose/image-names.ts';
 import { LARGEST_DOCUMENT } from '../../src/image/finder/documents.ts';
+import type { Finding } from '../../src/image/finder/finding.ts';
 import { collect } from '../fixtures/collect.ts';
 import { temporaryFolder } from '../fixtures/temporary.ts';
 
@@ -45,6 +47,74 @@ test('what files name, what in them cannot be used, and variables out of the env
   assert.deepEqual(images, ['docker.io/library/a:1', 'docker.io/library/b:2']);
   assert.equal(unusable.length, 1);
   assert.match(unusable[0]?.reason ?? '', /pods\.yaml:3 image: /);
+});
+
+test('compose files lead to others, each of which is read once', async () => {
+  await using folder = await temporaryFolder();
+  const write = async (name: string, text: string): Promise<string> => {
+    const file = path.join(folder.path, name);
+    await mkdir(path.dirname(file), { recursive: true });
+    await writeFile(file, text);
+    return file;
+  };
+  const file = await write(
+    'compose.yaml',
+    `include: [sub/third.yaml, { path: ["$WHERE/fourth.yaml", none.yaml] }, "oci://x/y", compose.yaml]
+services:
+  far: { extends: { file: sub/base.yaml, service: one } }
+  own: { extends: { file: sub/base.yaml, service: one }, image: own:1 }
+  lost: { extends: { file: sub/base.yaml, service: lost } }
+  both: { image: both:1, build: . }
+`,
+  );
+  await write('.env', 'WHERE=sub\nTAG=1\n');
+  await write('sub/.env', 'TAG=2\nINNER=3\n');
+  await write('sub/third.yaml', 'services: { x: { image: "third:$TAG-$INNER" } }\n');
+  await write(
+    'sub/fourth.yaml',
+    'include: [../compose.yaml]\nservices: { x: { image: fourth } }\n',
+  );
+  await write(
+    'sub/base.yaml',
+    'services: { one: { extends: two }, two: { image: two:1 }, three: { image: three:1 } }\n',
+  );
+  const { images, unusable, built } = await namesIn([file], { environment: {} });
+  assert.deepEqual(
+    images.toSorted(),
+    ['both:1', 'fourth:latest', 'own:1', 'third:1-3', 'two:1'].map(
+      (name) => `docker.io/library/${name}`,
+    ),
+  );
+  assert.deepEqual(built, ['docker.io/library/both:1']);
+  assert.deepEqual(
+    unusable.map(({ reason }) => reason.replaceAll(`${folder.path}/`, '')).toSorted(),
+    [
+      'compose.yaml:1 include[1]: none.yaml: there is no such file',
+      'sub/base.yaml:1 services.lost: another file extends this service, which is not here',
+    ],
+  );
+});
+
+test('files that lead to one another have an end, and folders within a folder are told', async () => {
+  await using folder = await temporaryFolder();
+  await mkdir(path.join(folder.path, 'inner'));
+  const next = (index: number): string => `include: [${index + 1}.yaml]\nservices: {}\n`;
+  for (let index = 0; index < 210; index += 1) {
+    await writeFile(path.join(folder.path, `${index}.yaml`), next(index));
+  }
+  const first = path.join(folder.path, '0.yaml');
+  const { unusable } = await namesIn([first], { environment: {} });
+  assert.deepEqual(
+    unusable.map(({ reason }) => /one of more than 200 files/.test(reason)),
+    [true],
+  );
+  const findings: Finding[] = [];
+  const options = { environment: {}, input: async () => '' };
+  for await (const one of imagesIn([folder.path], options)) findings.push(one);
+  const [told] = findings;
+  assert.ok(told?.kind === 'skipped');
+  assert.equal(told.file, folder.path);
+  assert.match(told.reason, /^folders in it are not looked into: inner; /);
 });
 
 test('a file that cannot be read is named', async () => {

@@ -134,12 +134,17 @@ test('while the server runs: it fetches, files are read by the verb, and what fa
   await writeFile(path.join(here.folder, '.env'), 'TAG=2.0\n');
   await writeFile(
     path.join(here.folder, 'compose.yaml'),
-    'services:\n  a: { image: "x:${TAG}" }\n  b: { build: . }\n',
+    'services:\n  a: { image: "x:${TAG}" }\n  b: { build: . }\n  c: { build: ., image: team/none:v1 }\n',
   );
   const line = ['prefetch', '--from', 'deploy', '--from', 'compose.yaml', '--from', '-'];
   const { code, error } = await here.run(line, 'x:1.*\nx:none\n');
   assert.equal(code, 1);
   assert.match(error, /compose\.yaml:3 services\.b: passed over: it is built/);
+  assert.match(
+    error,
+    /compose\.yaml:4 services\.c\.image: passed over: it is built, and there is no docker\.io\/team\/none:v1 to fetch/,
+  );
+  assert.doesNotMatch(error, /^docker\.io\/team\/none/m);
   assert.match(error, /deploy\/pod\.yaml:3 spec\.containers\[1\]\.image: it is a template/);
   assert.match(error, /docker\.io\/library\/x:1\.\*: 2 of 3 tags/);
   assert.match(error, /docker\.io\/library\/x:none: .*none is not there/);

@@ -1,5 +1,6 @@
 import { LineCounter, parseDocument, type Document, type ParsedNode } from 'yaml';
 import { piecesOf, type Piece } from './items.ts';
+import { UNRENDERED } from './judge.ts';
 
 /** One YAML or JSON document of a file, or what keeps it from being read. */
 export type Part =
@@ -22,6 +23,9 @@ const LARGE = 64 * 1024;
 
 /** Anything but comments and directives. */
 const CONTENT = /^[ \t]*[^\s#%]/m;
+
+/** The first of a line, if not in a comment. */
+const BRACES = /^[^#\n{]*(?:\{(?!\{)[^#\n{]*)*\{\{/gm;
 
 const MARKER = /^(?:---(?=[ \t\r\n]|$)|\.\.\.[ \t]*$)/gm;
 
@@ -60,15 +64,24 @@ function read({ text, path, itemKind }: Piece, offset: number): Part {
   }
   const [fault] = document.errors;
   if (fault !== undefined) {
+    const [at] = fault.pos;
+    const braces = bracesIn(text, at);
     return {
       kind: 'unreadable',
-      offset: offset + fault.pos[0],
-      reason: `not YAML: ${fault.message}`,
+      offset: offset + (braces ?? at),
+      reason: braces === undefined ? `not YAML: ${fault.message}` : UNRENDERED,
     };
   }
   const { contents } = document;
   if (contents === null) return { kind: 'unreadable', offset, reason: 'not YAML' };
   return { kind: 'document', offset, root: contents, path, itemKind };
+}
+
+/** Where a template has its braces: those on the line of the fault, or the first, or none. */
+function bracesIn(text: string, fault: number): number | undefined {
+  const start = text.lastIndexOf('\n', Math.max(0, fault - 1)) + 1;
+  const offsets = [...text.matchAll(BRACES)].map(({ index, 0: { length } }) => index + length - 2);
+  return offsets.find((offset) => offset >= start) ?? offsets[0];
 }
 
 /** What is between the markers; the one in front of a document may be followed by its content. */

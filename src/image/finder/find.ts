@@ -1,6 +1,6 @@
 import { findInCompose, isComposeFile } from './compose-file.ts';
 import { documentsOf } from './documents.ts';
-import type { Finding, Judgement } from './finding.ts';
+import type { Finding, Followed, Judgement, Place } from './finding.ts';
 import type { Variables } from './interpolate.ts';
 import { unusable } from './judge.ts';
 import { isList, readList } from './list.ts';
@@ -12,6 +12,10 @@ export interface FindOptions {
   readonly text: string;
   /** What compose files leave to the environment. */
   readonly variables: Variables;
+  /** Told of files that this one takes images from, and where it says so. */
+  readonly follow?: (followed: Followed, place: Place) => void;
+  /** The only service of a compose file that counts; every one if left out. */
+  readonly service?: string | undefined;
 }
 
 /** Characters of a file, and what may be found in it. */
@@ -28,7 +32,8 @@ export function findImages(options: FindOptions): readonly Finding[] {
 }
 
 /** The same, document by document: between them others may have their turn. */
-export function* findByDocument({ file, text, variables }: FindOptions): Generator<Finding[]> {
+export function* findByDocument(options: FindOptions): Generator<Finding[]> {
+  const { file, text, variables, follow, service } = options;
   const lines = lineCounter(text);
   let [found, findings]: [number, Finding[]] = [0, []];
   const add = (offset: number, path: string, judgement: Judgement): void => {
@@ -38,7 +43,10 @@ export function* findByDocument({ file, text, variables }: FindOptions): Generat
     const told = full
       ? unusable('', `more than ${MOST_FINDINGS} images: divide the file`)
       : judgement;
-    findings.push({ file, line: lines(offset), path: shortened(path), ...told });
+    findings.push({ ...placeOf(offset, path), ...told });
+  };
+  const placeOf = (offset: number, path: string): Place => {
+    return { file, line: lines(offset), path: shortened(path) };
   };
   if (text.length > LARGEST_FILE) {
     const reason = `the file has ${text.length} characters, more than ${LARGEST_FILE}: divide it`;
@@ -54,8 +62,16 @@ export function* findByDocument({ file, text, variables }: FindOptions): Generat
       const report = (at: number, path: string, judgement: Judgement): void =>
         add(offset + at, path, judgement);
       if (part.kind === 'unreadable') add(offset, '', unusable('', part.reason));
-      else if (isComposeFile(part.root)) findInCompose(part.root, variables, report);
-      else findInObjects(part.root, report, part);
+      else if (isComposeFile(part.root)) {
+        findInCompose(part.root, {
+          variables,
+          report,
+          service,
+          ...(follow && {
+            follow: (at, path, followed) => follow(followed, placeOf(offset + at, path)),
+          }),
+        });
+      } else findInObjects(part.root, report, part);
       yield findings;
       findings = [];
     }

@@ -4,6 +4,9 @@ import { parseReference } from '../location.ts';
 import { parseWanted } from '../prefetch/wanted.ts';
 import type { Judgement } from './finding.ts';
 
+/** Of what holds the braces of a template. */
+export const UNRENDERED = 'it is a template that has not been rendered; "helm template" does';
+
 /** Characters that are repeated of a text, and beyond which it is no name. */
 const SHOWN = 160;
 const LONGEST = 2048;
@@ -56,8 +59,7 @@ function namesHost(text: string): boolean {
 
 /** What is left open in the text, for somebody else to fill in. */
 function placeholder(text: string): string | undefined {
-  if (text.includes('{{'))
-    return 'it is a template that has not been rendered; "helm template" does';
+  if (text.includes('{{')) return UNRENDERED;
   if (/\$[({A-Za-z_]/.test(text)) return 'it holds a variable that nothing here fills in';
   return undefined;
 }

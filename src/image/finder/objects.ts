@@ -1,8 +1,8 @@
 import { isMap, isScalar, isSeq, type Node, type YAMLMap } from 'yaml';
 import type { Report } from './finding.ts';
 import { itemKindOf } from './items.ts';
-import { isLikely, judge, unusable } from './judge.ts';
-import { Anchors, at, asNode, keyOf, offsetOf, textOf } from './tree.ts';
+import { isLikely, judge, unusable, UNRENDERED } from './judge.ts';
+import { Anchors, at, asNode, isText, keyOf, offsetOf, textOf } from './tree.ts';
 
 /** How deep objects are looked into. */
 const DEEPEST = 128;
@@ -85,6 +85,9 @@ class Walk {
       } else if (isScalar(target)) {
         this.#anchors.note(node);
         if (MAYBE.test(name) || (related && name === 'value')) this.#text(node, below, 'maybe');
+      } else if (name === 'image' && isMap(target) && isMap(target.items[0]?.key)) {
+        this.#anchors.noteAll(node);
+        this.#report(offsetOf(node), below, unusable('', UNRENDERED));
       } else if (name === 'images' && isSeq(node)) {
         this.#list(node, below, depth + 1);
       } else {
@@ -110,7 +113,7 @@ class Walk {
     if (sure === 'maybe' && !isLikely(text ?? '')) return;
     if (text === undefined) {
       this.#report(offsetOf(node), path, unusable('', 'what the alias stands for is not known'));
-    } else if (isScalar(target) && typeof target.value === 'boolean') {
+    } else if (isScalar(target) && !isText(target)) {
       this.#report(offsetOf(node), path, unusable(text, 'not the name of an image'));
     } else {
       this.#report(offsetOf(node), path, judge(text));

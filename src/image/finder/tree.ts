@@ -9,6 +9,14 @@ export function textOf(node: unknown): string | undefined {
   return source ?? JSON.stringify(value);
 }
 
+/** Whether it is a scalar and neither a number nor a truth value. */
+export function isText(node: unknown): boolean {
+  return (
+    isScalar(node) &&
+    (typeof node.value === 'string' || node.value === null || node.value === undefined)
+  );
+}
+
 /** What the anchors that have been passed stand for. An alias means the last one before it. */
 export class Anchors {
   readonly #known = new Map<string, Node>();

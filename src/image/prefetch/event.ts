@@ -47,6 +47,17 @@ export interface PrefetchFailure {
   readonly reason: string;
 }
 
+/** Whether its registry says that it does not have it, or says so by not letting anybody look. */
+export function isAbsent({ code }: PrefetchFailure): boolean {
+  const codes: readonly ErrorCode[] = [
+    'MANIFEST_UNKNOWN',
+    'NAME_UNKNOWN',
+    'UNAUTHORIZED',
+    'DENIED',
+  ];
+  return codes.includes(code);
+}
+
 /** What a run came to. Blobs include manifests. */
 export interface PrefetchSummary {
   /** Of which everything that was asked for is here. */

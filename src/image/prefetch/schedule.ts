@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { asError } from '../../core/errors.ts';
 import type { Platform } from '../../core/platform.ts';
 import { formatReference, same, type Repository, type Tag } from '../../core/reference.ts';
-import type { PrefetchFailure, PrefetchSummary } from './event.ts';
+import { isAbsent, type PrefetchFailure, type PrefetchSummary } from './event.ts';
 import type { Prefetcher, Trigger } from './prefetcher.ts';
 import { isWanted, parseWanted, type Wanted } from './wanted.ts';
 
@@ -48,6 +48,8 @@ export interface ScheduleOptions {
 export interface Named {
   readonly images: readonly string[];
   readonly unusable: readonly PrefetchFailure[];
+  /** Those of them that are built where they are named: no registry need have them. */
+  readonly built?: readonly string[];
 }
 
 /** An entry with when it is due, and which images it is about as far as that is known. */
@@ -162,7 +164,10 @@ export class Schedule implements AsyncDisposable {
       for (const failure of named.unusable) onUnusable?.(failure);
       const images = [...new Set([...entry.images, ...named.images])];
       const summary = await this.#ask(entry, images, 'schedule');
-      complete = summary.failures.length === 0 && named.unusable.length === 0;
+      const failures = summary.failures.filter(
+        (failure) => !isAbsent(failure) || named.built?.includes(failure.image) !== true,
+      );
+      complete = failures.length === 0 && named.unusable.length === 0;
     });
     this.#current = undefined;
     if (this.#stop.signal.aborted) return;

@@ -268,6 +268,35 @@ services:
     ],
   ],
   [
+    'a compose file, as its services say when to pull',
+    `include: [third.yaml]
+services:
+  both: { image: a/b:1, build: . }
+  never: { image: a/b:2, pull_policy: never }
+  local: { image: a/b:3, build: ., pull_policy: build }
+  far: { extends: { file: other.yaml, service: x } }
+  number: { image: 5 }
+`,
+    [
+      '1 include[0] -',
+      '3 services.both.image docker.io/a/b:1',
+      '4 services.never -',
+      '5 services.local -',
+      '6 services.far.extends -',
+      '7 services.number.image ! 5',
+    ],
+  ],
+  [
+    'a template that has not been rendered',
+    'a: 1\nspec:\n  image: {{ .Values.x }}\n---\n# {{ no }}\nb: 1\n\nimage: {{ .x }}:{{ .y }}\n---\nc: { image: "{{ x }}" }\n',
+    ['3 spec.image !', '8 !', '10 c.image ! {{ x }}'],
+  ],
+  [
+    'what is no text',
+    'image: 5\nx: { image: 1.50 }\ny: { image: "5" }\n',
+    ['1 image ! 5', '2 x.image ! 1.50', '3 y.image docker.io/library/5:latest'],
+  ],
+  [
     'a list in YAML',
     '- nginx:1\n- a/b\n',
     ['1 [0] docker.io/library/nginx:1', '2 [1] docker.io/a/b:latest'],
