@@ -113,6 +113,7 @@ async function collect(
   const { index, content } = view;
   const stored = index.get(digest);
   if (parts.has(digest) || stored === undefined) return;
+  const root = parts.size === 0;
   parts.set(digest, stored.size);
   const bytes = await readManifest(content, digest);
   if (bytes === undefined) return;
@@ -121,7 +122,12 @@ async function collect(
     if (part.kind === 'manifest') await collect(view, part.digest, parts, about);
     else await addBlob(view, part.digest, parts);
   }
-  await readConfig(view, bytes, about);
+  const config = await configOf(view, bytes);
+  const { created } = config;
+  if (typeof created === 'string' && created > (about.created ?? '')) about.created = created;
+  // An index says itself what its images are for.
+  const platform = root && isWhole(view, bytes) ? platformOf(config) : undefined;
+  if (platform !== undefined) about.platforms.add(formatPlatform(platform));
 }
 
 async function addBlob(view: StoreView, digest: Digest, parts: Map<Digest, number>): Promise<void> {
@@ -138,36 +144,34 @@ function typeOf(bytes: Uint8Array): string | undefined {
 }
 
 /** Manifests come before their layers, and with some clients without them: that is no image that is here. */
+function isWhole({ index }: StoreView, manifest: Uint8Array): boolean {
+  const parts = partsOf(manifest);
+  return parts.length > 0 && parts.every(({ digest }) => index.get(digest) !== undefined);
+}
+
 async function namePlatforms(view: StoreView, bytes: Uint8Array, about: About): Promise<void> {
   for (const { digest, platform } of entriesOf(bytes)) {
-    if (platform === undefined || platform.os === 'unknown') continue;
+    if (platform?.os === 'unknown') continue;
     const manifest = view.index.get(digest) && (await readManifest(view.content, digest));
-    const parts = manifest === undefined ? [] : partsOf(manifest);
-    const whole = parts.every((part) => view.index.get(part.digest) !== undefined);
-    if (parts.length > 0 && whole) about.platforms.add(formatPlatform(platform));
+    if (manifest === undefined || !isWhole(view, manifest)) continue;
+    const stated = platform ?? platformOf(await configOf(view, manifest));
+    if (stated !== undefined) about.platforms.add(formatPlatform(stated));
   }
 }
 
 /** What the configuration says, if the manifest has one and it is here. */
-async function readConfig(
+async function configOf(
   { content }: StoreView,
   manifest: Uint8Array,
-  about: About,
-): Promise<void> {
+): Promise<Readonly<Record<string, unknown>>> {
   try {
     const [config] = partsOf(
       Buffer.from(JSON.stringify({ config: parseManifest(manifest)['config'] })),
     );
     const bytes = config && (await readManifest(content, config.digest));
-    if (bytes === undefined) return;
-    const value = parseManifest(bytes);
-    const platform = platformOf(value);
-    if (platform !== undefined && about.platforms.size === 0) {
-      about.platforms.add(formatPlatform(platform));
-    }
-    const { created } = value;
-    if (typeof created === 'string' && created > (about.created ?? '')) about.created = created;
+    return bytes === undefined ? {} : parseManifest(bytes);
   } catch {
     // A configuration of another kind, as artifacts have them.
+    return {};
   }
 }
