@@ -29,6 +29,7 @@ export function openHosted(
     uploads,
     uses: store.housekeeping.uses,
     mirrored: links,
+    dated: store.housekeeping.past.dated(),
     ...(mountable && { mountable }),
     rules: () => ({ ...config().uploads, ...config().gc }),
     onTags: ({ path }, how) => {

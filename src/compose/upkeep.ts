@@ -14,7 +14,7 @@ import { evictable } from '../store/inventory/evictable.ts';
 import { cachedImages } from '../store/inventory/images.ts';
 import { planPrune, type PruneQuery } from '../store/inventory/prune.ts';
 import { usageOf } from '../store/inventory/usage.ts';
-import { openView, type OpenedView } from '../store/inventory/view.ts';
+import { openView, readPast, type OpenedView } from '../store/inventory/view.ts';
 import { diskLinks } from '../store/links.ts';
 import { Paths } from '../store/paths.ts';
 import { Records } from '../store/records.ts';
@@ -92,6 +92,7 @@ export function upkeepOf(configOf: (choices: Choices) => Promise<Config>): Upkee
         uploads: new UploadStore({ paths }),
         uses: new Uses(),
         mirrored: diskLinks(paths),
+        dated: readPast(paths).dated(),
         rules: () => ({ ...config.uploads, ...config.gc }),
       });
       yield* hosted.collect('report');

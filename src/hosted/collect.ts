@@ -61,11 +61,12 @@ const BATCH = 100;
  * @throws Error of Node, or what the signal gives as its reason
  */
 export async function* collect(options: CollectOptions): AsyncGenerator<Collected> {
-  const { records, locks, watch, now, grace, untaggedFor, signal } = options;
+  const { records, locks, watch, dated, grace, untaggedFor, signal } = options;
   using _watching = watch.begin();
   // A link that was on its way before has not been noted: it is to be there before anybody looks.
   await locks.digestsPassed();
-  const since: Since = { blobs: now() - grace, manifests: now() - Math.max(grace, untaggedFor) };
+  const now = dated.now();
+  const since: Since = { blobs: now - grace, manifests: now - Math.max(grace, untaggedFor) };
   const removed = new Set<string>();
   for (const repository of await repositories(records.paths, HOSTED)) {
     signal?.throwIfAborted();
@@ -158,7 +159,7 @@ function reasonsOf(marks: Marks): ReadonlyMap<Keep, number> {
 
 /** Takes one link away, unless somebody has shown meanwhile that it is needed. With the repository's lock. */
 async function remove(
-  { records, locks, watch, manifests }: CollectOptions,
+  { records, locks, watch, manifests, dated }: CollectOptions,
   repository: Repository,
   digest: Digest,
   since: Since,
@@ -168,7 +169,8 @@ async function remove(
     const link = await records.link(repository, digest);
     const usedAt = await records.usedAt(repository, digest);
     if (link === undefined || usedAt === undefined) return false;
-    if (usedAt >= (link.mediaType === undefined ? since.blobs : since.manifests)) return false;
+    if (dated.of(usedAt) >= (link.mediaType === undefined ? since.blobs : since.manifests))
+      return false;
     const name = records.paths.link(repository, digest);
     const subjects = await subjectsOf({ manifests, records }, repository, digest);
     const entries = subjects.map((subject) => records.paths.referrer(repository, subject, digest));
@@ -198,7 +200,7 @@ async function* free(
 
 /** Removes content unless there is a reason for it to stay. With the digest's lock. */
 async function freeOne(
-  { records, content, watch, uses, mode, onReleased }: CollectOptions,
+  { records, content, watch, uses, mode, dated, onReleased }: CollectOptions,
   digest: Digest,
   since: Since,
   mirrored: DigestSet,
@@ -208,7 +210,7 @@ async function freeOne(
   if (found === undefined || watch.linkedMeanwhile(digest)) return undefined;
   if (mode === 'collect') onReleased?.(digest);
   // What a mirror has just brought is linked a little later.
-  const recent = Math.max(found.mtimeMs, found.ctimeMs) >= since.blobs;
+  const recent = Math.max(dated.of(found.mtimeMs), dated.of(found.ctimeMs)) >= since.blobs;
   if (recent || mirrored.has(digest)) return undefined;
   // From the look at links until the removal has begun nothing is waited for: whoever uses it from then
   // on waits for the removal, and whoever had it linked while he used it has told so.

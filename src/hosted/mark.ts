@@ -1,6 +1,7 @@
 import type { Digest } from '../core/digest.ts';
 import { same, type Repository } from '../core/reference.ts';
 import type { Link } from '../store/links.ts';
+import type { Dated } from '../store/budget/past.ts';
 import type { Records } from '../store/records.ts';
 import type { Manifests } from './manifests.ts';
 import { referencesOf } from './references.ts';
@@ -18,7 +19,7 @@ export interface Pin {
   readonly digest: Digest;
 }
 
-/** Milliseconds since 1970: what was needed later than that stays. */
+/** Milliseconds, as `Dated` has them: what was needed later than that stays. */
 export interface Since {
   readonly blobs: number;
   readonly manifests: number;
@@ -27,6 +28,7 @@ export interface Since {
 export interface MarkOptions {
   readonly records: Records;
   readonly manifests: Manifests;
+  readonly dated: Dated;
   readonly pins: readonly Pin[];
   readonly since: Since;
 }
@@ -66,7 +68,7 @@ export async function mark(options: MarkOptions, repository: Repository): Promis
 }
 
 async function* roots(
-  { records, pins, since }: MarkOptions,
+  { records, pins, dated, since }: MarkOptions,
   repository: Repository,
 ): AsyncGenerator<readonly [Digest, Keep]> {
   for (const tag of (await records.tags(repository)) ?? []) {
@@ -76,7 +78,7 @@ async function* roots(
   for (const pin of pins) if (same(pin.repository, repository)) yield [pin.digest, 'pinned'];
   for await (const digest of records.links(repository)) {
     const usedAt = await records.usedAt(repository, digest);
-    const link = usedAt !== undefined && usedAt >= since.manifests;
+    const link = usedAt !== undefined && dated.of(usedAt) >= since.manifests;
     if (link && (await records.link(repository, digest))?.mediaType !== undefined) {
       yield [digest, 'recent'];
     }
@@ -84,7 +86,7 @@ async function* roots(
 }
 
 async function held(
-  { records, since }: MarkOptions,
+  { records, dated, since }: MarkOptions,
   repository: Repository,
   kept: ReadonlyMap<Digest, Keep>,
   unsure: boolean,
@@ -94,7 +96,7 @@ async function held(
     const link = await records.link(repository, digest);
     if (link === undefined) continue;
     const usedAt = (await records.usedAt(repository, digest)) ?? 0;
-    const recent = usedAt >= since.blobs ? 'recent' : undefined;
+    const recent = dated.of(usedAt) >= since.blobs ? 'recent' : undefined;
     marks.set(digest, {
       link,
       keep: kept.get(digest) ?? recent ?? (unsure ? 'unsure' : undefined),

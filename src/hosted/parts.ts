@@ -1,5 +1,6 @@
 import type { Digest } from '../core/digest.ts';
 import { formatReference, formatRepository, type Repository } from '../core/reference.ts';
+import type { Dated } from '../store/budget/past.ts';
 import type { Records } from '../store/records.ts';
 import { Serial } from '../store/serial.ts';
 import type { ContentStore } from '../store/store.ts';
@@ -50,6 +51,8 @@ export interface Parts {
   readonly watch: Watch;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** How old what is dated by that is. */
+  readonly dated: Dated;
 }
 
 /**

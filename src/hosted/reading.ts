@@ -22,7 +22,7 @@ const HIT = { result: 'hit' } as const;
 
 /** Reads what lives here. Asking for a blob or a manifest by digest keeps a collection away from it. */
 export function reading(options: ReadingOptions): Source {
-  const { records, content, manifests, locks, watch, now, usedEvery } = options;
+  const { records, content, manifests, locks, watch, now, dated, usedEvery } = options;
 
   /** The link, once it is certain that it will stay for a while. */
   const used = async (repository: Repository, digest: Digest): Promise<Link | undefined> => {
@@ -31,7 +31,7 @@ export function reading(options: ReadingOptions): Source {
       const link = await records.link(repository, digest);
       const usedAt = link && (await records.usedAt(repository, digest));
       if (usedAt === undefined && removals === watch.removals) return undefined;
-      if (usedAt !== undefined && now() - usedAt >= usedEvery()) {
+      if (usedAt !== undefined && dated.now() - dated.of(usedAt) >= usedEvery()) {
         await records.use(repository, digest, now());
       }
       const condemned = watch.condemned(repository, digest);

@@ -3,6 +3,7 @@ import type { Repository } from '../core/reference.ts';
 import type { WatchableLinks } from '../store/links.ts';
 import type { Records } from '../store/records.ts';
 import type { ContentStore } from '../store/store.ts';
+import type { Dated } from '../store/budget/past.ts';
 import type { Uses } from '../store/budget/uses.ts';
 import type { UploadStore } from '../store/uploads.ts';
 import { DiskChanges, type Changed } from './changes.ts';
@@ -50,6 +51,8 @@ export interface HostedOptions {
   readonly onReleased?: (digest: Digest) => void;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
+  /** How old files are, which that clock dates; left out, it is believed. */
+  readonly dated?: Dated;
 }
 
 /** The repositories that live here, and what keeps them tidy. */
@@ -75,10 +78,10 @@ const USED_EVERY = 60 * 60 * 1000;
  * changes; for reading and `report` alone neither is needed.
  */
 export function hostedRepositories(options: HostedOptions): HostedRepositories {
-  const { now = Date.now, rules } = options;
+  const { now = Date.now, dated = { now, of: (at) => at }, rules } = options;
   const locks = new Locks();
   const manifests = new Manifests(options);
-  const parts: Parts = { ...options, locks, now, watch: new Watch(options.onHeld) };
+  const parts: Parts = { ...options, locks, now, dated, watch: new Watch(options.onHeld) };
   const uploads = new DiskUploads({ ...options, ...parts });
   const changing = { ...options, ...parts, manifests };
   return {

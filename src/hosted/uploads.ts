@@ -122,8 +122,8 @@ export class DiskUploads implements Uploads {
   }
 
   #isOver({ modifiedAt }: StoredUpload): boolean {
-    const { now, rules } = this.#options;
-    return now() - modifiedAt >= rules().expireAfter;
+    const { dated, rules } = this.#options;
+    return dated.now() - dated.of(modifiedAt) >= rules().expireAfter;
   }
 
   /** The upload that nobody writes to, unless its time is over: when it is swept up makes no difference. */

@@ -11,6 +11,7 @@ import { IndexDatabase } from './index-database.ts';
 import { Keeper } from './keeper.ts';
 import { Ledger } from './ledger.ts';
 import { Meta } from './meta.ts';
+import { Past } from './past.ts';
 import type { HousekeepingOptions } from './options.ts';
 import { Pins } from './pins.ts';
 import { Rounds } from './rounds.ts';
@@ -33,6 +34,8 @@ export class Housekeeping implements AsyncDisposable {
   readonly database: IndexDatabase;
   readonly index: BlobIndex;
   readonly clock: StoreClock;
+  /** By which what the system's clock has dated grows old. */
+  readonly past: Past;
   readonly pins: Pins;
   readonly keeper: Keeper;
   readonly accesses: Accesses;
@@ -65,6 +68,7 @@ export class Housekeeping implements AsyncDisposable {
     this.#meta = new Meta(this.database);
     this.index = new BlobIndex(this.database);
     this.clock = new StoreClock({ last: this.#meta.clock, ...options.clock });
+    this.past = new Past({ last: this.#meta.past, ...options.clock });
     const now = (): number => this.clock.now();
     this.accesses = new Accesses({ now, write: (batch) => this.index.access(batch) });
     this.pins = new Pins({
@@ -196,7 +200,7 @@ export class Housekeeping implements AsyncDisposable {
   async round(): Promise<void> {
     this.database.look();
     await this.accesses.flush();
-    this.#meta.setClock(this.clock.state);
+    this.#noteTime();
     if (this.#survey.due) await this.#look();
     if ((await this.pins.read()) === 'changed') await this.repin();
     if (!this.#survey.known) await this.#survey.repositories();
@@ -213,9 +217,15 @@ export class Housekeeping implements AsyncDisposable {
     await this.room.settled();
     await this.keeper.settled();
     this.accesses.flushNow();
-    this.#meta.setClock(this.clock.state);
+    this.#noteTime();
     this.#survey.end();
     this.database.close();
+  }
+
+  #noteTime(): void {
+    this.past.look();
+    this.#meta.setClock(this.clock.state);
+    this.#meta.setPast(this.past.stretches);
   }
 
   #appear(digest: Digest, size: number): void {

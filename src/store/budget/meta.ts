@@ -1,5 +1,6 @@
 import type { ClockState } from './clock.ts';
 import type { IndexDatabase } from './index-database.ts';
+import type { Stretch } from './past.ts';
 
 /** What the index knows of itself. */
 export type Mark =
@@ -12,7 +13,7 @@ export type Mark =
   /** The patterns that were pinned when it was complete. */
   | 'pins';
 
-/** Notes of the index about itself, and the store's clock. */
+/** Notes of the index about itself, the store's clock, and how the system's has gone. */
 export class Meta {
   readonly #database: IndexDatabase;
 
@@ -41,6 +42,27 @@ export class Meta {
     });
   }
 
+  get past(): readonly Stretch[] {
+    const [text, to] = [this.#value('past'), this.#value('past-to')];
+    const stretches = typeof text === 'string' ? parseStretches(text) : [];
+    const last = stretches.at(-1);
+    if (last === undefined || typeof to !== 'number' || to < last.to) return stretches;
+    return [...stretches.slice(0, -1), { ...last, to }];
+  }
+
+  /** Writes little as long as the last of them only grows. */
+  setPast(stretches: readonly Stretch[]): void {
+    const last = stretches.at(-1);
+    if (last === undefined) return;
+    const begun = `${stretches.length} ${last.from}`;
+    this.#database.batch(() => {
+      this.#set('past-to', last.to);
+      if (this.#value('past-begun') === begun) return;
+      this.#set('past', JSON.stringify(stretches));
+      this.#set('past-begun', begun);
+    });
+  }
+
   #value(key: string): unknown {
     return this.#database.get('SELECT value FROM meta WHERE key = ?', key)?.['value'];
   }
@@ -48,4 +70,20 @@ export class Meta {
   #set(key: string, value: string | number): void {
     this.#database.run('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)', key, value);
   }
+}
+
+/** As `setPast` wrote them; none for what is anything else. */
+function parseStretches(text: string): readonly Stretch[] {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) && value.every(isStretch) ? value : [];
+  } catch {
+    return [];
+  }
+}
+
+function isStretch(value: unknown): value is Stretch {
+  if (typeof value !== 'object' || value === null) return false;
+  const known: Partial<Record<string, unknown>> = { ...value };
+  return ['from', 'to', 'pause'].every((key) => Number.isFinite(known[key]));
 }

@@ -3,6 +3,7 @@ import { StoreClock } from '../budget/clock.ts';
 import { IndexDatabase } from '../budget/index-database.ts';
 import { Keeper } from '../budget/keeper.ts';
 import { Meta } from '../budget/meta.ts';
+import { Past } from '../budget/past.ts';
 import { Pins } from '../budget/pins.ts';
 import { scanBlobs, scanRepositories } from '../budget/scan.ts';
 import { readManifest } from '../budget/stored-manifest.ts';
@@ -51,6 +52,16 @@ export async function openView(options: ViewOptions): Promise<OpenedView | undef
   await scanBlobs({ ...view, signal });
   await scanRepositories({ ...view, signal });
   return view;
+}
+
+/** How the system's clock has gone, as the store's index knows it. Nothing changes. */
+export function readPast({ blobIndex }: Paths): Past {
+  const database = new IndexDatabase({ file: blobIndex, access: 'read' });
+  try {
+    return new Past({ last: new Meta(database).past });
+  } finally {
+    database.close();
+  }
 }
 
 async function viewOf(

@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { actionsFor } from '../../src/compose/actions.ts';
+import { openHosted } from '../../src/compose/hosted.ts';
+import { housekeepingOf } from '../../src/compose/housekeeping.ts';
+import { openStore } from '../../src/compose/store.ts';
+import { load } from '../../src/config/load.ts';
+import type { World } from '../hosted/world.ts';
+import { bytes, HOUR, piece, pushBlob, pushImage, repository } from '../hosted/world.ts';
+import { summed } from '../../src/hosted/collection.ts';
+import { temporaryFolder } from '../fixtures/temporary.ts';
+
+const YEAR = 365 * 24 * HOUR;
+const apps = repository('apps/x');
+
+/** The system's clock, which the test may set. */
+function systemClock(t: TestContext) {
+  const right = Date.now;
+  const clock = { ahead: 0 };
+  t.mock.method(Date, 'now', () => right() + clock.ahead);
+  return clock;
+}
+
+async function opened(path: string) {
+  await using stack = new AsyncDisposableStack();
+  const text = 'hosted: [apps/**]\n';
+  const { config } = load({ file: { name: 'c', text }, environment: {}, overrides: [] });
+  const housekeeping = housekeepingOf(() => config);
+  const store = stack.use(
+    await openStore({ path, verifyRate: () => 0, admin: '', observe: () => {}, housekeeping }),
+  );
+  const { repositories: hosted } = stack.use(openHosted(() => config, store));
+  await store.housekeeping.looked();
+  const { records, paths, links: mirrored } = store;
+  const world: World = { hosted, records, paths, mirrored };
+  const whole = stack.move();
+  return { world, hosted, [Symbol.asyncDispose]: () => whole.disposeAsync() };
+}
+
+/** A tag that has moved, a blob that nothing lists yet, and a push that goes on. */
+async function pushed(world: World) {
+  await pushImage(world, apps, 'first', 'v1');
+  await pushImage(world, apps, 'second', 'v1');
+  await pushBlob(world, apps, bytes('of a push under way'));
+  const { id } = await world.hosted.uploads.start(apps);
+  await world.hosted.uploads.append(apps, id, piece(bytes('half')));
+  return id;
+}
+
+for (const jump of [YEAR, -YEAR]) {
+  test(`a clock that jumps by ${jump / YEAR} years and back loses nothing that was pushed`, async (t) => {
+    const clock = systemClock(t);
+    await using folder = await temporaryFolder();
+    await using place = await opened(folder.path);
+    const { hosted, world } = place;
+    const id = await pushed(world);
+    for (const ahead of [jump, 0]) {
+      clock.ahead = ahead;
+      const { manifests, blobs, kept, freed } = await summed(hosted.collect('collect'));
+      assert.deepEqual([manifests, blobs, freed], [0, 0, 0]);
+      assert.deepEqual(kept, { tagged: 1, needed: 4, recent: 2 });
+      assert.equal(await hosted.expire(), 0);
+      assert.equal((await hosted.uploads.status(apps, id)).offset, 4);
+    }
+  });
+}
+
+test('a clock that is ahead at the next start loses nothing that was pushed, nor does a dry run say so', async (t) => {
+  const clock = systemClock(t);
+  await using folder = await temporaryFolder();
+  let id: string;
+  {
+    await using place = await opened(folder.path);
+    id = await pushed(place.world);
+  }
+  clock.ahead = YEAR;
+  const { upkeep } = actionsFor({ version: '0', environment: {} });
+  const overrides = [{ flag: '--storage', key: 'storage.path', value: folder.path }];
+  for await (const found of upkeep.garbage({ config: undefined, overrides })) {
+    assert.equal(found.type, 'kept');
+  }
+  {
+    await using place = await opened(folder.path);
+    const { manifests, blobs, freed } = await summed(place.hosted.collect('collect'));
+    assert.deepEqual([manifests, blobs, freed], [0, 0, 0]);
+    assert.equal(await place.hosted.expire(), 0);
+    assert.equal((await place.hosted.uploads.status(apps, id)).offset, 4);
+  }
+  clock.ahead = 0;
+  await using place = await opened(folder.path);
+  const { manifests, blobs } = await summed(place.hosted.collect('collect'));
+  assert.deepEqual([manifests, blobs], [0, 0]);
+});
