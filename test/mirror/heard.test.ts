@@ -216,10 +216,11 @@ test('first and last seen are when the upstream said so, not when the manifest w
 test('what was heard before something else went on record changes nothing', async () => {
   await using place = await world();
   const { manifest } = place.registry.addImage('library/x', 'v1');
-  const other = place.registry.addImage('library/x', 'other').manifest;
+  const other = place.registry.addImage('library/x', 'other', { config: { other: true } }).manifest;
   await place.mirror.resolve(repository, tag);
   const { mediaType, digest, size } = other;
   const later = Date.now() + 1_000;
+  place.advance(2_000);
   await place.tags.set(repository, tag, confirmed(undefined, { mediaType, digest, size }, later));
   await place.mirror.manifest(repository, manifest.digest);
   await place.mirror.passed();

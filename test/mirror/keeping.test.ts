@@ -122,3 +122,35 @@ test('a cached tag that moves is told of, with what it means now', async () => {
   const { digest } = moved.manifest;
   assert.deepEqual(told, [{ type: 'tag-moved', host: 'docker.io', repository, tag, digest }]);
 });
+
+test('a tag goes on to mean what it meant until it is said to be kept', async () => {
+  await using place = await world();
+  const { keeping } = place.mirror;
+  const first = place.registry.addImage('library/x', 'v1', { config: { first: true } }).manifest;
+  await place.mirror.manifest(repository, tag);
+  await place.mirror.passed();
+  const second = place.registry.addImage('library/x', 'v1', { config: { second: true } }).manifest;
+  place.advance(61_000);
+  const meaning = async () => (await place.tags.get(repository, tag))?.descriptor.digest;
+  assert.equal((await keeping.resolve(repository, tag)).descriptor.digest, second.digest);
+  await keeping.manifest(repository, second.digest);
+  await place.mirror.passed();
+  assert.equal(await meaning(), first.digest);
+  const asked = place.registry.requests.length;
+  await keeping.tag(repository, tag);
+  assert.equal(await meaning(), second.digest);
+  assert.equal(place.registry.requests.length, asked);
+});
+
+test('what a client has heard since is newer than what was found for keeping', async () => {
+  await using place = await world();
+  const { keeping } = place.mirror;
+  place.registry.addImage('library/x', 'v1', { config: { first: true } });
+  const { descriptor } = await keeping.resolve(repository, tag);
+  await keeping.manifest(repository, descriptor.digest);
+  const second = place.registry.addImage('library/x', 'v1', { config: { second: true } }).manifest;
+  place.advance(1_000);
+  await place.mirror.resolve(repository, tag);
+  assert.equal((await keeping.tag(repository, tag)).descriptor.digest, second.digest);
+  assert.equal((await place.tags.get(repository, tag))?.descriptor.digest, second.digest);
+});
