@@ -10,6 +10,7 @@ import type { MirrorEvent } from '../mirror/event.ts';
 import { mirror, type Mirror } from '../mirror/mirror.ts';
 import { administrationOf } from './administration.ts';
 import { startAdminServer } from './admin-server.ts';
+import { unlistenable } from './unlistenable.ts';
 import { createCatalog } from './catalog.ts';
 import { policyOf } from './derived.ts';
 import { openHosted } from './hosted.ts';
@@ -205,7 +206,11 @@ export async function serve(options: ServeOptions): Promise<void> {
   }
   const { host = '::', port } = config.listen;
   const { tls } = succession;
-  const server = await startServer({ app, listen: { host, port }, ...(tls && { tls }) });
+  const server = await startServer({ app, listen: { host, port }, ...(tls && { tls }) }).catch(
+    (error: unknown) => {
+      throw unlistenable(error, config.listen);
+    },
+  );
   const where = { address: server.address, port: server.port, tls: tls !== undefined };
   log.logger.info(
     {

@@ -1,3 +1,4 @@
+import { parseAddress, type Address } from './address.ts';
 import type { Fault } from './fault.ts';
 import { quote } from './message.ts';
 import { didYouMean } from './suggest.ts';
@@ -16,7 +17,31 @@ export function crossFaults(tree: Tree): readonly Fault[] {
   return [
     ...aliases(tree).map(({ path, message }) => fault(path, message)),
     ...defaultUpstream(tree).map((message) => fault(['defaultUpstream'], message)),
+    ...sameAddress(tree).map(({ path, message }) => fault(path, message)),
   ];
+}
+
+/** Administration and clients cannot listen at the same place. */
+function sameAddress(tree: Tree): readonly { readonly path: Path; readonly message: string }[] {
+  const [clients, admin] = [['listen'], ['admin', 'listen']] as const;
+  const addressAt = (path: Path, otherwise: string): Address | undefined => {
+    const value = valueAt(tree.value, path) ?? otherwise;
+    return typeof value === 'string' ? parseAddress(value) : undefined;
+  };
+  const one = addressAt(clients, '0.0.0.0:8080');
+  const other = addressAt(admin, '127.0.0.1:8081');
+  if (one === undefined || other === undefined || !collide(one, other)) return [];
+  const written = originOf(tree, admin).kind !== 'default';
+  const message = `is where ${written ? 'listen' : 'admin.listen'} listens already; one of the two needs another port`;
+  return [{ path: written ? admin : clients, message }];
+}
+
+function collide(one: Address, other: Address): boolean {
+  if (one.port !== other.port || one.port === 0) return false;
+  const hosts = [one, other].map(({ host = '::' }) => (host === 'localhost' ? '127.0.0.1' : host));
+  const [a = '', b = ''] = hosts;
+  if (a === b || hosts.includes('::')) return true;
+  return hosts.includes('0.0.0.0') && !`${a}${b}`.includes(':');
 }
 
 interface Alias {

@@ -9,11 +9,18 @@ export interface Holder {
   readonly admin: string;
 }
 
+/** Another process has the store. */
+export class StoreLocked extends RegistryError {
+  constructor(message: string, cause: unknown) {
+    super('STORAGE_UNAVAILABLE', message, { cause });
+  }
+}
+
 /**
  * Claims the store for this process until it is disposed or the process ends, however it ends. The
  * lock is SQLite's, and so the operating system's own: it works across containers on one machine,
  * and nothing stale is ever left behind.
- * @throws RegistryError STORAGE_UNAVAILABLE naming the process that has it
+ * @throws StoreLocked naming the process that has it, or RegistryError STORAGE_UNAVAILABLE
  */
 export function lockStore(paths: Paths, holder: Holder): Disposable {
   const database = new DatabaseSync(paths.lock);
@@ -26,10 +33,11 @@ export function lockStore(paths: Paths, holder: Holder): Disposable {
   } catch (cause) {
     const held = readHolder(database);
     database.close();
-    const who = held === undefined ? String(cause) : `process ${held.pid} serves it`;
-    throw new RegistryError('STORAGE_UNAVAILABLE', `cannot lock the store ${paths.root}: ${who}`, {
-      cause,
-    });
+    const lock = `cannot lock the store ${paths.root}`;
+    if (isBusy(cause)) {
+      throw new StoreLocked(`${lock}: process ${held?.pid ?? '?'} serves it`, cause);
+    }
+    throw new RegistryError('STORAGE_UNAVAILABLE', `${lock}: ${String(cause)}`, { cause });
   }
   return { [Symbol.dispose]: () => database.close() };
 }
@@ -69,6 +77,11 @@ function isWriteFailure(error: unknown): boolean {
   if (!(error instanceof Error) || !('errcode' in error)) return false;
   const code = Number(error.errcode) & 0xff;
   return code === 13 || code === 10;
+}
+
+/** SQLite's result code for a database that another process writes. */
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === 5;
 }
 
 function readHolder(database: DatabaseSync): Holder | undefined {

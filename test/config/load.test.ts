@@ -311,6 +311,18 @@ for (const [text, fault] of [
     'c.yaml:1:18 defaultUpstream: "dokcer.io" is not an upstream of this configuration (did you mean docker.io?); allowed: docker.io, none',
   ],
   [
+    'listen: :8081',
+    'c.yaml:1:9 listen: is where admin.listen listens already; one of the two needs another port',
+  ],
+  [
+    'listen: 127.0.0.1:80\nadmin: { listen: 0.0.0.0:80 }',
+    'c.yaml:2:18 admin.listen: is where listen listens already; one of the two needs another port',
+  ],
+  [
+    'listen: "[::]:80"\nadmin: { listen: localhost:80 }',
+    'c.yaml:2:18 admin.listen: is where listen listens already; one of the two needs another port',
+  ],
+  [
     'upstreams: { Quay.io: {} }',
     'c.yaml:1:14 upstreams.Quay.io: "Quay.io" is not the name of a registry; allowed: host or host:port in lower case',
   ],
