@@ -40,12 +40,14 @@ export function addLsCache(program: Command, { actions, output }: Context): void
       `some of ${Object.keys(COLUMNS).join(',')}`,
       'image,platforms,size,created,first,last,kept',
     )
+    .option('--all', 'also images of which nothing is stored any more')
     .option('--no-header', 'leave out the names of the columns')
     .option('--json', 'print one JSON object a line, sizes in bytes, times in milliseconds')
     .addHelpText('after', EXAMPLES)
-    .action(async (patterns, { json, columns: names, header, ...options }) => {
+    .action(async (patterns, { json, all, columns: names, header, ...options }) => {
       const chosen = names.split(',').map((name) => [name, cellOf(name)] as const);
-      const images = (await actions()).upkeep.images(flag.choices(options), patterns);
+      const known = (await actions()).upkeep.images(flag.choices(options), patterns);
+      const images = all === undefined ? stored(known) : known;
       if (json !== undefined) {
         for await (const image of images) output.out(`${JSON.stringify(asJson(image))}\n`);
         return;
@@ -55,6 +57,11 @@ export function addLsCache(program: Command, { actions, output }: Context): void
       const align = chosen.map(([name]) => (name === 'size' ? 'right' : 'left'));
       output.out(columns(rows, align));
     });
+}
+
+/** Eviction leaves what is known of a tag where it is. */
+async function* stored(images: AsyncIterable<CachedImage>): AsyncGenerator<CachedImage> {
+  for await (const image of images) if (image.parts.size > 0) yield image;
 }
 
 function cellOf(name: string): Cell {

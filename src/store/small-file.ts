@@ -5,6 +5,9 @@ import { makeFolder } from './make-folder.ts';
 
 let counter = 0;
 
+/** Others remove empty folders, such as one that has just been made. */
+const ATTEMPTS = 10;
+
 /** What the promise gives, or `undefined` where there is no such file or folder. */
 export async function absent<T>(promise: Promise<T>): Promise<T | undefined> {
   try {
@@ -37,14 +40,15 @@ export async function replaceFile(
   }
 }
 
-/** Makes the folder of the file if that is what is missing. */
+/** Makes the folder of the file if that is what is missing, also where others remove it meanwhile. */
 async function inFolder(name: string, task: () => Promise<void>): Promise<void> {
-  try {
-    await task();
-  } catch (error) {
-    if (systemCode(error) !== 'ENOENT') throw error;
-    await makeFolder(path.dirname(name));
-    await task();
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await task();
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT' || attempt === ATTEMPTS) throw error;
+      await makeFolder(path.dirname(name));
+    }
   }
 }
 

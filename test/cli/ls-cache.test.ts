@@ -27,6 +27,15 @@ const IMAGES: readonly CachedImage[] = [
     size: 10,
     parts: new Map([[digest, 10]]),
   },
+  {
+    repository: { host: 'ghcr.io', path: 'a/gone' },
+    tag: parseTag('v2'),
+    digest,
+    platforms: [],
+    size: 0,
+    firstPulled: 1,
+    parts: new Map(),
+  },
 ];
 
 async function lsCache(...line: readonly string[]) {
@@ -75,4 +84,15 @@ test('columns that are chosen, with and without their names, and JSON', async ()
   const wrong = await lsCache('--columns', 'image,nothing');
   assert.equal(wrong.code, 1);
   assert.match(wrong.error, /no such column: nothing; there are image, platforms/);
+});
+
+test('what has been evicted is listed only where all is asked for', async () => {
+  for (const flags of [['--no-header'], ['--json']]) {
+    const { lines } = await lsCache(...flags);
+    assert.equal(lines.length, 2);
+    assert.doesNotMatch(lines.join(), /a\/gone/);
+    const all = (await lsCache('--all', ...flags)).lines;
+    assert.equal(all.length, 3);
+    assert.match(all[2] ?? '', /ghcr\.io\/a\/gone:v2/);
+  }
 });

@@ -85,6 +85,16 @@ async function cached() {
   };
 }
 
+/** Folders with nothing in them. */
+async function emptyIn(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const full = new Set(entries.map(({ parentPath }) => parentPath));
+  const names = entries.flatMap((entry) =>
+    entry.isDirectory() ? [path.join(entry.parentPath, entry.name)] : [],
+  );
+  return names.filter((name) => !full.has(name));
+}
+
 /** What is asked over HTTP tells the same as the verbs do, and changes nothing. */
 async function dryRuns(
   { admin, upkeep }: Awaited<ReturnType<typeof cached>>,
@@ -168,6 +178,11 @@ test('while nothing runs the verbs do it themselves; a dry run changes nothing',
   assert.deepEqual(pruned.images, ['docker.io/library/x:v1', 'docker.io/library/x:v2']);
   assert.deepEqual(await names(), ['team/y:by digest']);
   assert.equal((await upkeep.usage(CHOICES)).kept.blobs, 3);
+  const folder = path.join(store, 'repositories');
+  assert.deepEqual(await emptyIn(folder), []);
+  assert.equal(await upkeep.unpin(CHOICES, 'team/*'), 'changed');
+  await upkeep.prune(query);
+  assert.deepEqual(await readdir(folder, { recursive: true }), []);
 });
 
 test('an image that gets a second name was not pulled by it for the last time before the first', async () => {

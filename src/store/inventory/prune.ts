@@ -1,9 +1,11 @@
+import path from 'node:path';
 import type { Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
 import { parseImagePattern, type ImagePattern } from '../../core/image-pattern.ts';
 import { formatReference, same } from '../../core/reference.ts';
 import type { Evictor } from '../budget/evictor.ts';
 import { importRoot } from '../budget/keeper.ts';
+import { prune as pruneFolder } from '../durable.ts';
 import { importMarks, removeImport } from '../imports.ts';
 import { cachedImages, type CachedImage } from './images.ts';
 import type { StoreView } from './view.ts';
@@ -73,11 +75,15 @@ export async function prune(
   plan: PrunePlan,
   mode: 'online' | 'offline' = 'online',
 ): Promise<{ readonly blobs: number; readonly bytes: number }> {
+  const { paths } = view;
+  const emptied = new Set<string>();
   for (const { repository, tag, digest } of plan.images) {
     if (tag !== undefined) await view.tags.remove(repository, tag);
+    emptied.add(paths.tags(repository));
     // Another tag may mean the same, and stay.
     if (!plan.content.has(digest)) continue;
-    await removeImport(view.paths, repository, digest);
+    await removeImport(paths, repository, digest);
+    emptied.add(path.dirname(paths.import(repository, digest)));
     view.keeper.imported(repository, digest, 'dropped');
   }
   await view.keeper.settled();
@@ -85,11 +91,16 @@ export async function prune(
   for (const digest of plan.content.keys()) {
     const stored = view.index.get(digest);
     if (stored === undefined) continue;
+    const folders = view.index.links
+      .repositoriesOf(digest)
+      .map((repository) => path.dirname(paths.link(repository, digest)));
     const gone = mode === 'online' ? evictor.evict(stored, 'request') : evictor.discard(stored);
     if (!(await gone)) continue;
     blobs += 1;
     bytes += stored.size;
+    for (const folder of folders) emptied.add(folder);
   }
+  for (const folder of emptied) await pruneFolder(folder, paths.repositories);
   return { blobs, bytes };
 }
 
