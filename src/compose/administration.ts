@@ -16,8 +16,8 @@ export function administrationOf(
   { ready, paths, content, links, tags, housekeeping }: OpenStore,
   { repositories }: Pick<OpenHosted, 'repositories'>,
 ): StoreAdministration {
-  const { database, index, clock, keeper, evictor, accesses, ledger, pins } = housekeeping;
-  const view: StoreView = { paths, content, links, tags, database, index, clock, keeper };
+  const { database, index, clock, past, keeper, evictor, accesses, ledger, pins } = housekeeping;
+  const view: StoreView = { paths, content, links, tags, database, index, clock, past, keeper };
   const repinned = async (outcome: 'changed' | 'same'): Promise<'changed' | 'same'> => {
     if (outcome === 'changed') await housekeeping.repin();
     return outcome;

@@ -3,8 +3,12 @@ import { test, type TestContext } from 'node:test';
 import { actionsFor } from '../../src/compose/actions.ts';
 import { openHosted } from '../../src/compose/hosted.ts';
 import { housekeepingOf } from '../../src/compose/housekeeping.ts';
-import { openStore } from '../../src/compose/store.ts';
+import { openStore, type OpenStore } from '../../src/compose/store.ts';
 import { load } from '../../src/config/load.ts';
+import { digestOf } from '../../src/core/digest.ts';
+import { MEDIA_TYPES } from '../../src/core/media-type.ts';
+import { parseTag } from '../../src/core/reference.ts';
+import { confirmed } from '../../src/store/tags.ts';
 import type { World } from '../hosted/world.ts';
 import { bytes, HOUR, piece, pushBlob, pushImage, repository } from '../hosted/world.ts';
 import { summed } from '../../src/hosted/collection.ts';
@@ -12,6 +16,7 @@ import { temporaryFolder } from '../fixtures/temporary.ts';
 
 const YEAR = 365 * 24 * HOUR;
 const apps = repository('apps/x');
+const cached = { host: 'docker.io', path: 'library/x' };
 
 /** The system's clock, which the test may set. */
 function systemClock(t: TestContext) {
@@ -34,7 +39,7 @@ async function opened(path: string) {
   const { records, paths, links: mirrored } = store;
   const world: World = { hosted, records, paths, mirrored };
   const whole = stack.move();
-  return { world, hosted, [Symbol.asyncDispose]: () => whole.disposeAsync() };
+  return { store, world, hosted, [Symbol.asyncDispose]: () => whole.disposeAsync() };
 }
 
 /** A tag that has moved, a blob that nothing lists yet, and a push that goes on. */
@@ -90,4 +95,60 @@ test('a clock that is ahead at the next start loses nothing that was pushed, nor
   await using place = await opened(folder.path);
   const { manifests, blobs } = await summed(place.hosted.collect('collect'));
   assert.deepEqual([manifests, blobs], [0, 0]);
+});
+
+/** An image is pulled, as far as the store is concerned. */
+async function pull({ content, links, tags }: OpenStore, tag: string): Promise<void> {
+  const text = JSON.stringify({ schemaVersion: 2, annotations: { tag } });
+  const [manifest, mediaType] = [bytes(text), MEDIA_TYPES.ociManifest];
+  const descriptor = { mediaType, digest: digestOf(manifest), size: manifest.length };
+  await using ingest = await content.ingest(descriptor.digest);
+  await ingest.expect(manifest.length);
+  await ingest.write(manifest);
+  await ingest.commit();
+  await links.set(cached, descriptor.digest, { size: manifest.length, mediaType });
+  await tags.set(cached, parseTag(tag), confirmed(undefined, descriptor, Date.now()));
+}
+
+test('what was pulled gets no older by a clock that jumps, as listed and as pruned', async (t) => {
+  const clock = systemClock(t);
+  await using folder = await temporaryFolder();
+  const overrides = [{ flag: '--storage', key: 'storage.path', value: folder.path }];
+  const { upkeep } = actionsFor({ version: '0', environment: {} });
+  const choices = {
+    config: undefined,
+    overrides,
+    patterns: [],
+    gone: 'spare',
+    olderThan: '30d',
+  } as const;
+  const ages = async (): Promise<readonly number[]> => {
+    const images = await Array.fromAsync(upkeep.images(choices, []));
+    return images.map(({ firstPulled = 0 }) => Math.round((Date.now() - firstPulled) / HOUR));
+  };
+  {
+    await using place = await opened(folder.path);
+    const { store } = place;
+    await pull(store, 'v1');
+    await store.housekeeping.round();
+    for (const [ahead, tag] of [
+      [YEAR, 'v2'],
+      [0, 'v3'],
+      [-YEAR, 'v4'],
+    ] as const) {
+      clock.ahead = ahead;
+      await store.housekeeping.round();
+      await pull(store, tag);
+    }
+    await store.housekeeping.round();
+    assert.deepEqual(await ages(), [0, 0, 0, 0]);
+    assert.deepEqual((await upkeep.planPrune(choices)).images, []);
+  }
+  // A day is what a pause counts at most.
+  clock.ahead = YEAR;
+  assert.deepEqual(await ages(), [24, 24, 24, 24]);
+  assert.deepEqual((await upkeep.planPrune(choices)).images, []);
+  assert.deepEqual((await upkeep.prune(choices)).images, []);
+  const { images } = await upkeep.planPrune({ ...choices, olderThan: '23h' });
+  assert.equal(images.length, 4);
 });

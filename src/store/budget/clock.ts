@@ -15,7 +15,7 @@ export interface ClockOptions {
 }
 
 /** Milliseconds. Time for which nothing ran counts no longer than this: a clock that jumped looks the same. */
-const LONGEST_PAUSE = 24 * 60 * 60 * 1000;
+export const LONGEST_PAUSE = 24 * 60 * 60 * 1000;
 
 /**
  * The time by which content grows old. It passes while the process runs and, to a limit, while it

@@ -1,3 +1,5 @@
+import { LONGEST_PAUSE } from './clock.ts';
+
 /** A time for which the system's clock went on evenly. Milliseconds since 1970, by that clock. */
 export interface Stretch {
   readonly from: number;
@@ -81,6 +83,15 @@ export class Past {
       return this.#passed + this.#current.to - this.#current.from;
     };
     return { now, of: (at) => now() - this.#ageOf(at, longest) };
+  }
+
+  /**
+   * When something was that the system's clock has dated, by what it shows now: where it has not jumped
+   * since, that same time.
+   */
+  onWall(at: number): number {
+    this.look();
+    return Math.round(this.#current.to - this.#ageOf(at, LONGEST_PAUSE));
   }
 
   get stretches(): readonly Stretch[] {

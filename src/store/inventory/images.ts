@@ -42,12 +42,13 @@ export async function* cachedImages(view: StoreView): AsyncGenerator<CachedImage
       const image = await describe(view, repository, record.descriptor.digest);
       for (const digest of image.parts.keys()) reached.add(digest);
       const { lastPulled } = image;
+      const firstPulled = view.past.onWall(record.firstSeen);
       // What the tag means may have been here before, under another name, and not been read since.
-      const last = lastPulled !== undefined && Math.max(lastPulled, record.firstSeen);
+      const last = lastPulled !== undefined && Math.max(lastPulled, firstPulled);
       yield {
         ...image,
         tag,
-        firstPulled: record.firstSeen,
+        firstPulled,
         ...(last !== false && { lastPulled: last }),
       };
     }
@@ -80,7 +81,7 @@ async function describe(
   repository: Repository,
   digest: Digest,
 ): Promise<CachedImage> {
-  const { index, clock, keeper } = view;
+  const { index, clock, past, keeper } = view;
   const parts = new Map<Digest, number>();
   const about: About = { platforms: new Set(), created: undefined };
   await collect(view, digest, parts, about);
@@ -92,7 +93,10 @@ async function describe(
     platforms: [...about.platforms],
     size: parts.values().reduce((sum, size) => sum + size, 0),
     ...(about.created !== undefined && { created: about.created }),
-    ...(stored && { firstPulled: stored.stored, lastPulled: clock.onWall(stored.accessed) }),
+    ...(stored && {
+      firstPulled: past.onWall(stored.stored),
+      lastPulled: clock.onWall(stored.accessed),
+    }),
     ...(kept !== undefined && { kept }),
     parts,
   };

@@ -22,6 +22,7 @@ export interface StoreView {
   readonly database: IndexDatabase;
   readonly index: BlobIndex;
   readonly clock: StoreClock;
+  readonly past: Past;
   readonly keeper: Keeper;
 }
 
@@ -89,6 +90,7 @@ async function viewOf(
     database,
     index,
     clock: new StoreClock({ last: new Meta(database).clock }),
+    past: readPast(paths),
     keeper,
     [Symbol.dispose]: () => database.close(),
   };

@@ -27,10 +27,12 @@ function machine() {
 for (const jump of [YEAR, -YEAR]) {
   test(`a clock that jumps by ${jump / DAY} days while it is looked at makes nothing older`, () => {
     const { state, run, pass } = machine();
-    const { age } = run();
+    const { past, age } = run();
     const before = pass(10 * SECOND);
     assert.equal(age(before), 0);
-    pass(2 * SECOND);
+    pass(SECOND);
+    assert.equal(past.onWall(before), before);
+    pass(SECOND);
     state.wall += jump;
     const unseen = pass(SECOND);
     pass(2 * SECOND);
@@ -45,6 +47,8 @@ for (const jump of [YEAR, -YEAR]) {
     assert.equal(age(back), 0);
     assert.ok(age(ahead) <= 3 * SECOND, `${age(ahead)}`);
     assert.ok(age(before) <= HOUR + 10 * SECOND, `${age(before)}`);
+    const shown = state.wall - past.onWall(before);
+    assert.ok(shown >= 0 && shown <= HOUR + 10 * SECOND, `${shown}`);
     pass(30 * DAY);
     for (const at of [unseen, ahead, back]) {
       assert.ok(Math.abs(age(at) - 30 * DAY) <= HOUR + SECOND * 10, `${age(at)}`);

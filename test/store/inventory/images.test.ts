@@ -8,8 +8,8 @@ import { APP, keep, manyPlatforms, openWorld, tag, type World } from '../../imag
 
 async function imagesOf({ store }: World): Promise<readonly CachedImage[]> {
   const { paths, content, links, tags } = store;
-  const { database, index, clock, keeper } = store.housekeeping;
-  const view = { paths, content, links, tags, database, index, clock, keeper };
+  const { database, index, clock, past, keeper } = store.housekeeping;
+  const view = { paths, content, links, tags, database, index, clock, past, keeper };
   return Array.fromAsync(cachedImages(view));
 }
 
