@@ -9,7 +9,9 @@ export function policyFields() {
       .describe('How long a tag is believed without asking its upstream again.'),
     revalidateWithin: field
       .deadline()
-      .describe('How long a client waits for that question before it gets the cached answer.'),
+      .describe(
+        'How long a client waits for that question, and for the manifest of a tag that has moved, before it gets the cached answer.',
+      ),
     whenUnreachable: z
       .literal(['serve-stale', 'fail'])
       .describe('The upstream is down, slow or limits its rate: serve what is cached, or fail.'),
