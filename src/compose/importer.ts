@@ -9,6 +9,7 @@ import { parseLock } from '../image/bundle/lock.ts';
 import type { ImportQuery } from '../image/bundle/query.ts';
 import { parseReference } from '../image/location.ts';
 import { untilAborted } from '../image/until-aborted.ts';
+import { withRegistry } from './patterns.ts';
 import { shelfOf, type ShelfSetting } from './shelf.ts';
 
 export interface ImporterOptions extends ShelfSetting {
@@ -119,9 +120,10 @@ async function* until(
   }
 }
 
-/** A short name means what lives here, if the configuration says so, and Docker Hub's otherwise. */
-function nameIn({ hosted }: Pick<Config, 'hosted'>, text: string): Reference {
-  const { repository, at } = parseReference(text);
+/** A short name means what lives here, if the configuration says so, and the default upstream's otherwise. */
+function nameIn(config: Pick<Config, 'hosted' | 'defaultUpstream'>, text: string): Reference {
+  const { hosted } = config;
+  const { repository, at } = parseReference(withRegistry(config, text));
   const path = text.replace(/(?:@|:)[^/]*$/, '');
   const lives = !path.startsWith(`${repository.host}/`);
   if (lives && hosted.some((pattern) => pattern.matches(path))) {

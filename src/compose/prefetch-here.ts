@@ -7,6 +7,7 @@ import { mirror, type Mirror } from '../mirror/mirror.ts';
 import { createRouter } from '../mirror/route.ts';
 import { openAlone } from './alone.ts';
 import { policyOf } from './derived.ts';
+import { named } from './patterns.ts';
 import { lookAt, stockOf } from './stock.ts';
 import { UpstreamPool } from './upstreams.ts';
 
@@ -57,7 +58,7 @@ export async function prefetchHere(
     look: () => lookAt({ ...wiring, upstream: upstreams.of }),
   });
   try {
-    return await prefetcher.run(query, run, 'request');
+    return await prefetcher.run(named(config, query), run, 'request');
   } finally {
     await source.close(DRAIN);
   }

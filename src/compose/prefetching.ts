@@ -6,6 +6,7 @@ import { Prefetcher } from '../image/prefetch/prefetcher.ts';
 import type { Mirror } from '../mirror/mirror.ts';
 import type { Router } from '../mirror/route.ts';
 import type { OpenStore } from './store.ts';
+import { named } from './patterns.ts';
 import { prefetchLog } from './prefetch-log.ts';
 import { Scheduled } from './schedule.ts';
 import { lookAt, stockOf } from './stock.ts';
@@ -50,10 +51,13 @@ export function openPrefetching(options: PrefetchingOptions): Prefetching {
     onUnusable: ({ image, reason }) => logger.warn({ image, error: reason }, 'prefetch failed'),
   });
   return {
-    prefetch: (query, run) => prefetcher.run(query, run, 'request'),
+    prefetch: (query, run) => prefetcher.run(named(worlds.config, query), run, 'request'),
     moved: scheduled.moved,
     // While nobody can be asked there is nothing to fetch.
-    follow: ({ offline, prefetch }) => scheduled.set(offline ? [] : prefetch),
+    follow: (config) => {
+      const { offline, prefetch } = config;
+      scheduled.set(offline ? [] : prefetch.map((entry) => named(config, entry)));
+    },
     [Symbol.asyncDispose]: async () => {
       await Promise.all([scheduled[Symbol.asyncDispose](), prefetcher.close()]);
     },

@@ -13,7 +13,7 @@ export interface ShelfSetting {
   readonly store: OpenStore;
   readonly hosted: HostedRepositories;
   /** The one in effect. */
-  readonly config: () => Pick<Config, 'upstreams' | 'hosted' | 'uploads'>;
+  readonly config: () => Pick<Config, 'upstreams' | 'hosted' | 'uploads' | 'defaultUpstream'>;
   /** Whoever serves the store is to forget what refers to something. */
   readonly renew?: (repository: Repository, subject: Digest) => void;
 }

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { startRegistry } from '../fixtures/registry.ts';
 import { temporaryFolder } from '../fixtures/temporary.ts';
 import { gate } from '../fixtures/gate.ts';
@@ -271,4 +272,51 @@ test('when a tag moves the image is fetched whole behind the answer', async () =
     const { status } = await fetch(`${server.url}/v2/library/x/blobs/${digest}`);
     assert.equal(status, 200);
   }
+});
+
+test('a name that is typed without a registry is one of the default upstream, one in a file is one of Docker Hub', async () => {
+  await using here = await place('prefetch: [{ images: [org/later:v1] }]\n');
+  await using other = await startRegistry();
+  const text = await readFile(here.config, 'utf8');
+  const upstreams = text.replace('upstreams: {', `upstreams: { up.test: { url: "${other.url}" },`);
+  await writeFile(here.config, `defaultUpstream: up.test\n${upstreams}`);
+  for (const name of ['one', 'two', 'later']) {
+    other.addImage(`org/${name}`, 'v1', { layers: [name] });
+  }
+  here.origin.addImage('org/file', 'v1', { layers: ['file'] });
+  await writeFile(path.join(here.folder, 'list.txt'), 'org/file:v1\n');
+  const alone = await here.run(['prefetch', 'org/one:v1', '--from', 'list.txt']);
+  assert.equal(alone.code, 0, alone.error);
+  const server = await here.serve();
+  const asked = await here.run(['prefetch', 'org/tw*:v1', 'org/two:v*']);
+  assert.match(asked.error, /may stand in the tag only/);
+  assert.match(asked.error, /up\.test\/org\/two:v\*: 1 of 1 tags/);
+  while (!server.log().includes('"trigger":"schedule","result":"complete"')) {
+    await (await fetch(`${server.url}/livez`)).text();
+  }
+  const archive = path.join(here.folder, 'one.tar');
+  const from = `${new URL(server.url).host}/up.test/org/one:v1`;
+  await promisify(execFile)(LAUNCHER, [
+    'pull',
+    '--no-cache',
+    '-q',
+    '--plain-http',
+    from,
+    '-o',
+    archive,
+  ]);
+  const taken = await here.run(['import', 'one.tar', '--as', 'org/again:v1']);
+  assert.equal(taken.code, 0, taken.error);
+  const { out } = await here.run(['ls-cache', '--no-header', '--columns', 'image']);
+  assert.deepEqual(
+    out
+      .trim()
+      .split('\n')
+      .map((line) => line.trim())
+      .toSorted(),
+    [
+      'docker.io/org/file:v1',
+      ...['again', 'later', 'one', 'two'].map((name) => `up.test/org/${name}:v1`),
+    ],
+  );
 });
