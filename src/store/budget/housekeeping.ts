@@ -134,6 +134,8 @@ export class Housekeeping implements AsyncDisposable {
     await scanUploads(this.#options.paths, this.ledger);
     await this.pins.read();
     this.#survey.begin();
+    // Whoever reads the store from now on has to know since when the clock goes as it does.
+    this.#noteTime();
     this.#rounds.begin();
   }
 
