@@ -20,7 +20,9 @@ export interface ExportChoices extends Choices {
 }
 
 export interface ImportChoices extends Choices {
+  /** `-` is what `stdin` gives. */
   readonly file: string;
+  readonly stdin: AsyncIterable<Uint8Array>;
   /** The file of a lock. */
   readonly lock: string | undefined;
   readonly as: string | undefined;

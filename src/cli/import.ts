@@ -11,16 +11,22 @@ const EXAMPLES = `
 Examples:
   layover import all.tar newer.tar
   layover import --lock all.tar.lock.json all.tar.zst
-  docker save -o app.tar app:1 && layover import --as ghcr.io/team/app:1 app.tar
+  docker save app:1 | layover import --as ghcr.io/team/app:1 -
 `;
 
-export function addImport(program: Command, { actions, output, interruption }: Context): void {
+export function addImport(
+  program: Command,
+  { actions, output, input, interruption }: Context,
+): void {
   program
     .command('import')
     .description(
       'Imports the images of archives: bundles, OCI layouts, what docker saves; plain, gzip or zstd. Everything is verified before anything of an archive is visible; a tag that is there and means something else is not moved. What was imported stays until it is pruned with --imported. Also while the server runs.',
     )
-    .argument('<file...>', 'archives, or folders in OCI layout, one after the other')
+    .argument(
+      '<file...>',
+      'archives, or folders in OCI layout, one after the other; - is standard input',
+    )
     .addOption(flag.config())
     .addOption(flag.storage())
     .option('--overwrite', 'move tags that are there and mean something else')
@@ -39,13 +45,22 @@ export function addImport(program: Command, { actions, output, interruption }: C
       if (files.length > 1 && (as ?? lock) !== undefined) {
         throw new UsageError('--as and --lock are about one archive');
       }
+      const standard = files.filter((file) => file === '-').length;
+      if (standard > 1) throw new UsageError('standard input holds one archive');
+      if (standard > 0 && input.watched === 'yes') {
+        throw new UsageError(
+          '- is standard input, which is a terminal: no archive comes from there',
+        );
+      }
       const { bundles } = await actions();
       const signal = interruption.listen();
       for (const file of files) {
-        using shown = transfer({ output, label: file, quiet });
+        const label = file === '-' ? 'standard input' : file;
+        using shown = transfer({ output, label, quiet });
         const imported = await bundles.import({
           ...flag.choices(more),
           file,
+          stdin: input.bytes(),
           lock,
           as,
           platforms: platform ?? [],

@@ -1,4 +1,4 @@
-import type { Readable, Writable } from 'node:stream';
+import { addAbortSignal, type Readable, type Writable } from 'node:stream';
 import { lazily } from '../core/lazily.ts';
 import type { Lines } from './lines.ts';
 
@@ -8,6 +8,8 @@ export interface Input extends Disposable {
   readonly watched: 'yes' | 'no';
   /** Everything that comes, up to its end. */
   text(): Promise<string>;
+  /** The same as it comes. @throws the reason of the signal, once it is aborted */
+  bytes(): AsyncIterable<Uint8Array>;
   /**
    * The next line, without its end, after the prompt was shown; `undefined` when there is none any
    * more. What is typed `hidden` is not shown. Once it is answered, or not, the prompt
@@ -43,6 +45,15 @@ export function terminalInput(options: InputOptions): Input {
       const chunks: Buffer[] = [];
       for await (const chunk of stdin) chunks.push(Buffer.from(chunk as Uint8Array));
       return Buffer.concat(chunks).toString('utf8');
+    },
+    async *bytes() {
+      const signal = options.signal();
+      try {
+        for await (const chunk of addAbortSignal(signal, stdin)) yield chunk as Uint8Array;
+      } catch (error) {
+        signal.throwIfAborted();
+        throw error;
+      }
     },
     async line(prompt, typed = 'shown') {
       return await (await lines()).next(prompt, watched === 'yes' ? typed : 'shown');

@@ -1,10 +1,11 @@
 import type { Choices } from '../cli/actions.ts';
 import type { Bundles } from '../cli/bundle-actions.ts';
 import type { Config } from '../config/config.ts';
-import { archiveBytes } from '../image/bundle/archive-bytes.ts';
+import { archiveBytes, type ArchiveBytes } from '../image/bundle/archive-bytes.ts';
 import { readLock } from '../image/bundle/base.ts';
 import { exportBundle } from '../image/bundle/export.ts';
 import { formatLock } from '../image/bundle/lock.ts';
+import { isPipe, pipeBytes } from '../image/bundle/pipe-bytes.ts';
 import type { ImportQuery } from '../image/bundle/query.ts';
 import { Paths } from '../store/paths.ts';
 import { serverOn } from './admin-client.ts';
@@ -27,13 +28,14 @@ export function bundlesOf(configOf: (choices: Choices) => Promise<Config>): Bund
         since: since === undefined ? undefined : await readLock(since),
       });
     },
-    async import({ file, lock, begin, progress, signal, ...more }) {
+    async import({ file, stdin, lock, begin, progress, signal, ...more }) {
       const config = await configOf(more);
       const { as, platforms, tags } = more;
       const text = lock === undefined ? undefined : formatLock(await readLock(lock)).toString();
-      const query = { name: file, lock: text, as, platforms, tags };
+      const name = file === '-' ? 'standard input' : file;
+      const query = { name, lock: text, as, platforms, tags };
       const server = await serverOn(new Paths(config.storage.path));
-      const { size, bytes } = await archiveBytes(file, 'reused');
+      const { size, bytes } = await incoming(file, stdin, signal);
       begin(size);
       const counted = tally(bytes, progress);
       return server === undefined
@@ -41,6 +43,17 @@ export function bundlesOf(configOf: (choices: Choices) => Promise<Config>): Bund
         : importThrough(server, query, counted, signal);
     },
   };
+}
+
+/** A pipe is read as it comes: nobody knows how much that will be. */
+async function incoming(
+  file: string,
+  stdin: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<ArchiveBytes> {
+  if (file === '-') return { size: undefined, bytes: stdin };
+  if (await isPipe(file)) return { size: undefined, bytes: pipeBytes(file, signal) };
+  return archiveBytes(file, 'reused');
 }
 
 /** By this process, with the store locked. */

@@ -137,6 +137,7 @@ test('a bar on a terminal', async () => {
 for (const line of [
   ['import', 'one.tar', 'two.tar', '--as', 'a.io/c:1'],
   ['import', 'one.tar', '--platform', 'linux/'],
+  ['import', '-', '-'],
   ['export', 'x'],
   ['export', 'x', '-o', '-', '--json'],
   ['export', 'x', '-o', '/dev/stdout', '--json'],

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
+import { access, readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import path from 'node:path';
+import { Readable } from 'node:stream';
 import { suite, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Choices } from '../../src/cli/actions.ts';
 import { bundlesOf } from '../../src/compose/bundles.ts';
@@ -30,6 +32,7 @@ const SHOWN = {
 const IMPORT = {
   ...CHOICES,
   ...SHOWN,
+  stdin: Readable.from([]),
   lock: undefined,
   as: undefined,
   platforms: [],
@@ -402,4 +405,65 @@ test('an export reads a store that is being served, and says what it lacks', asy
     one.bundles.export({ ...choices, patterns: ['app:nope'] }),
     failsWith('MANIFEST_UNKNOWN', /docker\.io\/library\/app:nope.*layover prefetch/),
   );
+});
+
+suite('an archive out of a pipe', { skip: process.platform === 'win32' }, () => {
+  const shell = (line: string): Promise<{ code: number; out: string; error: string }> =>
+    new Promise((resolve) => {
+      execFile('bash', ['-c', line], { timeout: 60_000 }, (failed, out, error) => {
+        resolve({ code: failed === null ? 0 : Number(failed.code), out, error });
+      });
+    });
+
+  for (const [name, line] of [
+    ['standard input', 'cat FILE | LAYOVER import -'],
+    ['standard input, which is a file', 'LAYOVER import - < FILE'],
+    ['a process substitution', 'LAYOVER import <(cat FILE)'],
+    ['a pipe with a name, opened late', 'mkfifo P; (sleep 1; cat FILE > P) & LAYOVER import P'],
+    ['compressed', 'gzip -c FILE | LAYOVER import --lock FILE.lock.json -'],
+  ] as const) {
+    test(name, async () => {
+      await using one = await place('offline: true');
+      const { code, out, error } = await shell(
+        line
+          .replaceAll('FILE', one.file)
+          .replaceAll(/\bP\b/g, path.join(one.folder, 'pipe'))
+          .replace(/LAYOVER import/, `${LAUNCHER} import --config ${one.name}`),
+      );
+      assert.equal(code, 0, error);
+      assert.match(out, /^docker\.io\/library\/app:latest {2}sha256:\w+ {2}new$/m);
+    });
+  }
+
+  test('one that breaks off leaves nothing, and a device is not said to be missing', async () => {
+    await using one = await place('offline: true');
+    const verb = `${LAUNCHER} import --config ${one.name}`;
+    const cut = await shell(`head -c 5000 ${one.file} | ${verb} -`);
+    assert.equal(cut.code, 1);
+    assert.match(cut.error, /standard input/);
+    const device = await shell(`${verb} /dev/null`);
+    assert.match(device.error, /\/dev\/null is no regular file/);
+    const lock = await shell(`${verb} --lock <(cat ${one.file}.lock.json) ${one.file}`);
+    assert.match(lock.error, /\/dev\/fd\/\d+ is no regular file/);
+  });
+
+  test('nothing comes: who interrupts it waits no longer', async () => {
+    await using one = await place('offline: true');
+    const child = spawn(LAUNCHER, ['import', '--config', one.name, '-'], {
+      stdio: ['pipe', 'ignore', 'pipe'],
+    });
+    const exit = once(child, 'exit');
+    // The store is there once it has begun to read.
+    const lock = path.join(one.folder, 'data/lock');
+    while (
+      !(await access(lock).then(
+        () => true,
+        () => false,
+      ))
+    )
+      await setImmediate();
+    child.kill('SIGINT');
+    const [code] = await exit;
+    assert.equal(code, 130);
+  });
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { Readable } from 'node:stream';
 import { suite, test } from 'node:test';
 import type { Choices } from '../../src/cli/actions.ts';
 import { bundlesOf } from '../../src/compose/bundles.ts';
@@ -22,6 +23,7 @@ import { server } from './server.ts';
 
 const CHOICES: Choices = { config: undefined, overrides: [] };
 const IMPORT = {
+  stdin: Readable.from([]),
   ...CHOICES,
   stdout: async () => {},
   begin: () => {},

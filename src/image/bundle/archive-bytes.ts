@@ -50,7 +50,9 @@ async function* fileBytes(name: string, wanted: Chunks): AsyncGenerator<Uint8Arr
 async function opened(name: string): Promise<Content> {
   const content = await openFile(name);
   if (content !== undefined) return content;
-  throw new RegistryError('NAME_UNKNOWN', `there is no file ${name}`);
+  const other = await lstat(name).catch(() => undefined);
+  const why = other === undefined ? `there is no file ${name}` : `${name} is no regular file`;
+  throw new RegistryError('NAME_UNKNOWN', why);
 }
 
 /** Before its files are stored, one after the other, to find at the end that they are no image. */

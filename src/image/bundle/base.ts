@@ -1,3 +1,4 @@
+import { lstat } from 'node:fs/promises';
 import { RegistryError } from '../../core/errors.ts';
 import { decompress } from '../../layer/decompress.ts';
 import { walkTar } from '../../layer/tar.ts';
@@ -11,7 +12,11 @@ import { checkLockSize, LARGEST_LOCK, LOCK_NAME, parseLock, type Lock } from './
  */
 export async function readLock(file: string): Promise<Lock> {
   const content = await openFile(file);
-  if (content === undefined) throw new RegistryError('NAME_UNKNOWN', `there is no file ${file}`);
+  if (content === undefined) {
+    const other = await lstat(file).catch(() => undefined);
+    const why = other === undefined ? `there is no file ${file}` : `${file} is no regular file`;
+    throw new RegistryError('NAME_UNKNOWN', why);
+  }
   await using open = content;
   const first = await open.read(0, Buffer.alloc(1)).catch(() => Buffer.alloc(0));
   if (Buffer.from(first).toString() === '{') {
