@@ -435,6 +435,19 @@ suite('an archive out of a pipe', { skip: process.platform === 'win32' }, () => 
     });
   }
 
+  test('by way of a server', async () => {
+    await using one = await place('offline: true');
+    await using server = await served(one.name);
+    const verb = `${LAUNCHER} import --config ${one.name}`;
+    const cut = await shell(`head -c 5000 ${one.file} | ${verb} -`);
+    assert.equal(cut.code, 1);
+    assert.match(cut.error, /standard input/);
+    assert.equal((await server.get('library/app/manifests/latest')).status, 404);
+    const { code, error } = await shell(`${verb} <(cat ${one.file})`);
+    assert.equal(code, 0, error);
+    assert.equal((await server.get('library/app/manifests/latest')).status, 200);
+  });
+
   test('one that breaks off leaves nothing, and a device is not said to be missing', async () => {
     await using one = await place('offline: true');
     const verb = `${LAUNCHER} import --config ${one.name}`;
