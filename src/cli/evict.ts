@@ -3,6 +3,7 @@ import type { Leaving } from '../store/inventory/evictable.ts';
 import { age } from './age.ts';
 import type { Context } from './context.ts';
 import * as flag from './flags.ts';
+import type { Missed } from './upkeep-actions.ts';
 import { formatBytes } from './format-bytes.ts';
 
 const EXAMPLES = `
@@ -29,8 +30,9 @@ export function addEvict(program: Command, { actions, output }: Context): void {
       const choices = flag.choices(options);
       if (dryRun === undefined) {
         const removed = await upkeep.evict(choices, to);
-        if (json !== undefined) output.out(`${JSON.stringify(removed)}\n`);
-        output.error(`removed ${counted(removed)}\n`);
+        const missed = await upkeep.missed(choices, to, 0);
+        if (json !== undefined) output.out(`${JSON.stringify({ ...removed, ...missed })}\n`);
+        output.error(`removed ${counted(removed)}\n${asNote(missed, to)}`);
         return;
       }
       const sum = { blobs: 0, bytes: 0 };
@@ -39,8 +41,16 @@ export function addEvict(program: Command, { actions, output }: Context): void {
         sum.bytes += leaving.size;
         output.out(json === undefined ? asText(leaving) : `${JSON.stringify(leaving)}\n`);
       }
-      output.error(`would remove ${counted(sum)}\n`);
+      const missed = await upkeep.missed(choices, to, sum.bytes);
+      output.error(`would remove ${counted(sum)}\n${asNote(missed, to)}`);
     });
+}
+
+function asNote(missed: Missed | undefined, to: string): string {
+  if (missed === undefined) return '';
+  const { left, over, kept } = missed;
+  const why = `${formatBytes(kept)} of it are never evicted: "layover ls-cache" and "layover usage" tell what`;
+  return `${formatBytes(left)} stay, ${formatBytes(over)} more than ${to}; ${why}\n`;
 }
 
 function asText({ digest, kind, size, lastUsed, repositories }: Leaving): string {

@@ -45,7 +45,7 @@ export function addLsCache(program: Command, { actions, output }: Context): void
     .option('--json', 'print one JSON object a line, sizes in bytes, times in milliseconds')
     .addHelpText('after', EXAMPLES)
     .action(async (patterns, { json, all, columns: names, header, ...options }) => {
-      const chosen = names.split(',').map((name) => [name, cellOf(name)] as const);
+      const chosen = names.split(',').map((name) => [name.trim(), cellOf(name.trim())] as const);
       const known = (await actions()).upkeep.images(flag.choices(options), patterns);
       const images = all === undefined ? stored(known) : known;
       if (json !== undefined) {

@@ -25,6 +25,12 @@ export function addPin(program: Command, { actions, output }: Context): void {
       if (pattern !== undefined) {
         const outcome = await upkeep.pin(choices, pattern);
         output.error(outcome === 'changed' ? 'pinned\n' : 'was pinned already\n');
+        const stranger = await upkeep.stranger(choices, pattern);
+        if (stranger !== undefined) {
+          output.error(
+            `${stranger} is no upstream of the configuration: nothing comes from there\n`,
+          );
+        }
         return;
       }
       const pins = await upkeep.pins(choices);

@@ -45,6 +45,12 @@ export function addPrune(program: Command, { actions, output }: Context): void {
         const verb = dryRun === undefined ? 'removed' : 'would remove';
         const images = `${pruned.images.length} ${pruned.images.length === 1 ? 'image' : 'images'}`;
         output.error(`${verb} ${images}: ${counted(pruned)}\n`);
+        if (patterns.length === 0) return;
+        for (const [why, count] of await upkeep.spared(choices)) {
+          const option = why === 'gone' || why === 'imported' ? `; --${why} removes that, too` : '';
+          const name = count === 1 ? '1 image that fits stays' : `${count} images that fit stay`;
+          output.error(`${name}: ${why}${option}\n`);
+        }
       },
     );
 }

@@ -4,7 +4,8 @@ import type { Config } from '../config/config.ts';
 import { parseDuration } from '../config/duration.ts';
 import { parseSize } from '../config/size.ts';
 import { RegistryError } from '../core/errors.ts';
-import { formatReference } from '../core/reference.ts';
+import { parseImagePattern } from '../core/image-pattern.ts';
+import { formatReference, isHost } from '../core/reference.ts';
 import type { Administration } from '../http/admin/administration.ts';
 import { hostedRepositories } from '../hosted/repositories.ts';
 import { Pins } from '../store/budget/pins.ts';
@@ -58,6 +59,27 @@ export function upkeepOf(configOf: (choices: Choices) => Promise<Config>): Upkee
     async evict(choices, to) {
       const bytes = sizeOf(to);
       return change(await configOf(choices), (store) => store.evict(bytes));
+    },
+    async missed(choices, to, going) {
+      using view = await viewOf(choices);
+      const { total, kept } = usageOf(view.database);
+      const left = total.bytes - going;
+      const over = left - sizeOf(to);
+      return over <= 0 ? undefined : { left, over, kept: kept.bytes };
+    },
+    async spared(choices) {
+      const config = await configOf(choices);
+      using view = await look(config);
+      return await sparedBy(view, queryOf(config, choices));
+    },
+    async stranger(choices, text) {
+      const config = await configOf(choices);
+      const [host = ''] = imagePattern(config, text).text.split('/', 1);
+      if (!isHost(host) || !/[.:]/.test(host) || host.includes('*')) return undefined;
+      const known = [...config.upstreams.values()].some(
+        (one) => one.host === host || one.aliases.includes(host),
+      );
+      return known ? undefined : host;
     },
     async planPrune(choices) {
       const config = await configOf(choices);
@@ -136,6 +158,25 @@ async function look({ storage }: Config): Promise<OpenedView> {
   const view = await openView({ paths, pins: storage.pins, signal });
   if (view !== undefined) return view;
   throw noStore(paths);
+}
+
+/** Of the images that the query's patterns fit, those that are kept although they do. */
+async function sparedBy(view: OpenedView, query: PruneQuery): Promise<ReadonlyMap<string, number>> {
+  const patterns = query.patterns.map(parseImagePattern);
+  const spared = new Map<string, number>();
+  for await (const { repository, tag, digest, kept } of cachedImages(view)) {
+    const goes =
+      (kept === 'gone' && query.gone === 'include') ||
+      (kept === 'imported' && query.imported === 'include');
+    if (kept === undefined || goes) continue;
+    const fits = patterns.some((one) =>
+      one?.digest !== undefined
+        ? one.digest === digest && one.inRepository(repository)
+        : tag !== undefined && one?.byTag(repository, tag) === true,
+    );
+    if (fits) spared.set(kept, (spared.get(kept) ?? 0) + 1);
+  }
+  return spared;
 }
 
 function noStore({ root }: Paths): RegistryError {

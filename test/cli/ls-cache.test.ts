@@ -74,7 +74,7 @@ test('what is cached, a line an image', async () => {
 });
 
 test('columns that are chosen, with and without their names, and JSON', async () => {
-  const chosen = await lsCache('--columns', 'digest,image', '--no-header');
+  const chosen = await lsCache('--columns', 'digest, image', '--no-header');
   assert.deepEqual(chosen.lines[0]?.split(/ {2,}/), [digest, 'docker.io/library/x:v1']);
   assert.equal(chosen.lines.length, 2);
   const json = (await lsCache('--json')).lines.map((line) => JSON.parse(line));

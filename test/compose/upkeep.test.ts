@@ -159,6 +159,28 @@ test('while the server runs: usage, images, pins, prune and evict; the public ad
   assert.equal((await fetch(`http://${place.admin}/v2/`)).status, 404);
 });
 
+test('what stays although it was to go is told, with the reason', async () => {
+  await using place = await cached();
+  const { upkeep } = place;
+  assert.deepEqual(await place.names(), ['library/x:v1', 'library/x:v2', 'team/y:by digest']);
+  await place.stop();
+  await upkeep.pin(CHOICES, 'x:v1');
+  const query = { ...CHOICES, patterns: ['x:*'], gone: 'spare' as const };
+  assert.deepEqual([...(await upkeep.spared(query))], [['pinned', 1]]);
+  assert.deepEqual([...(await upkeep.spared({ ...query, patterns: ['x:v2'] }))], []);
+  assert.equal(await upkeep.missed(CHOICES, '1GiB', 0), undefined);
+  const { total } = await upkeep.usage(CHOICES);
+  const planned = await upkeep.missed(CHOICES, '1000', total.bytes - 300_000);
+  assert.ok(planned && planned.over === 299_000 && planned.kept > 300_000);
+  await upkeep.evict(CHOICES, '1000');
+  const missed = await upkeep.missed(CHOICES, '1000', 0);
+  assert.ok(missed && missed.left === missed.kept && missed.over === missed.left - 1000);
+  assert.equal(await upkeep.stranger(CHOICES, 'x:v1'), undefined);
+  assert.equal(await upkeep.stranger(CHOICES, '*.host/x:1'), undefined);
+  assert.equal(await upkeep.stranger(CHOICES, 'index.docker.io/library/x'), undefined);
+  assert.equal(await upkeep.stranger(CHOICES, 'nosuch.host/x:1'), 'nosuch.host');
+});
+
 test('while nothing runs the verbs do it themselves; a dry run changes nothing', async () => {
   await using place = await cached();
   const { upkeep, names, store } = place;
