@@ -69,14 +69,16 @@ async function printVersions(
     throw new RegistryError('FILE_UNKNOWN', `no layer has a file ${printableName(path)}`);
   }
   // Where a layer has a path twice, the first is what can be had of it.
-  const printed = new Set<number>();
+  const printed = new Set<string>();
   for (const entry of versions) {
     const { index } = entry.layer;
-    const again = isFile(entry) && printed.has(index);
+    // A name that is no text is found by how it is printed, and so is the text itself.
+    const version = `${index} ${entry.path}`;
+    const again = isFile(entry) && printed.has(version);
     if (quiet !== true) context.output.error(fileLine(entry, { form: 'long', layers: 'told' }));
     if (!isFile(entry) || again) continue;
-    printed.add(index);
-    await printFile(files, path, index, context);
+    printed.add(version);
+    await printFile(files, entry.path, index, context);
   }
 }
 

@@ -56,6 +56,12 @@ export function terminalInput(options: InputOptions): Input {
       }
     },
     async line(prompt, typed = 'shown') {
+      if (opened === undefined && stdin.destroyed) {
+        // Somebody has read all of it, and nothing would tell a reader of lines so.
+        options.signal().throwIfAborted();
+        options.prompts.write(`${prompt}\n`);
+        return undefined;
+      }
       return await (await lines()).next(prompt, watched === 'yes' ? typed : 'shown');
     },
     [Symbol.dispose]() {

@@ -42,6 +42,8 @@ export class Lines {
       this.#wake?.();
     });
     this.#interface.on('SIGINT', options.interrupt);
+    // Back from the background it waits to be told to go on.
+    this.#interface.on('SIGCONT', () => this.#interface.resume());
   }
 
   /** As `Input.line`. */

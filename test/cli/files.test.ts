@@ -301,6 +301,7 @@ test('a name that is no text is had as it is printed; a file that is called so c
   assert.equal((await asked('cat', '--all-versions', image, '/caf\\xe9')).out, 'newold');
   assert.equal(await prints('ls', image, '/d\\xff'), '/d\\xff/in\n');
   assert.equal(await prints('cat', both, '/caf\\xe9'), 'text');
+  assert.equal((await asked('cat', '--all-versions', both, '/caf\\xe9')).out, 'bytestext');
   await prints('get', '-o', path.join(work, 'file'), image, '/caf\\xe9');
   assert.equal(await readFile(path.join(work, 'file'), 'utf8'), 'new');
   await prints('get', '-o', path.join(work, 'folder'), image, '/d\\xff');

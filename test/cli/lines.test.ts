@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { PassThrough, Readable, Writable } from 'node:stream';
 import { test } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
+import { terminalInput } from '../../src/cli/input.ts';
 import { Lines } from '../../src/cli/lines.ts';
 
 /** Somebody at a terminal, which takes its time for everything that is written to it. */
@@ -130,4 +131,28 @@ test('from a pipe every question is a line, those behind the last line too', asy
   lines.close();
   assert.deepEqual(answers, ['1', '2', 'last', undefined]);
   assert.equal(shown, 'a? \nb? \nc? \nd? \n');
+});
+
+test('back from the background a question is still there', async () => {
+  using at = sitting();
+  const name = at.lines.next('Name: ', 'shown');
+  process.emit('SIGCONT');
+  at.type('me\r');
+  assert.equal(await name, 'me');
+});
+
+test('a question after all of the input has been read has no answer', async () => {
+  const stdin = Object.assign(Readable.from(['all of it']), { isTTY: true });
+  let shown = '';
+  const prompts = new Writable({
+    write(chunk, _encoding, done) {
+      shown += String(chunk);
+      done();
+    },
+  });
+  const signal = () => new AbortController().signal;
+  using input = terminalInput({ stdin, prompts, signal, interrupt: () => {} });
+  assert.equal(await input.text(), 'all of it');
+  assert.equal(await input.line('Password: ', 'hidden'), undefined);
+  assert.equal(shown, 'Password: \n');
 });

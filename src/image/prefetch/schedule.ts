@@ -164,8 +164,9 @@ export class Schedule implements AsyncDisposable {
       for (const failure of named.unusable) onUnusable?.(failure);
       const images = [...new Set([...entry.images, ...named.images])];
       const summary = await this.#ask(entry, images, 'schedule');
+      const built = new Set(named.built).difference(namesOf(entry));
       const failures = summary.failures.filter(
-        (failure) => !isAbsent(failure) || named.built?.includes(failure.image) !== true,
+        (failure) => !isAbsent(failure) || !built.has(failure.image),
       );
       complete = failures.length === 0 && named.unusable.length === 0;
     });
@@ -234,4 +235,12 @@ export class Schedule implements AsyncDisposable {
 
 async function idle(milliseconds: number, signal: AbortSignal): Promise<void> {
   await delay(milliseconds, undefined, { signal, ref: false });
+}
+
+/** What the entry itself names, with the registry of each: it is to be had, whatever a file says of it. */
+function namesOf({ images }: ScheduleEntry): ReadonlySet<string> {
+  const wanted = images.map(parseWanted);
+  return new Set(
+    wanted.flatMap((one) => ('at' in one ? [formatReference(one.repository, one.at)] : [])),
+  );
 }

@@ -86,6 +86,8 @@ for (const name of ['crget', 'layerslayer'] as const) {
       const { code, out, error } = await run(here.host, here.at('none.pem'));
       assert.equal(code, 1);
       assert.ok((out + error).includes(`${variable}: ${here.at('none.pem')} cannot be read`));
+      const passedOver = await run(plain.host, here.at('.'));
+      assert.match(passedOver.out + passedOver.error, /Downloading blob|Layer/);
     }
   });
 }

@@ -191,6 +191,25 @@ test('after failures the next run comes sooner, then later each time, and never 
   assert.equal(clock.errors.length > 0, true);
 });
 
+test('what an entry names itself has to be had, although a file says that it is built', async () => {
+  for (const [images, again] of [
+    [[], 6 * 60],
+    [['x/app:1'], 10],
+  ] as const) {
+    const image = 'docker.io/x/app:1';
+    const clock = ticking([entry({ images, files: ['compose.yaml'] })], {
+      read: async () => ({ images: [image], unusable: [], built: [image] }),
+    });
+    const failures = [{ image, code: 'MANIFEST_UNKNOWN', reason: 'there is none' }] as const;
+    clock.answer(async () => ({ ...COMPLETE, failures }));
+    await using _ = clock.schedule();
+    await clock.until(1);
+    await clock.advance(7 * HOUR);
+    const [first, second] = clock.ran;
+    assert.equal(((second?.at ?? 0) - (first?.at ?? 0)) / 60_000, again);
+  }
+});
+
 test('a clock that is set back or ahead by a year keeps nothing from running', async () => {
   const clock = ticking([entry()]);
   await using _ = clock.schedule();
