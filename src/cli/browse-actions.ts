@@ -64,7 +64,8 @@ export const carve: Action = async ({ image, reading }, context) => {
   const name = path.posix.basename(path.posix.resolve('/', at)) || 'root';
   const target = await ask(`Save as [${printableName(name)}]: `, context);
   if (target === undefined) return 'quit';
-  tell(await getPath(image, at, target === '' ? name : target, reading), context);
+  const [to, links] = target === '' ? [name, 'refuse' as const] : [target, 'follow' as const];
+  tell(await getPath(image, at, to, { ...reading, links }), context);
   return 'stay';
 };
 
@@ -77,7 +78,7 @@ export const save: Action = async ({ image, reading }, context) => {
   if (folder !== '') await makeFolder(folder);
   for (const index of chosen.value) {
     const file = path.join(folder, archiveName(image, index));
-    tell(await saveLayer(image, index, file, reading), context);
+    tell(await saveLayer(image, index, file, { ...reading, links: 'refuse' }), context);
   }
   return 'stay';
 };

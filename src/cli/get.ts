@@ -119,6 +119,7 @@ async function take(
 ): Promise<Got & Partial<GotVersions>> {
   const options = {
     ...reading,
+    links: output === undefined ? ('refuse' as const) : ('follow' as const),
     ...(sameOwner === true && { owners: 'keep' as const }),
     ...(specialBits === true && { specialBits: 'keep' as const }),
   };

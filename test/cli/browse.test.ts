@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { browseTarget } from '../../src/cli/browse-target.ts';
+import { shortDigest } from '../../src/cli/short-digest.ts';
 import { formatLocation } from '../../src/image/location.ts';
 import { file, folder, layerOf } from '../fixtures/layer-builder.ts';
 import { pseudoTerminal, withoutTerminals } from '../fixtures/pseudo-terminal.ts';
@@ -54,6 +55,32 @@ test('browse walks from a registry to a file on this disk', async () => {
   }
   assert.match(out, /Build history:\nLAYER .*\n +1 .*ADD base\n +- .*ENV B=1\n +2 .*RUN top\n/);
   assert.ok(!out.includes('\u001b'));
+});
+
+test('browse follows no link under a name that it makes itself', async () => {
+  await using there = await world();
+  const { layers } = put(there);
+  await mkdir(there.at('folder'));
+  await writeFile(there.at('precious'), 'precious');
+  const [base] = layers;
+  assert.ok(base !== undefined);
+  const name = `owner-app-layer1-${shortDigest(base.digest)}.tar.gz`;
+  for (const link of ['x', name]) await symlink('../precious', there.at(`folder/${link}`));
+  const before = process.cwd();
+  process.chdir(there.at('folder'));
+  try {
+    for (const typed of [
+      ['s', '1', there.at('folder')],
+      ['c', '/etc/x', ''],
+    ]) {
+      const where = `${there.host}/owner/app:v1`;
+      const { out, error } = await browsed(there, where, [...typed, 'q'], '--plain-http');
+      assert.match(out + error, /it is no ordinary file/);
+    }
+  } finally {
+    process.chdir(before);
+  }
+  assert.equal(await readFile(there.at('precious'), 'utf8'), 'precious');
 });
 
 test('browse looks into layers, folders and for files', async () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { file, layerOf, whiteout } from '../fixtures/layer-builder.ts';
@@ -39,5 +39,37 @@ test('get: a path of one layer, every version of a file, and what makes no sense
     const { code, error } = await get(...line);
     assert.equal(code, 2, error);
     assert.match(error, says);
+  }
+});
+
+test('get: what lies under the default name is not followed, what -o names is', async () => {
+  await using folder = await temporaryFolder();
+  await using registry = await startRegistry();
+  registry.addImage('team/app', '1', { layers: [layerOf([file('etc/a', 'new')])] });
+  const image = `${registry.host}/team/app:1`;
+  const at = (name: string): string => path.join(folder.path, name);
+  const get = (...line: readonly string[]) =>
+    here(['get', '--no-cache', ...line], { environment: { HOME: folder.path } });
+  await mkdir(at('cwd'));
+  await writeFile(at('precious'), 'precious');
+  for (const name of ['a', 'layer-0.tar']) await symlink('../precious', at(`cwd/${name}`));
+  const before = process.cwd();
+  process.chdir(at('cwd'));
+  try {
+    for (const line of [
+      [image, '/etc/a'],
+      ['--layer', '0', image, '/etc/a'],
+      ['--layer', '0', '--raw', image],
+    ]) {
+      const { code, error } = await get(...line);
+      assert.equal(code, 1, error);
+      assert.match(error, /it is no ordinary file/);
+      assert.equal(await readFile(at('precious'), 'utf8'), 'precious');
+    }
+    const named = await get('-o', 'a', image, '/etc/a');
+    assert.equal(named.code, 0, named.error);
+    assert.equal(await readFile(at('precious'), 'utf8'), 'new');
+  } finally {
+    process.chdir(before);
   }
 });

@@ -121,7 +121,10 @@ export async function isFolder(target: string): Promise<boolean> {
 }
 
 export interface WriteOptions {
-  /** Of a target that is a link: the file where it leads is written, or nothing is. `follow` when left out. */
+  /**
+   * Of a target that is a link: the file where it leads is written, or nothing is. `refuse`, for a name that is
+   * not the user's own word, refuses pipes and devices as well. `follow` when left out.
+   */
   readonly links?: 'follow' | 'refuse' | undefined;
   /** Ends what is on its way to a reader that stands still. */
   readonly signal?: AbortSignal | undefined;
@@ -154,8 +157,8 @@ async function leadsTo(target: string, links: WriteOptions['links']): Promise<Ta
     new RegistryError('STORAGE_UNAVAILABLE', `cannot write ${target}: ${why}`);
   if (target.endsWith('/') && !(await isFolder(target))) throw refused('there is no such folder');
   await makeFolder(path.dirname(path.resolve(target)));
-  if (links === 'refuse' && (await absent(lstat(target)))?.isSymbolicLink() === true) {
-    throw refused('it is a link');
+  if (links === 'refuse' && (await kindAt(target)) === 'other') {
+    throw refused('it is no ordinary file');
   }
   return await targetOf(target);
 }

@@ -2,7 +2,15 @@ import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { RegistryError } from '../../core/errors.ts';
 import { isRecord } from '../../core/shape.ts';
-import { onDisk, isFolder, workshop, writeParts, writeWhole } from './disk.ts';
+import {
+  onDisk,
+  isFolder,
+  kindAt,
+  workshop,
+  writeParts,
+  writeWhole,
+  type WriteOptions,
+} from './disk.ts';
 import { layerAt, type ImageLayers, type ReadOptions } from './image-layers.ts';
 import { layerBytes } from './layer-bytes.ts';
 import { openFile, type OpenFileOptions } from './open-file.ts';
@@ -17,6 +25,8 @@ export interface GetOptions extends ReadOptions {
   readonly specialBits?: Manners['specialBits'];
   /** `own` when left out. */
   readonly owners?: Manners['owners'];
+  /** Of a file: `refuse` where its last name is not the user's own word. `follow` when left out. */
+  readonly links?: WriteOptions['links'];
 }
 
 /** What was written, and what was not. */
@@ -59,13 +69,13 @@ export async function saveLayer(
   image: ImageLayers,
   index: number,
   file: string,
-  options: ReadOptions = {},
+  options: ReadOptions & Pick<GetOptions, 'links'> = {},
 ): Promise<Got> {
   layerAt(image, index);
   const bytes = await writeWhole(
     file,
     (handle) => writeParts(handle, layerBytes(image, index, 'verified', options)),
-    { signal: options.signal },
+    { links: options.links, signal: options.signal },
   );
   return { files: 1, bytes, skipped: [], xattrs: NONE_LOST, target: file };
 }
@@ -79,7 +89,10 @@ export async function getFile(
 ): Promise<Got> {
   await using opened = await openFile(image, at, options);
   const { mode, mtime, uid, gid } = opened.entry;
-  const into = await isFolder(target);
+  const into =
+    options.links === 'refuse'
+      ? (await onDisk(target, () => kindAt(target))) === 'folder'
+      : await isFolder(target);
   const file = into ? path.join(target, safeName(at)) : target;
   const write = async (handle: FileHandle): Promise<number> => {
     const length = await writeParts(handle, opened.parts());
@@ -89,7 +102,7 @@ export async function getFile(
     return length;
   };
   // What lies in a folder somebody else may have put there.
-  const links = into ? 'refuse' : 'follow';
+  const links = into ? 'refuse' : options.links;
   const bytes = await writeWhole(file, write, { links, signal: options.signal });
   const left = new WithoutXattrs();
   left.note(opened.entry.path, opened.entry);

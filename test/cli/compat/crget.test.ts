@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { EventEmitter } from 'node:events';
+import { createReadStream } from 'node:fs';
 import { mkdir, readdir, readFile, stat, symlink as linkTo, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -87,6 +89,44 @@ test('crget: a link leads to where it is written; what is no folder is told befo
     assert.ok(told.includes(`cannot write ${here.at(target)}: ${why}`), told);
     assert.doesNotMatch(told, /partial|(E[A-Z]+): \1/);
   }
+});
+
+test('crget: what lies under a name of its own choice is not followed', async () => {
+  await using here = await world();
+  putImage(here.registry, 'user/app', 'latest', [BINARY]);
+  const image = `${here.host}/user/app`;
+  await mkdir(here.at('folder'));
+  await writeFile(here.at('precious'), 'precious');
+  await linkTo('../precious', here.at('folder/app'));
+  const before = process.cwd();
+  process.chdir(here.at('folder'));
+  try {
+    for (const line of [[image], [image, here.at('folder')]]) {
+      const { code, lines } = await got(here, ...line);
+      assert.equal(code, 1);
+      assert.match(lines.at(-1) ?? '', /app: it is no ordinary file/);
+    }
+  } finally {
+    process.chdir(before);
+  }
+  assert.equal(await readFile(here.at('precious'), 'utf8'), 'precious');
+});
+
+test('crget: an interruption ends what is on its way into a pipe', async () => {
+  await using here = await world();
+  const content = pattern(2_000_000);
+  putImage(here.registry, 'user/app', 'latest', [layerOf([file('app', content)])]);
+  const pipe = here.at('pipe');
+  execFileSync('mkfifo', [pipe]);
+  const signals = new EventEmitter();
+  const running = here.run('crget', [`${here.host}/user/app`, pipe], { signals });
+  let read = 0;
+  for await (const chunk of createReadStream(pipe)) {
+    if (read === 0) signals.emit('SIGINT');
+    read += chunk.length;
+  }
+  assert.equal((await running).code, 130);
+  assert.ok(read < content.length, String(read));
 });
 
 interface Refused {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, symlink as linkTo, writeFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -269,6 +269,27 @@ test('layerslayer --save-all saves layers under their digests, in a folder calle
   } finally {
     process.chdir(before);
   }
+});
+
+test('layerslayer --save-all follows no link that lies where a layer is to be', async () => {
+  await using here = await world();
+  const [base] = put(here).layers;
+  const folder = here.at('cwd/downloads/user_app/latest');
+  await mkdir(folder, { recursive: true });
+  await writeFile(here.at('precious'), 'precious');
+  const name = `${base?.digest.replace(':', '_')}.tar.gz`;
+  await linkTo(here.at('precious'), `${folder}/${name}`);
+  const before = process.cwd();
+  process.chdir(here.at('cwd'));
+  try {
+    const line = ['-t', `${here.host}/user/app:v1`, '--save-all'];
+    const { code, error } = await here.run('layerslayer', line);
+    assert.equal(code, 1);
+    assert.match(error, /it is no ordinary file/);
+  } finally {
+    process.chdir(before);
+  }
+  assert.equal(await readFile(here.at('precious'), 'utf8'), 'precious');
 });
 
 test('layerslayer -i asks what to peek into and what to save', async () => {

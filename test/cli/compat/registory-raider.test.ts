@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { formatSize } from '../../../src/cli/compat/registory-raider/screens.ts';
@@ -338,6 +338,18 @@ test('registory-raider goes on after a layer that fails, and ends with 1', async
     'op-cdr-go-consumer-latest-layer1.tar.gz',
     'op-cdr-go-consumer-latest-layer3.tar.gz',
   ]);
+});
+
+test('registory-raider follows no link that lies where a layer is to be', async () => {
+  await using here = await world();
+  put(here);
+  await mkdir(here.at('folder'));
+  await writeFile(here.at('precious'), 'precious');
+  await symlink('../precious', here.at('folder/op-cdr-go-consumer-latest-layer1.tar.gz'));
+  const { code, out } = await raided(here, '2', '1', '1', here.at('folder'));
+  assert.equal(code, 1);
+  assert.match(out, /it is no ordinary file/);
+  assert.equal(await readFile(here.at('precious'), 'utf8'), 'precious');
 });
 
 test('registory-raider: an interruption while it saves ends with 130 and leaves no file', async () => {

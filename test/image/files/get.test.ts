@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
+import { constants } from 'node:fs';
 import {
   chmod,
   lstat,
   mkdir,
+  open,
   readdir,
   readFile,
   readlink,
@@ -580,10 +582,43 @@ describe('a file goes where the name leads', () => {
     await linkTo('../outside', at('folder/a'));
     await assert.rejects(
       getPath(built, 'a', at('folder')),
-      fails('STORAGE_UNAVAILABLE', /folder\/a: it is a link$/),
+      fails('STORAGE_UNAVAILABLE', /folder\/a: it is no ordinary file$/),
     );
     assert.deepEqual((await readdir(temporary.path)).toSorted(), ['folder']);
   });
+
+  for (const [what, save] of [
+    ['a file into a folder', (_, folder) => getPath(built, 'a', folder)],
+    ['a file', (target) => getPath(built, 'a', target, { links: 'refuse' })],
+    ['a layer', (target) => saveLayer(built, 0, target, { links: 'refuse' })],
+  ] satisfies [string, (target: string, folder: string) => Promise<unknown>][]) {
+    test(`${what} whose name is not the user's word: no link, no pipe, a file that is there`, async () => {
+      await using temporary = await temporaryFolder();
+      const at = (name: string): string => path.join(temporary.path, name);
+      const refused = fails('STORAGE_UNAVAILABLE', /folder\/a: it is no ordinary file$/);
+      await mkdir(at('folder'));
+      await mkdir(at('elsewhere'));
+      await writeFile(at('precious'), 'precious');
+      for (const led of ['../precious', '../none', '../elsewhere']) {
+        await linkTo(led, at('folder/a'));
+        await assert.rejects(save(at('folder/a'), at('folder')), refused);
+        await rm(at('folder/a'));
+      }
+      execFileSync('mkfifo', [at('folder/a')]);
+      const reader = await open(at('folder/a'), constants.O_RDONLY | constants.O_NONBLOCK);
+      try {
+        await assert.rejects(save(at('folder/a'), at('folder')), refused);
+      } finally {
+        await reader.close();
+      }
+      await rm(at('folder/a'));
+      assert.deepEqual(await names(temporary.path), ['elsewhere', 'folder', 'precious']);
+      assert.equal(await text(at('precious')), 'precious');
+      await writeFile(at('folder/a'), 'old');
+      await save(at('folder/a'), at('folder'));
+      assert.notEqual(await text(at('folder/a')), 'old');
+    });
+  }
 });
 
 test('a layer is saved as it is', async () => {

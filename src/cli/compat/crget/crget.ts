@@ -43,7 +43,7 @@ async function run({ values }: Arguments, context: Context, log: Log): Promise<v
   const reference = referenceOf(values.get('image_url') ?? '');
   const { repository, written, at } = reference;
   log.info(`Fetching metadata for registry: ${written}`);
-  const target = await targetOf(values, reference);
+  const { target, links } = await targetOf(values, reference);
   log.info(`Target: ${written} -> ${reference.repository.path}:${at}`);
   log.info(`Output: ${target}`);
   log.info('Authenticating...');
@@ -60,7 +60,7 @@ async function run({ values }: Arguments, context: Context, log: Log): Promise<v
   log.info(`Downloading blob: ${image.layers[index]?.digest ?? ''}`);
   await broken('Failed to download or extract blob', async () => {
     if (values.has('archive')) await extractLayer(layers, index, target, signal, log);
-    else await extractFile(layers, index, target, signal);
+    else await extractFile(layers, index, target, { links, signal });
   });
   log.info(`Success! Extracted to: ${target}`);
 }
@@ -82,12 +82,14 @@ function withLibrary({ repository, at }: HostedReference) {
 async function targetOf(
   values: Arguments['values'],
   { repository }: HostedReference,
-): Promise<string> {
+): Promise<{ readonly target: string; readonly links: 'follow' | 'refuse' }> {
   const name = path.posix.basename(repository.path);
   const given = values.get('output_path') ?? '';
-  if (given === '') return `./${name}`;
-  if (values.has('archive') || !(await isFolder(given))) return given;
-  return path.join(given, name);
+  if (given === '') return { target: `./${name}`, links: 'refuse' };
+  if (values.has('archive') || !(await isFolder(given))) {
+    return { target: given, links: 'follow' };
+  }
+  return { target: path.join(given, name), links: 'refuse' };
 }
 
 async function manifestOf(

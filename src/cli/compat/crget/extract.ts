@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { writeParts, writeWhole } from '../../../image/files/disk.ts';
+import { writeParts, writeWhole, type WriteOptions } from '../../../image/files/disk.ts';
 import { getLayer } from '../../../image/files/get-layers.ts';
 import { layerAt, type ImageLayers } from '../../../image/files/image-layers.ts';
 import { LayerReader } from '../../../image/files/layer-reader.ts';
@@ -20,7 +20,7 @@ export async function extractFile(
   image: ImageLayers,
   index: number,
   target: string,
-  signal: AbortSignal,
+  { links, signal }: WriteOptions,
 ): Promise<void> {
   await using reader = new LayerReader(image, index, 'verified', { signal });
   const entry = await reader.next();
@@ -31,10 +31,11 @@ export async function extractFile(
       `${entry.name} is no file: it is a ${entry.type}. Use --archive for folders.`,
     );
   }
-  await writeWhole(target, async (handle) => {
+  const fill = async (handle: FileHandle): Promise<void> => {
     await write(handle, reader, entry);
     await refuseOthers(reader);
-  });
+  };
+  await writeWhole(target, fill, { links, signal });
 }
 
 async function write(handle: FileHandle, reader: LayerReader, entry: TarEntry): Promise<void> {

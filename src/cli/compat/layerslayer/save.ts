@@ -25,6 +25,6 @@ export async function save(
   const layer = layerAt(image, index);
   const file = layerFile(image.repository, layer);
   say(`Downloading Layer [${index}] ${layer.digest} ...\n`);
-  await saveLayer(image, index, file, { signal });
+  await saveLayer(image, index, file, { links: 'refuse', signal });
   say(`[+] Saved layer ${layer.digest} to ${file}\n`);
 }

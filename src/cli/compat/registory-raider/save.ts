@@ -45,7 +45,7 @@ async function saveOne(
   const index = image.layers.length - 1 - position;
   output.out(`Downloading ${image.layers[index]?.digest}...\n`);
   try {
-    await saveLayer(image, index, file, { signal: interruption.listen() });
+    await saveLayer(image, index, file, { links: 'refuse', signal: interruption.listen() });
   } catch (error) {
     if (interruption.aborted) throw error;
     output.out(`Error downloading blob: ${told(error)}\n`);
