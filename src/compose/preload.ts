@@ -7,7 +7,7 @@ import type { Repository } from '../core/reference.ts';
 import { isRecord } from '../core/shape.ts';
 import { archiveBytes } from '../image/bundle/archive-bytes.ts';
 import type { Imported } from '../image/bundle/import.ts';
-import type { PrefetchSummary } from '../image/prefetch/event.ts';
+import { isAbsent, type PrefetchSummary } from '../image/prefetch/event.ts';
 import { replaceDurably } from '../store/durable.ts';
 import { readRecord } from '../store/small-file.ts';
 import { namesIn } from './image-names.ts';
@@ -126,16 +126,17 @@ async function imports(file: string, { importer, signal }: PreloadOptions): Prom
 }
 
 async function fetched(file: string, options: PreloadOptions): Promise<PrefetchSummary> {
-  const { images, unusable } = await namesIn([file], options);
+  const { images, unusable, built = [] } = await namesIn([file], options);
   const [wrong] = unusable;
   if (wrong !== undefined) throw new RegistryError('NAME_INVALID', `--preload: ${wrong.reason}`);
   if (images.length === 0) {
     throw new RegistryError('REQUEST_INVALID', `--preload: ${file} names no image`);
   }
   const summary = await options.prefetch([...new Set(images)]);
-  const [failure] = summary.failures;
+  const failures = summary.failures.filter((one) => !(isAbsent(one) && built.includes(one.image)));
+  const [failure] = failures;
   if (failure === undefined) return summary;
-  const more = summary.failures.length - 1;
+  const more = failures.length - 1;
   throw new RegistryError(
     failure.code,
     `--preload: ${file}: ${failure.image}: ${failure.reason}${more === 0 ? '' : `, and ${more} more`}`,

@@ -30,14 +30,20 @@ export function parseManifest(bytes: Uint8Array): Readonly<Record<string, unknow
   throw new RegistryError('MANIFEST_INVALID', 'the manifest is not a JSON object');
 }
 
+/** What can be said in a header: RFC 6838 section 4.2, and parameters, which some have. */
+const MEDIA_TYPE = /^[!#$%&'*+.^_`|~\w-]+\/[!#$%&'*+.^_`|~\w-]+(?:\s*;[\t\x20-\x7e]*)?$/;
+
 /**
  * The type a manifest's bytes state or imply; `undefined` when they do neither. The bytes win over
  * whatever a server claimed, because clients hold the two against each other.
+ * @throws RegistryError MANIFEST_INVALID
  */
 export function mediaTypeOf(bytes: Uint8Array): string | undefined {
   const value = parseManifest(bytes);
-  if (typeof value['mediaType'] === 'string' && value['mediaType'] !== '') {
-    return value['mediaType'];
+  const stated = value['mediaType'];
+  if (typeof stated === 'string' && stated !== '') {
+    if (MEDIA_TYPE.test(stated)) return stated;
+    throw new RegistryError('MANIFEST_INVALID', 'the mediaType of the manifest is none');
   }
   if (value['schemaVersion'] === 1) {
     return 'signatures' in value ? MEDIA_TYPES.dockerSchema1Signed : MEDIA_TYPES.dockerSchema1;

@@ -112,14 +112,15 @@ export class Exchange implements Leaving {
   /** Answers at once. To HEAD the same without the body; a status without a body has none. The first answer counts. */
   answer(status: number, fields: Fields, body?: Uint8Array | string): void {
     if (this.#closed || this.#answered) return;
-    this.#answered = true;
     const head = headOf(this, fields);
     if (body !== undefined) {
       this.#length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
       head.push('Content-Length', `${this.#length}`);
     }
-    this.#firstByte = performance.now();
+    // Throws for a field that no head can have: then nothing has been answered.
     this.#output.writeHead(status, head);
+    this.#answered = true;
+    this.#firstByte = performance.now();
     if (this.method === 'HEAD') this.#length = 0;
     else this.#body = body;
     // HTTP/2 gathers by itself what leaves in one go, and its head is on the way.
@@ -153,8 +154,8 @@ export class Exchange implements Leaving {
     const head = headOf(this, fields);
     head.push('Content-Length', `${length}`);
     this.#length = length;
-    this.#firstByte = performance.now();
     this.#output.writeHead(status, head);
+    this.#firstByte = performance.now();
   }
 
   /** Lets the client have the head while the body is still on its way here. */

@@ -75,7 +75,11 @@ export class Keeping {
   async resolve(repository: Repository, tag: Tag): Promise<Resolution> {
     const { freshness, upstream, now } = this.#options;
     const latest = await freshness.latest(repository, tag);
-    if (latest !== undefined) return latest;
+    if (latest !== undefined) {
+      // What an earlier attempt found is not the latest any more.
+      this.#found.delete(formatReference(repository, tag));
+      return latest;
+    }
     try {
       const { descriptor } = await upstream(repository.host).resolve(repository, tag);
       this.#found.set(formatReference(repository, tag), { descriptor, checkedAt: now() });
@@ -95,11 +99,12 @@ export class Keeping {
    * @throws RegistryError as `manifest` does
    */
   async tag(repository: Repository, tag: Tag): Promise<Manifest> {
-    const { byTag, background, freshness, tags } = this.#options;
+    const { byTag, background, freshness, manifests, tags } = this.#options;
     const key = formatReference(repository, tag);
     const found = this.#found.get(key);
     this.#found.delete(key);
-    if (found !== undefined) {
+    // Some registries do not find by digest what they have named: `byTag` has their way.
+    if (found !== undefined && (await manifests.held(repository, found.descriptor.digest))) {
       await freshness.told(repository, tag, found.descriptor, found.checkedAt);
     }
     const manifest = await this.#keep(repository, await byTag(repository, tag));

@@ -119,7 +119,8 @@ export class Listings {
     }
     const stale = rules.whenUnreachable === 'serve-stale';
     const postponed = stale ? this.#postponed.reason(key) : undefined;
-    if (postponed !== undefined) {
+    // An empty list is no answer in place of an error: who looks for signatures would find that there are none.
+    if (postponed !== undefined && (known.items.length > 0 || postponed === 'slow')) {
       return { items: known.items, served: { result: 'stale', detail: postponed } };
     }
     try {

@@ -173,6 +173,17 @@ suite('on the wire', () => {
     assert.equal(bodyOf(refused).errors[0]?.code, 'REQUEST_INVALID');
   });
 
+  test('an answer that no head can be made of is an error, and not waited for', async () => {
+    await using mirror = await serve();
+    const repository = { host: 'docker.io', path: 'library/app' };
+    const { descriptor } = mirror.source.putManifest(repository, { layers: [] }, 'v1');
+    Object.assign(descriptor, { mediaType: 'application/\u20ac' });
+    const request = 'GET /v2/app/manifests/v1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
+    const answer = await exchange(mirror.server.port, request);
+    assert.match(answer, /^HTTP\/1\.1 500 /);
+    assert.equal(bodyOf(answer).errors[0]?.code, 'UNKNOWN');
+  });
+
   test('no tunnel leads through here', async () => {
     await using mirror = await serve();
     const { port } = mirror.server;

@@ -377,6 +377,18 @@ test('HEAD by digest: a "not there" is remembered there, too, and many ask once'
   assert.equal(place.registry.requests.length, asked);
 });
 
+test('that nothing refers to something is never said instead of an error', async () => {
+  const { place, image } = await pulled();
+  await using _ = place;
+  const { digest } = image.manifest;
+  assert.deepEqual((await place.mirror.referrers(repository, digest)).items, []);
+  place.advance(61_000);
+  place.registry.misbehave({ path: /referrers/ }, { kind: 'status', status: 500 });
+  for (let time = 0; time < 3; time += 1) {
+    await assert.rejects(place.mirror.referrers(repository, digest), fails('UPSTREAM_UNAVAILABLE'));
+  }
+});
+
 for (const [what, path, ask] of [
   ['tags', /tags/, (place: World) => place.mirror.tags(repository)],
   [

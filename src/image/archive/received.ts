@@ -3,7 +3,7 @@ import { algorithmOf, digestOf, type Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
 import { isIndexType, parseImageManifest, type ImageManifest } from '../../core/image-manifest.ts';
 import { childrenOf, type Manifest } from '../../core/manifest.ts';
-import { isForeign } from '../foreign.ts';
+import { isForeign } from '../../core/foreign.ts';
 import { atDigest, same, type Reference, type Repository, type Tag } from '../../core/reference.ts';
 
 /** An image that was written, with what it is called. */

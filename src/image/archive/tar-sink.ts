@@ -4,7 +4,7 @@ import type { Descriptor } from '../../core/descriptor.ts';
 import { SingleFlight } from '../../core/single-flight.ts';
 import type { Content, PlaceOptions, Sink } from '../../core/sink.ts';
 import type { Blob } from '../../core/source.ts';
-import { isForeign } from '../foreign.ts';
+import { isForeign } from '../../core/foreign.ts';
 import type { ArchiveLayout, SmallFile } from './archive-layout.ts';
 import { missing } from './docker-list.ts';
 import type { Output } from './output.ts';

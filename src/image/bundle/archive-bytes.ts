@@ -107,6 +107,8 @@ async function* chunks(content: Content, wanted: Chunks = 'owned'): AsyncGenerat
       position += chunk.length;
       // Ahead of whoever takes it, by one.
       if (position < size) next = read(position);
+      // Whoever comes for it learns of a failure; until then nobody has to.
+      next.catch(() => {});
       yield chunk;
     }
   } finally {

@@ -1,3 +1,4 @@
+import { isForeign } from '../../core/foreign.ts';
 import { parseDescriptor, type Descriptor } from '../../core/descriptor.ts';
 import type { Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
@@ -203,7 +204,7 @@ class Walk {
     }
     const stored = await this.#source.size(digest);
     if (stored === undefined) {
-      if (/\.(?:nondistributable|foreign)\./.test(mediaType)) {
+      if (isForeign({ mediaType })) {
         this.#found.leave(descriptor, 'not distributable');
       } else {
         this.#found.missing.set(digest, { digest, mediaType, size, neededBy });

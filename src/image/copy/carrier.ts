@@ -5,7 +5,7 @@ import type { Range } from '../../core/range.ts';
 import { same, type Repository } from '../../core/reference.ts';
 import type { Placement, Sink } from '../../core/sink.ts';
 import type { Blob, Shared, Source } from '../../core/source.ts';
-import { isForeign } from '../foreign.ts';
+import { isForeign } from '../../core/foreign.ts';
 import { originOf, type Observe, type Origin } from './event.ts';
 import { withRepository } from '../wrong-content.ts';
 import { limit } from './limit.ts';

@@ -1,7 +1,7 @@
 import { isUnknown, RegistryError } from '../../core/errors.ts';
 import type { Range } from '../../core/range.ts';
 import type { Blob } from '../../core/source.ts';
-import { isForeign } from '../foreign.ts';
+import { isForeign } from '../../core/foreign.ts';
 import { reading } from '../copy/reading.ts';
 import { checkSignal, layerAt, type ImageLayers, type ReadOptions } from './image-layers.ts';
 

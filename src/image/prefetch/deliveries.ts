@@ -3,7 +3,7 @@ import type { Digest } from '../../core/digest.ts';
 import { isUnknown, RegistryError } from '../../core/errors.ts';
 import type { Manifest } from '../../core/manifest.ts';
 import { formatReference, type Repository } from '../../core/reference.ts';
-import { isForeign } from '../foreign.ts';
+import { isForeign } from '../../core/foreign.ts';
 import { limit } from '../copy/limit.ts';
 import { interrupted } from '../copy/reading.ts';
 import type { Amount, PrefetchEvent } from './event.ts';

@@ -108,6 +108,8 @@ export class Evictor {
     may: () => boolean,
   ): Promise<boolean> {
     const { uses, exclusively, now, onEvicted } = this.#options;
+    // Whoever uses it may have it locked for as long as an import takes.
+    if (uses.has(digest)) return false;
     const gone = await exclusively(digest, () =>
       uses.remove(digest, () => this.#take(digest, size, may)),
     );

@@ -45,16 +45,23 @@ export function watchedTags(tags: TagStore, { keeper }: Watchers): TagStore {
     list: (repository) => tags.list(repository),
     async set(repository, tag, record) {
       keeper.tagged(repository, tag, record);
-      await tags.set(repository, tag, record);
-      keeper.tagged(repository, tag, (await tags.get(repository, tag)) ?? record);
+      try {
+        await tags.set(repository, tag, record);
+      } finally {
+        // Also where it could not be written: it goes on to mean what it meant.
+        keeper.tagged(repository, tag, (await tags.get(repository, tag)) ?? record);
+      }
     },
     async update(repository, tag, next) {
-      await tags.update(repository, tag, (found) => {
-        const record = next(found);
-        if (record !== undefined) keeper.tagged(repository, tag, record);
-        return record;
-      });
-      keeper.tagged(repository, tag, await tags.get(repository, tag));
+      try {
+        await tags.update(repository, tag, (found) => {
+          const record = next(found);
+          if (record !== undefined) keeper.tagged(repository, tag, record);
+          return record;
+        });
+      } finally {
+        keeper.tagged(repository, tag, await tags.get(repository, tag));
+      }
     },
     async remove(repository, tag) {
       await tags.remove(repository, tag);

@@ -77,6 +77,20 @@ suite(
       assert.equal(await timesOpen(one.file), 0);
     });
 
+    test('nor when what is read ahead fails before anybody comes for it', async () => {
+      await using one = await opened();
+      const bytes = one.archive.bytes[Symbol.asyncIterator]();
+      await bytes.next();
+      await truncate(one.file, 10);
+      // A failure that nobody listens to ends the process, and so this test.
+      await assert.rejects(async () => {
+        while ((await bytes.next()).done !== true) {
+          for (let turn = 0; turn < 200; turn += 1) await new Promise(setImmediate);
+        }
+      });
+      assert.equal(await timesOpen(one.file), 0);
+    });
+
     test('nor once it cannot be', async () => {
       await using one = await opened();
       const bytes = one.archive.bytes[Symbol.asyncIterator]();

@@ -1,4 +1,4 @@
-import type { Descriptor } from '../core/descriptor.ts';
+import type { Descriptor } from './descriptor.ts';
 
 /**
  * Whether a layer may not be handed on (image-spec layer.md, "Non-Distributable Layers"). By its type:
