@@ -1,19 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { constants, Http2ServerResponse } from 'node:http2';
-import { isHosted } from '../core/hosted.ts';
 import type { Kind } from '../core/kind.ts';
 import type { Repository } from '../core/reference.ts';
 import type { Served } from '../core/served.ts';
 import { headOf, type Fields } from './answer.ts';
 import type { Failure, RequestRecord, Route } from './observe.ts';
 import { ClientGone, isThrough, type Incoming, type Outgoing, type Output } from './messages.ts';
+import { recordOf } from './record.ts';
 import type { Leaving, Turn } from './turn.ts';
 
 /** Bytes up to which a body is copied to be joined with the head. */
 const JOINED = 16 * 1024;
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
-/** nginx's, for a request that was over before there was a status. */
-const CLIENT_CLOSED_REQUEST = 499;
 
 /** What an exchange is part of. */
 export interface ExchangeOptions {
@@ -217,35 +215,15 @@ export class Exchange implements Leaving {
       this.#sent = this.#length;
       this.#options.sent(this, this.#length);
     }
-    this.#options.ended(this, this.#record(through));
-  }
-
-  #record(through: boolean): RequestRecord {
-    const { headersSent, statusCode } = this.outgoing;
-    const now = performance.now();
-    const hosted = this.repository !== undefined && isHosted(this.repository);
-    return {
-      requestId: this.id,
-      method: this.method,
-      path: this.path,
-      status: headersSent ? statusCode : CLIENT_CLOSED_REQUEST,
-      outcome: through ? 'complete' : this.#cut ? 'cut' : 'client-gone',
+    const { waited } = this;
+    const record = recordOf(this, {
+      through,
+      cut: this.#cut,
       bytes: this.#sent,
-      durationMs: round(now - this.#started),
-      firstByteMs: round((this.#firstByte ?? now) - this.#started),
-      route: this.route,
-      ns: this.ns,
-      upstream: hosted ? undefined : this.repository?.host,
-      repository: this.repository?.path,
-      reference: this.reference,
-      cache: this.served?.result,
       client: this.#client,
-      userAgent: this.incoming.headers['user-agent']?.slice(0, 256),
-      failure: this.failure,
-    };
+      duration: waited,
+      firstByte: this.#firstByte === undefined ? waited : this.#firstByte - this.#started,
+    });
+    this.#options.ended(this, record);
   }
-}
-
-function round(milliseconds: number): number {
-  return Math.round(milliseconds * 1000) / 1000;
 }
