@@ -1,4 +1,6 @@
+import { RegistryError } from '../core/errors.ts';
 import type { Clock } from './clock.ts';
+import { describe, type Subject } from './failure.ts';
 
 /** What an endpoint that wants a pause says: that it is asked too often (429), or that it is busy (503). */
 export type Wish = 'limited' | 'busy';
@@ -104,4 +106,19 @@ export class Circuit {
 /** Whole ones; what a clock's fractions add to a round number is no further second. */
 function secondsOf(milliseconds: number): number {
   return Math.ceil(Math.round(milliseconds) / 1000);
+}
+
+const REASONS: Readonly<Record<Pause['reason'], string>> = {
+  limited: 'the upstream limits its rate',
+  busy: 'the upstream asked for a pause',
+  down: 'the upstream was out of reach',
+};
+
+/** What is told of an endpoint that is not asked at all for now, with the seconds for which that holds. */
+export function paused({ reason, seconds }: Pause, subject: Subject): RegistryError {
+  return new RegistryError(
+    reason === 'limited' ? 'TOOMANYREQUESTS' : 'UPSTREAM_UNAVAILABLE',
+    `${describe(subject)}: ${REASONS[reason]}; not asked again for ${seconds} s`,
+    { retryAfter: seconds },
+  );
 }

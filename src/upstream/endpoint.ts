@@ -1,13 +1,12 @@
-import { RegistryError } from '../core/errors.ts';
 import { lazily } from '../core/lazily.ts';
 import { Answer } from './answer.ts';
 import { isExpired, isUsable, requestOf, type Ask } from './ask.ts';
 import type { Auth } from './auth.ts';
-import { Circuit, type Pause } from './circuit.ts';
+import { Circuit, paused } from './circuit.ts';
 import type { Clock, Deadline } from './clock.ts';
 import type { Credentials } from './credentials.ts';
 import { readAll, type HttpRequest, type HttpResponse } from './exchange.ts';
-import { connectionFailure, describe, nameIn, UpstreamError, type Subject } from './failure.ts';
+import { connectionFailure, nameIn, UpstreamError, type Subject } from './failure.ts';
 import type { Hints } from './hints.ts';
 import { Line, type LineOptions } from './line.ts';
 import { follow } from './redirect.ts';
@@ -238,17 +237,3 @@ function during(retryAfter: number | undefined, error: UpstreamError): UpstreamE
   const later = retryAfter === undefined ? {} : { retryAfter };
   return new UpstreamError(error.code, error.message, error, later);
 }
-
-function paused({ reason, seconds }: Pause, subject: Subject): RegistryError {
-  return new RegistryError(
-    reason === 'limited' ? 'TOOMANYREQUESTS' : 'UPSTREAM_UNAVAILABLE',
-    `${describe(subject)}: ${PAUSED[reason]}; not asked again for ${seconds} s`,
-    { retryAfter: seconds },
-  );
-}
-
-const PAUSED: Readonly<Record<Pause['reason'], string>> = {
-  limited: 'the upstream limits its rate',
-  busy: 'the upstream asked for a pause',
-  down: 'the upstream was out of reach',
-};
