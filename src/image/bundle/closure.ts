@@ -1,12 +1,11 @@
 import { isForeign } from '../../core/foreign.ts';
-import { parseDescriptor, type Descriptor } from '../../core/descriptor.ts';
+import type { Descriptor } from '../../core/descriptor.ts';
 import type { Digest } from '../../core/digest.ts';
 import { RegistryError } from '../../core/errors.ts';
 import { entriesOf, type IndexEntry } from '../../core/image-index.ts';
 import { isIndexType, parseImageManifest } from '../../core/image-manifest.ts';
-import { parseManifest, type Manifest } from '../../core/manifest.ts';
+import type { Manifest } from '../../core/manifest.ts';
 import { formatPlatform, matchesPlatform } from '../../core/platform.ts';
-import { isRecord } from '../../core/shape.ts';
 import {
   isForAPlatform,
   isOld,
@@ -19,6 +18,7 @@ import {
 } from './closure-parts.ts';
 import { Findings } from './findings.ts';
 import type { WhyLeftOut } from './lock.ts';
+import { oldLayersOf } from './old-layers.ts';
 
 /** Content of one image. The largest indexes list some dozen images of some hundred layers. */
 const MOST_CONTENT = 100_000;
@@ -83,7 +83,7 @@ class Walk {
     this.#add({ descriptor: manifest.descriptor, kind: 'manifest' });
     this.#found.takeBack(digest);
     if (isIndexType(manifest.descriptor.mediaType)) return this.#children(manifest, depth);
-    const schema1 = await this.#schema1(manifest);
+    const schema1 = isOld(manifest) ? await this.#oldLayers(manifest) : undefined;
     for (const part of schema1 ?? partsOf(manifest)) await this.#blob(part, digest);
     if (depth === 0 && schema1 === undefined) await this.#ownPlatform(manifest);
   }
@@ -216,18 +216,10 @@ class Walk {
     this.#add({ descriptor: { digest, mediaType, size }, kind: 'blob' });
   }
 
-  /** Docker's old manifests name their layers by digest alone. */
-  async #schema1(manifest: Manifest): Promise<readonly Descriptor[] | undefined> {
-    if (!isOld(manifest)) return undefined;
-    const { fsLayers } = parseManifest(manifest.bytes);
-    const found = new Map<Digest, Descriptor>();
-    for (const layer of Array.isArray(fsLayers) ? fsLayers : []) {
-      const digest: unknown = isRecord(layer) ? layer['blobSum'] : undefined;
-      const one = parseDescriptor({ mediaType: 'application/octet-stream', digest, size: 0 });
-      if (one === undefined) throw this.#invalid('a layer without a digest');
-      found.set(one.digest, { ...one, size: (await this.#source.size(one.digest)) ?? 0 });
-    }
-    return [...found.values()];
+  async #oldLayers(manifest: Manifest): Promise<readonly Descriptor[]> {
+    const layers = await oldLayersOf(manifest, this.#source);
+    if (layers === undefined) throw this.#invalid('a layer without a digest');
+    return layers;
   }
 
   async #ownPlatform(manifest: Manifest): Promise<void> {
